@@ -1,0 +1,1 @@
+//! Workloads and the capacity harness of Phalanx.

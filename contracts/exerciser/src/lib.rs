@@ -1,0 +1,1 @@
+//! A contract that interprets scripts of host calls, for equivalence tests.

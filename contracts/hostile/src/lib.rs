@@ -1,0 +1,1 @@
+//! A contract that attacks the engine at run time.

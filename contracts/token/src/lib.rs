@@ -1,0 +1,1 @@
+//! Fungible token contract.

@@ -1,0 +1,1 @@
+//! The embeddable Phalanx engine: contract runtime, state, digests, replay log.
