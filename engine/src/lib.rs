@@ -1,1 +1,4 @@
-//! The embeddable Phalanx engine: contract runtime, state, digests, replay log.
+//! The embeddable Phalanx engine.
+
+pub mod gas;
+pub mod limits;
