@@ -1,0 +1,78 @@
+//! The keyed hash of state keys and the choice of owner.
+//!
+//! Keys come from strangers: with a known hash they could aim every key at one owner or one run of slots. So the hash is
+//! keyed with a seed of the process. This is the only randomness in the engine, and nothing that is visible
+//! depends on it; tests compare everything under two seeds.
+
+use crate::key::{ContractIndex, PackedKey};
+use core::hash::{BuildHasher, Hasher};
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
+
+/// Owners of the key space, a power of two. More than workers, so that they balance; few enough that each
+/// owner's part of the table fills whole huge pages.
+pub const OWNERS: usize = 16;
+const OWNER_BITS: u32 = OWNERS.trailing_zeros();
+
+/// Where the hash tables' key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashSeed {
+    /// A fresh one for every table: the default.
+    Random,
+    /// For tests that compare results under several seeds, and for measurements that must repeat exactly.
+    Fixed(u64),
+}
+
+/// Hashes state keys.
+#[derive(Clone)]
+pub struct KeyHasher(SeedableRandomState);
+
+impl KeyHasher {
+    /// A hasher with the given seed.
+    pub fn new(seed: HashSeed) -> Self {
+        let seed = match seed {
+            HashSeed::Fixed(seed) => seed,
+            HashSeed::Random => foldhash::fast::RandomState::default().build_hasher().finish(),
+        };
+        // The shared seed is as secret as the other one: both derive from the process's.
+        Self(SeedableRandomState::with_seed(seed, Box::leak(Box::new(SharedSeed::from_u64(seed.rotate_left(32) ^ 0x9e37)))))
+    }
+
+    #[inline]
+    fn hash(&self, contract: ContractIndex, bytes: &[u8]) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        hasher.write_u32(contract.0);
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    /// Hashes and packs a key. Keys of an ordered slot all have the owner of (contract, slot), so that one owner
+    /// can scan them.
+    #[inline]
+    pub fn pack(&self, contract: ContractIndex, bytes: &[u8], ordered: bool) -> PackedKey {
+        let mut hash = self.hash(contract, bytes);
+        if ordered {
+            let owner = self.hash(contract, &bytes[..1]) >> (64 - OWNER_BITS);
+            hash = hash << OWNER_BITS >> OWNER_BITS | owner << (64 - OWNER_BITS);
+        }
+        PackedKey::new(hash, contract, bytes, ordered)
+    }
+
+    /// The owner of all keys of an ordered slot.
+    pub fn owner_of_slot(&self, contract: ContractIndex, slot: u8) -> usize {
+        (self.hash(contract, &[slot]) >> (64 - OWNER_BITS)) as usize
+    }
+}
+
+/// The owner of a key.
+#[inline]
+pub fn owner(hash: u64) -> usize {
+    (hash >> (64 - OWNER_BITS)) as usize
+}
+
+/// Where in `capacity` slots a key's search starts: a multiplication in place of a division, and order-preserving, so
+/// that a growing table is filled from front to back.
+#[inline]
+pub fn home(hash: u64, capacity: u32) -> u32 {
+    (((hash << OWNER_BITS) >> 32) * u64::from(capacity) >> 32) as u32
+}

@@ -1,0 +1,54 @@
+//! Values as slots, journals and undo entries hold them: up to 16 bytes in place, longer ones on the heap.
+
+/// Longest value that is kept in place.
+pub const INLINE_VALUE_BYTES: usize = 16;
+
+/// What a value's 16 bytes mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ValueTag(pub(crate) u8);
+
+impl ValueTag {
+    /// There is no value.
+    pub const ABSENT: ValueTag = ValueTag(0xfe);
+    /// The bytes are on the heap.
+    pub const LONG: ValueTag = ValueTag(0xff);
+
+    #[inline]
+    pub(crate) fn inline(length: usize) -> Self {
+        debug_assert!(length <= INLINE_VALUE_BYTES);
+        Self(length as u8)
+    }
+
+    /// Length of a value that is kept in place.
+    #[inline]
+    pub(crate) fn inline_length(self) -> Option<usize> {
+        (self.0 as usize <= INLINE_VALUE_BYTES).then_some(self.0 as usize)
+    }
+}
+
+/// Boxes that free their places for reuse; a place is a 32-bit number, which fits where a pointer would not.
+#[derive(Default)]
+pub(crate) struct Heap {
+    boxes: Vec<Box<[u8]>>,
+    free: Vec<u32>,
+}
+
+impl Heap {
+    pub(crate) fn put(&mut self, bytes: Box<[u8]>) -> u32 {
+        if let Some(place) = self.free.pop() {
+            self.boxes[place as usize] = bytes;
+            return place;
+        }
+        self.boxes.push(bytes);
+        u32::try_from(self.boxes.len() - 1).expect("a partition holds fewer than 2^32 entries")
+    }
+
+    pub(crate) fn get(&self, place: u32) -> &[u8] {
+        &self.boxes[place as usize]
+    }
+
+    pub(crate) fn take(&mut self, place: u32) -> Box<[u8]> {
+        self.free.push(place);
+        core::mem::take(&mut self.boxes[place as usize])
+    }
+}
