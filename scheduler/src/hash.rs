@@ -35,7 +35,10 @@ impl KeyHasher {
             HashSeed::Random => foldhash::fast::RandomState::default().build_hasher().finish(),
         };
         // The shared seed is as secret as the other one: both derive from the process's.
-        Self(SeedableRandomState::with_seed(seed, Box::leak(Box::new(SharedSeed::from_u64(seed.rotate_left(32) ^ 0x9e37)))))
+        Self(SeedableRandomState::with_seed(
+            seed,
+            Box::leak(Box::new(SharedSeed::from_u64(seed.rotate_left(32) ^ 0x9e37))),
+        ))
     }
 
     #[inline]

@@ -11,7 +11,7 @@ pub struct ContractIndex(pub u32);
 pub struct CallIndex(pub u32);
 
 /// Longest key that is kept inside a slot; a longer one lies on the heap beside the table.
-pub const INLINE_KEY_BYTES: usize = 34;
+pub(crate) const INLINE_KEY_BYTES: usize = 34;
 
 /// A key with its hash, packed the way slots hold it. Short keys are padded with zeros, so that one comparison of
 /// fixed size serves all of them; long ones keep their bytes outside.

@@ -64,7 +64,9 @@ impl Partition {
     #[inline]
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
         // SAFETY: as in `slots`; `&mut self` makes the access exclusive.
-        unsafe { core::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(self.skip).cast(), self.capacity as usize) }
+        unsafe {
+            core::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(self.skip).cast(), self.capacity as usize)
+        }
     }
 
     /// Asks the processor for the lines where a search of the key starts.

@@ -29,8 +29,15 @@ pub(crate) struct Slot {
 const _: () = assert!(size_of::<Slot>() == 64);
 
 impl Slot {
-    pub(crate) const EMPTY: Slot =
-        Slot { contract: 0, version: 0, epoch: 0, key_length_less_one: 0, tag: 0, key: [0; INLINE_KEY_BYTES], value: [0; 16] };
+    pub(crate) const EMPTY: Slot = Slot {
+        contract: 0,
+        version: 0,
+        epoch: 0,
+        key_length_less_one: 0,
+        tag: 0,
+        key: [0; INLINE_KEY_BYTES],
+        value: [0; 16],
+    };
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

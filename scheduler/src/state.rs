@@ -193,7 +193,13 @@ impl State {
                 let key = match (theirs, ours) {
                     (None, None) => return,
                     (Some(key), None) | (None, Some(key)) => key,
-                    (Some(a), Some(b)) => if descending { a.max(b) } else { a.min(b) },
+                    (Some(a), Some(b)) => {
+                        if descending {
+                            a.max(b)
+                        } else {
+                            a.min(b)
+                        }
+                    }
                 };
                 if theirs == Some(key) {
                     theirs = stored.next();
@@ -461,10 +467,12 @@ impl State {
     /// All committed entries, in no order that means anything.
     pub fn entries(&self) -> impl Iterator<Item = Write<'_>> {
         self.partitions.iter().enumerate().flat_map(move |(owner, partition)| {
-            partition.slots().iter().enumerate().filter(|(_, slot)| !slot.is_empty()).filter_map(move |(index, slot)| {
-                let value = self.committed_at(owner, index as u32)?;
-                Some(Write { contract: slot.contract(), key: slot.key(&partition.keys), value: Some(value) })
-            })
+            partition.slots().iter().enumerate().filter(|(_, slot)| !slot.is_empty()).filter_map(
+                move |(index, slot)| {
+                    let value = self.committed_at(owner, index as u32)?;
+                    Some(Write { contract: slot.contract(), key: slot.key(&partition.keys), value: Some(value) })
+                },
+            )
         })
     }
 

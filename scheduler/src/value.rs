@@ -1,17 +1,17 @@
 //! Values as slots, journals and undo entries hold them: up to 16 bytes in place, longer ones on the heap.
 
 /// Longest value that is kept in place.
-pub const INLINE_VALUE_BYTES: usize = 16;
+pub(crate) const INLINE_VALUE_BYTES: usize = 16;
 
 /// What a value's 16 bytes mean.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ValueTag(pub(crate) u8);
+pub(crate) struct ValueTag(pub(crate) u8);
 
 impl ValueTag {
     /// There is no value.
-    pub const ABSENT: ValueTag = ValueTag(0xfe);
+    pub(crate) const ABSENT: ValueTag = ValueTag(0xfe);
     /// The bytes are on the heap.
-    pub const LONG: ValueTag = ValueTag(0xff);
+    pub(crate) const LONG: ValueTag = ValueTag(0xff);
 
     #[inline]
     pub(crate) fn inline(length: usize) -> Self {
