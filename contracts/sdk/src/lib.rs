@@ -1,1 +1,74 @@
-//! SDK for Phalanx contracts.
+//! The SDK for Phalanx contracts.
+//!
+//! A contract is a plain `impl` block: each of its public functions becomes a method that calls can name. State lives in
+//! constants ([`Item`], [`Map`]) that stand for ranges of state keys; everything else is an argument or a local.
+//!
+//! ```
+//! use phalanx_contract::*;
+//!
+//! /// Votes for each proposal.
+//! #[slot]
+//! const VOTES: Map<u32, u128> = Map::at(0);
+//!
+//! pub struct Poll;
+//!
+//! #[contract]
+//! impl Poll {
+//!     /// Adds one vote.
+//!     pub fn vote(proposal: u32) -> Result<(), Refused> {
+//!         VOTES.add(&proposal, 1)
+//!     }
+//!     /// Votes so far.
+//!     pub fn votes(proposal: u32) -> u128 {
+//!         VOTES.get(&proposal)
+//!     }
+//! }
+//!
+//! let alice = Address([1; 32]);
+//! test::call(alice, || Poll::vote(7)).unwrap();
+//! assert_eq!(Poll::votes(7), 1);
+//! ```
+//!
+//! # What a contract costs its neighbours
+//!
+//! [`Map::add`] and [`Map::sub`] do not read: calls that only add to and subtract from one key never wait for each
+//! other while the answers (applied or refused) stand. [`Map::get`], [`Map::set`] and [`Map::update`] declare a read or a
+//! write, and calls that read what another wrote run after it.
+//!
+//! # Bytes
+//!
+//! Arguments, results, events and values are encoded as borsh does ([`Wire`]). A state key is the slot's byte, then the
+//! key's encoding. A module has no allocator: types borrow from the arguments or have a maximum length ([`Text`],
+//! [`Bytes`]).
+//!
+//! # Two targets
+//!
+//! On `wasm32` the crate is `no_std` and calls the host (see `HOST.md`). On any other target the host is the in-memory ledger of
+//! [`test`], one a thread, which enforces the limits that production enforces.
+
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate self as phalanx_contract;
+
+mod abort;
+mod address;
+mod context;
+#[doc(hidden)]
+pub mod entry;
+mod event;
+pub mod hash;
+pub mod host;
+mod ordered;
+mod state;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod test;
+pub mod wire;
+
+pub use abort::abort;
+pub use address::Address;
+pub use context::{batch_time, caller, contract_id, deployer, height};
+pub use event::{Event, emit};
+pub use ordered::{Direction, OrderedKey, OrderedMap};
+pub use phalanx_contract_macros::{Wire, contract, slot};
+pub use state::{Item, Map, Refused};
+pub use wire::{Bytes, Text, Wire};

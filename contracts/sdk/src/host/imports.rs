@@ -1,0 +1,154 @@
+//! The host of a module: its imports.
+
+use core::mem::MaybeUninit;
+
+use super::{HashAlgorithm, ScanEnd, Scanned, raw};
+use crate::{Address, Direction};
+
+/// Copies the first bytes of the arguments to `out`; the whole length, which may be more than `out` holds.
+#[inline(always)]
+pub fn input(out: &mut [MaybeUninit<u8>]) -> usize {
+    // SAFETY: the host writes at most `out.len()` bytes at `out`.
+    unsafe { raw::input(out.as_mut_ptr().cast(), out.len()) }
+}
+
+/// Makes `bytes` the return bytes.
+#[inline(always)]
+pub fn ret(bytes: &[u8]) {
+    // SAFETY: the host reads `bytes`.
+    unsafe { raw::ret(bytes.as_ptr(), bytes.len()) }
+}
+
+#[inline(always)]
+fn address(write: unsafe extern "C" fn(*mut u8)) -> Address {
+    let mut address = MaybeUninit::<Address>::uninit();
+    // SAFETY: the host writes 32 bytes, which are all of an `Address`; any bytes are one.
+    unsafe {
+        write(address.as_mut_ptr().cast());
+        address.assume_init()
+    }
+}
+
+/// See [`crate::caller`].
+#[inline(always)]
+pub fn caller() -> Address {
+    address(raw::caller)
+}
+
+/// See [`crate::contract_id`].
+#[inline(always)]
+pub fn contract_id() -> Address {
+    address(raw::contract_id)
+}
+
+/// See [`crate::deployer`].
+#[inline(always)]
+pub fn deployer() -> Address {
+    address(raw::deployer)
+}
+
+/// See [`crate::height`].
+#[inline(always)]
+pub fn height() -> u64 {
+    // SAFETY: it touches no memory.
+    unsafe { raw::height() }
+}
+
+/// See [`crate::batch_time`].
+#[inline(always)]
+pub fn batch_time() -> u64 {
+    // SAFETY: it touches no memory.
+    unsafe { raw::batch_time() }
+}
+
+/// Copies the value's first bytes to `out`; its whole length, or `None` if the key is absent.
+#[inline(always)]
+pub fn get(key: &[u8], out: &mut [MaybeUninit<u8>]) -> Option<usize> {
+    // SAFETY: the host reads `key` and writes at most `out.len()` bytes at `out`.
+    let len = unsafe { raw::get(key.as_ptr(), key.len(), out.as_mut_ptr().cast(), out.len()) };
+    usize::try_from(len).ok()
+}
+
+/// Makes `value` the key's value.
+#[inline(always)]
+pub fn set(key: &[u8], value: &[u8]) {
+    // SAFETY: the host reads both.
+    unsafe { raw::set(key.as_ptr(), key.len(), value.as_ptr(), value.len()) }
+}
+
+/// Makes the key absent.
+#[inline(always)]
+pub fn remove(key: &[u8]) {
+    // SAFETY: the host reads `key`.
+    unsafe { raw::remove(key.as_ptr(), key.len()) }
+}
+
+#[inline(always)]
+const fn halves(number: u128) -> (u64, u64) {
+    (number as u64, (number >> 64) as u64)
+}
+
+/// Adds `magnitude`; whether it was applied, that is, the sum lies within `low` to `high`.
+#[inline(always)]
+pub fn add(key: &[u8], magnitude: u128, low: u128, high: u128) -> bool {
+    let ((m, mh), (l, lh), (h, hh)) = (halves(magnitude), halves(low), halves(high));
+    // SAFETY: the host reads `key`.
+    unsafe { raw::add(key.as_ptr(), key.len(), m, mh, l, lh, h, hh) != 0 }
+}
+
+/// Subtracts `magnitude`; whether it was applied, that is, the difference lies within `low` to `high`.
+#[inline(always)]
+pub fn sub(key: &[u8], magnitude: u128, low: u128, high: u128) -> bool {
+    let ((m, mh), (l, lh), (h, hh)) = (halves(magnitude), halves(low), halves(high));
+    // SAFETY: the host reads `key`.
+    unsafe { raw::sub(key.as_ptr(), key.len(), m, mh, l, lh, h, hh) != 0 }
+}
+
+/// Reads entries with `start` ≤ key < `end` (empty: the slot's end) into `out`, in the interface's layout.
+#[inline(always)]
+pub fn scan(start: &[u8], end: &[u8], direction: Direction, limit: usize, out: &mut [MaybeUninit<u8>]) -> Scanned {
+    // SAFETY: the host reads `start` and `end` and writes at most `out.len()` bytes at `out`.
+    let answer = unsafe {
+        raw::scan(
+            start.as_ptr(),
+            start.len(),
+            end.as_ptr(),
+            end.len(),
+            direction as i32,
+            limit,
+            out.as_mut_ptr().cast(),
+            out.len(),
+        )
+    };
+    let end = match answer >> 56 {
+        0 => ScanEnd::Exhausted,
+        1 => ScanEnd::Limit,
+        _ => ScanEnd::Full,
+    };
+    Scanned { end, entries: (answer >> 32 & 0xff_ffff) as usize, bytes: answer as u32 as usize }
+}
+
+/// Appends an event.
+#[inline(always)]
+pub fn emit(topic: &[u8], data: &[u8]) {
+    // SAFETY: the host reads both.
+    unsafe { raw::emit(topic.as_ptr(), topic.len(), data.as_ptr(), data.len()) }
+}
+
+/// Hashes `data`.
+#[inline(always)]
+pub fn hash(algorithm: HashAlgorithm, data: &[u8]) -> [u8; 32] {
+    let mut out = MaybeUninit::<[u8; 32]>::uninit();
+    // SAFETY: the host reads `data` and writes 32 bytes, all of `out`.
+    unsafe {
+        raw::hash(algorithm as i32, data.as_ptr(), data.len(), out.as_mut_ptr().cast());
+        out.assume_init()
+    }
+}
+
+/// Ends the call; see [`crate::abort`].
+#[inline(always)]
+pub fn abort(text: &[u8]) -> ! {
+    // SAFETY: the host reads `text` and does not return.
+    unsafe { raw::abort(text.as_ptr(), text.len()) }
+}

@@ -1,0 +1,174 @@
+//! The ledger of one test thread, with the limits of the host interface.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::{Emitted, Failure};
+use crate::{Address, Direction};
+
+// The protocol's limits, as `engine/src/limits.rs` has them; the engine is no dependency of contracts.
+const KEY_BYTES_MAX: usize = 256;
+const VALUE_BYTES_MAX: usize = 64 << 10;
+const ARGUMENT_BYTES_MAX: usize = 64 << 10;
+const RETURN_BYTES_MAX: usize = 64 << 10;
+const EVENTS_MAX: usize = 64;
+const EVENT_BYTES_MAX: usize = 4 << 10;
+const EVENT_TOPIC_BYTES_MAX: usize = 64;
+const CALL_WRITES_MAX: usize = 1_024;
+const SCAN_ENTRIES_MAX: usize = 1_000;
+pub(crate) const ABORT_TEXT_BYTES_MAX: usize = 1 << 10;
+
+type State = BTreeMap<Vec<u8>, Vec<u8>>;
+type Entries<'a> = Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Vec<u8>)> + 'a>;
+
+/// State, events and the surroundings of the call that runs.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    state: State,
+    pub(crate) events: Vec<Emitted>,
+    pub(crate) ordered: BTreeSet<u8>,
+    pub(crate) caller: Address,
+    pub(crate) contract_id: Address,
+    pub(crate) deployer: Address,
+    pub(crate) height: u64,
+    pub(crate) batch_time: u64,
+    pub(crate) arguments: Vec<u8>,
+    pub(crate) returned: Vec<u8>,
+    /// Keys that the running call wrote; `None` outside a call.
+    written: Option<BTreeSet<Vec<u8>>>,
+    /// Events before the running call.
+    events_before: usize,
+}
+
+/// What a call that does not succeed restores.
+pub(crate) struct Before(State);
+
+thread_local! {
+    static LEDGER: RefCell<Ledger> = RefCell::default();
+}
+
+/// Lends the thread's ledger. `act` must not call back into the contract.
+pub(crate) fn with<R>(act: impl FnOnce(&mut Ledger) -> R) -> R {
+    LEDGER.with_borrow_mut(act)
+}
+
+fn check(limit: &'static str, max: usize, actual: usize) -> Result<(), Failure> {
+    if actual <= max { Ok(()) } else { Err(Failure::LimitExceeded { limit, max, actual }) }
+}
+
+fn check_key(key: &[u8]) -> Result<(), Failure> {
+    if key.is_empty() {
+        return Err(Failure::BadHostArgument("an empty key"));
+    }
+    check("bytes of a state key", KEY_BYTES_MAX, key.len())
+}
+
+impl Ledger {
+    pub(crate) fn begin(&mut self, caller: Address, arguments: &[u8]) -> Before {
+        assert!(self.written.is_none(), "a test call runs within another");
+        assert!(arguments.len() <= ARGUMENT_BYTES_MAX, "arguments of {} bytes, not ≤ 64 KiB", arguments.len());
+        self.caller = caller;
+        self.arguments = arguments.to_vec();
+        self.returned.clear();
+        self.written = Some(BTreeSet::new());
+        self.events_before = self.events.len();
+        Before(self.state.clone())
+    }
+
+    pub(crate) fn end(&mut self, before: Before, done: bool) {
+        self.written = None;
+        if !done {
+            self.state = before.0;
+            self.events.truncate(self.events_before);
+        }
+    }
+
+    pub(crate) fn ret(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        check("return bytes", RETURN_BYTES_MAX, bytes.len())?;
+        self.returned = bytes.to_vec();
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<&Vec<u8>>, Failure> {
+        check_key(key)?;
+        Ok(self.state.get(key))
+    }
+
+    pub(crate) fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        check("bytes of a state value", VALUE_BYTES_MAX, value.len())?;
+        self.note_write(key)?;
+        self.state.insert(key.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<(), Failure> {
+        self.note_write(key)?;
+        self.state.remove(key);
+        Ok(())
+    }
+
+    /// `add` and `sub`: whether the exact result exists and lies within the bounds, and so was written.
+    pub(crate) fn change(
+        &mut self,
+        key: &[u8],
+        apply: impl FnOnce(u128) -> Option<u128>,
+        low: u128,
+        high: u128,
+    ) -> Result<bool, Failure> {
+        let value = match self.get(key)? {
+            None => 0,
+            Some(value) => {
+                let bytes = <[u8; 16]>::try_from(value.as_slice())
+                    .map_err(|_| Failure::BadValueLength { actual: value.len() })?;
+                u128::from_le_bytes(bytes)
+            }
+        };
+        let Some(result) = apply(value).filter(|result| (low..=high).contains(result)) else { return Ok(false) };
+        self.set(key, &result.to_le_bytes())?;
+        Ok(true)
+    }
+
+    pub(crate) fn emit(&mut self, topic: &[u8], data: &[u8]) -> Result<(), Failure> {
+        assert!(self.written.is_some(), "an event is emitted within a test call");
+        check("bytes of an event's topic", EVENT_TOPIC_BYTES_MAX, topic.len())?;
+        check("bytes of an event", EVENT_BYTES_MAX, data.len())?;
+        check("events of a call", EVENTS_MAX, self.events.len() - self.events_before + 1)?;
+        let topic = String::from_utf8_lossy(topic).into_owned();
+        self.events.push(Emitted { topic, data: data.to_vec() });
+        Ok(())
+    }
+
+    /// The entries of a scan, at least one more than `limit` where there are so many.
+    pub(crate) fn range<'a>(
+        &'a self,
+        start: &[u8],
+        end: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Entries<'a>, Failure> {
+        check("entries of a scan", SCAN_ENTRIES_MAX, limit)?;
+        let Some(&slot) = start.first() else { return Err(Failure::BadHostArgument("a scan without a slot")) };
+        if !self.ordered.contains(&slot) {
+            return Err(Failure::SlotNotOrdered { slot });
+        }
+        if !end.is_empty() && end < start {
+            return Err(Failure::BadHostArgument("a scan's end is below its start"));
+        }
+        let within = move |key: &[u8]| key.first() == Some(&slot);
+        let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
+        let range = self.state.range::<[u8], _>((Bound::Included(start), upper));
+        let range = range.filter(move |(key, _)| within(key));
+        Ok(match direction {
+            Direction::Ascending => Box::new(range),
+            Direction::Descending => Box::new(range.rev()),
+        })
+    }
+
+    fn note_write(&mut self, key: &[u8]) -> Result<(), Failure> {
+        check_key(key)?;
+        let Some(written) = &mut self.written else { panic!("state is written within a test call") };
+        written.insert(key.to_vec());
+        check("distinct keys that a call writes", CALL_WRITES_MAX, written.len())
+    }
+}

@@ -1,0 +1,167 @@
+//! The encoding of arguments, results, events, keys and values: borsh's bytes, read in place.
+//!
+//! | type | bytes |
+//! |---|---|
+//! | integers | little-endian, their own width |
+//! | `bool` | 0 or 1; any other byte is malformed |
+//! | [`Address`](crate::Address), `[u8; N]` | the bytes |
+//! | `&[u8]`, `&str`, [`Bytes`], [`Text`] | length as `u32`, the bytes; text is UTF-8 |
+//! | `Option<T>` | 0, or 1 and the value |
+//! | tuples, structs | the fields in order |
+//! | enums | the variant's index as `u8`, its fields |
+//!
+//! Every value has exactly one encoding and every other byte string is refused, so encodings may be hashed and compared.
+
+mod bounded;
+mod primitives;
+
+use core::mem::MaybeUninit;
+
+pub use bounded::{Bytes, Text};
+
+/// [`Wire::MAX_LEN`] of a type without a maximum.
+pub const UNBOUNDED: usize = usize::MAX;
+
+/// A type with an encoding. Derive it for structs and enums; `'a` is the life of the bytes it may borrow.
+pub trait Wire<'a>: Sized {
+    /// Length in bytes of the shortest encoding.
+    const MIN_LEN: usize;
+    /// Length in bytes of the longest encoding, or [`UNBOUNDED`]. Buffers are sized by it; a longer encoding aborts the call.
+    const MAX_LEN: usize;
+
+    /// Reads one value; `None` if the bytes encode none.
+    fn read(reader: &mut Reader<'a>) -> Option<Self>;
+
+    /// Appends the encoding.
+    fn write(&self, writer: &mut Writer<'_>);
+}
+
+/// Sum of encoded lengths in which one unbounded part makes the whole unbounded.
+pub const fn total_len(parts: &[usize]) -> usize {
+    let mut total = 0usize;
+    let mut i = 0;
+    while i < parts.len() {
+        total = total.saturating_add(parts[i]);
+        i += 1;
+    }
+    total
+}
+
+/// Longest of several encoded lengths, 0 for none.
+pub const fn longest(parts: &[usize]) -> usize {
+    let mut longest = 0;
+    let mut i = 0;
+    while i < parts.len() {
+        if parts[i] > longest {
+            longest = parts[i];
+        }
+        i += 1;
+    }
+    longest
+}
+
+/// Shortest of several encoded lengths, 0 for none.
+pub const fn shortest(parts: &[usize]) -> usize {
+    let mut shortest = longest(parts);
+    let mut i = 0;
+    while i < parts.len() {
+        if parts[i] < shortest {
+            shortest = parts[i];
+        }
+        i += 1;
+    }
+    shortest
+}
+
+/// Bytes that are still to be read.
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Reads `bytes` from their start.
+    #[inline(always)]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The next `len` bytes, or `None` if fewer are left.
+    #[inline(always)]
+    pub fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// The next `N` bytes in place, or `None` if fewer are left.
+    #[inline(always)]
+    pub fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// `Some` if everything was read: trailing bytes are malformed.
+    #[inline(always)]
+    pub const fn end(&self) -> Option<()> {
+        if self.0.is_empty() { Some(()) } else { None }
+    }
+}
+
+/// Appends to a buffer that need not be initialised.
+pub struct Writer<'b> {
+    buffer: &'b mut [MaybeUninit<u8>],
+    len: usize,
+}
+
+impl<'b> Writer<'b> {
+    /// Writes into `buffer` from its start.
+    #[inline(always)]
+    pub const fn new(buffer: &'b mut [MaybeUninit<u8>]) -> Self {
+        Self { buffer, len: 0 }
+    }
+
+    /// Appends `bytes`. Aborts the call if the buffer is too short, which a correct [`Wire::MAX_LEN`] excludes; for fixed
+    /// lengths the compiler removes the check.
+    #[inline(always)]
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let Some(place) = self.buffer.get_mut(self.len..).and_then(|rest| rest.get_mut(..bytes.len())) else {
+            crate::abort("an encoding is longer than its type allows")
+        };
+        place.write_copy_of_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// What was appended.
+    #[inline(always)]
+    pub fn finish(self) -> &'b [u8] {
+        let written = self.buffer.get(..self.len).unwrap_or_default();
+        // SAFETY: `bytes` is the only way to advance `len`, and it initialises every byte that it passes.
+        unsafe { written.assume_init_ref() }
+    }
+}
+
+/// The longest encoding that is built on the stack, in bytes: an event's limit, a quarter of the stack.
+pub(crate) const STACK_ENCODING_MAX: usize = 4 << 10;
+
+/// Encodes `value` into a stack buffer and hands the bytes to `sink`.
+#[inline(always)]
+pub(crate) fn with_encoded<'a, T: Wire<'a>, R>(value: &T, sink: impl FnOnce(&[u8]) -> R) -> R {
+    with_buffer::<T, R>(|buffer| {
+        let mut writer = Writer::new(buffer);
+        value.write(&mut writer);
+        sink(writer.finish())
+    })
+}
+
+/// Lends a stack buffer that holds any encoding of `T`, or [`STACK_ENCODING_MAX`] bytes if `T` may be longer.
+///
+/// An array's length cannot depend on `T`, so there are classes of lengths. Unused space costs nothing: the buffer is
+/// not initialised, and what is not touched is not dirty.
+#[inline(always)]
+pub(crate) fn with_buffer<'a, T: Wire<'a>, R>(body: impl FnOnce(&mut [MaybeUninit<u8>]) -> R) -> R {
+    match T::MAX_LEN {
+        0..=16 => body(&mut [const { MaybeUninit::uninit() }; 16]),
+        17..=128 => body(&mut [const { MaybeUninit::uninit() }; 128]),
+        129..=512 => body(&mut [const { MaybeUninit::uninit() }; 512]),
+        _ => body(&mut [const { MaybeUninit::uninit() }; STACK_ENCODING_MAX]),
+    }
+}
