@@ -2,3 +2,4 @@
 
 pub mod gas;
 pub mod limits;
+pub mod prepare;

@@ -51,6 +51,10 @@ pub const BODY_BYTES_MAX: usize = 128 << 10;
 pub const LOOPS_TIMES_LOCALS_MAX: u64 = 16_384;
 /// Control operators of a function: the same reason.
 pub const CONTROL_OPERATORS_MAX: u32 = 4_096;
+/// Targets of all `br_table`s of a function: each is an edge of the compiler's graph.
+pub const BRANCH_TARGETS_MAX: u32 = 8_192;
+/// Operands that lie on a function's operand stack at once: each is a value that the compiler keeps alive.
+pub const OPERANDS_MAX: u32 = 1_024;
 /// Nesting of blocks in a function.
 pub const NESTING_MAX: u32 = 128;
 /// Locals of a function, parameters included.
@@ -61,6 +65,8 @@ pub const PARAMETERS_MAX: usize = 32;
 pub const GLOBALS_MAX: u32 = 256;
 /// Elements of a table.
 pub const TABLE_ELEMENTS_MAX: u64 = 10_000;
+/// Data and element segments of a module.
+pub const SEGMENTS_MAX: u32 = 10_000;
 /// Bytes of all data segments.
 pub const DATA_BYTES_MAX: usize = 1 << 20;
 /// Exported methods of a module.

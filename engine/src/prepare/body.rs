@@ -1,0 +1,313 @@
+//! Writes the instrumented body of one function.
+//!
+//! ```text
+//! block $halted
+//!   charge and check the first block; take the frame's stack units
+//!   block $body                       ;; takes the place of the function's own label: branch depths stay
+//!     the guest's operators, byte for byte, with charges, checks and marks between them
+//!   end
+//!   give the stack units back         ;; only if the function makes calls
+//!   return
+//! end
+//! halt reason = out of gas; unreachable
+//! ```
+
+use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, ValType};
+use wasmparser::{BinaryReader, FunctionBody, LocalsReader, Operator};
+
+use super::interface::{
+    CONTROL_DIRTY, CONTROL_GAS, CONTROL_HALT, CONTROL_STACK, DIRTY_BYTES, GRANULE_LOG2, HALT_GAS, HALT_STACK,
+};
+use super::marks::Marks;
+use super::plan::{Plan, ends_block, store_of};
+use super::reason::Reason;
+use super::schedule;
+use crate::gas::{MEMORY_GROW, MEMORY_GROW_PAGE};
+
+/// Indices of what the module gives to every function.
+pub(super) struct Shared {
+    /// Function `(address, length)` that marks the granules of a range.
+    pub(super) mark_range: u32,
+    /// How many functions are imported: the first indices.
+    pub(super) imports: u32,
+}
+
+/// A field of the control memory.
+pub(super) fn control(offset: u64, align: u32) -> MemArg {
+    MemArg { offset, align, memory_index: 1 }
+}
+
+/// Locals added behind the guest's: scratch that lives between two operators of the guest.
+struct Scratch {
+    address: u32,
+    operand: u32,
+    length: u32,
+    wide: u32,
+    gas: u32,
+}
+
+/// Scratch locals in the order of their indices.
+const SCRATCH: [(u32, ValType); 2] = [(3, ValType::I32), (2, ValType::I64)];
+
+impl Scratch {
+    fn behind(locals: u32) -> Self {
+        Self { address: locals, operand: locals + 1, length: locals + 2, wide: locals + 3, gas: locals + 4 }
+    }
+}
+
+/// The instrumented body of a function with `parameters` parameters, as a code section holds it (without its length).
+/// `result` is the type of a block that leaves what the function returns.
+///
+/// # Errors
+///
+/// None for a body that was validated; a reader's error is passed on as [`Reason::Invalid`].
+pub(super) fn instrument(
+    module: &[u8],
+    body: &FunctionBody<'_>,
+    parameters: u32,
+    result: BlockType,
+    plan: &Plan,
+    shared: &Shared,
+) -> Result<Vec<u8>, Reason> {
+    // A body grows to about twice its bytes.
+    let mut out = Vec::with_capacity(64 + 2 * body.range().len());
+    let locals = write_locals(body.get_locals_reader()?, parameters, &mut out)?;
+    let tail = plan.charges.iter().map(|charge| u64::from(*charge)).sum();
+    let mut writer =
+        Writer { out, scratch: Scratch::behind(locals), plan, shared, block: 0, store: 0, tail, nesting: 0 };
+    writer.prologue(result);
+    writer.operators(module, body.get_binary_reader_for_operators()?)?;
+    writer.epilogue();
+    Ok(writer.out)
+}
+
+/// Writes the guest's locals and the scratch locals, and answers how many the guest has, parameters included.
+fn write_locals(reader: LocalsReader<'_>, parameters: u32, out: &mut Vec<u8>) -> Result<u32, Reason> {
+    (reader.get_count() + SCRATCH.len() as u32).encode(out);
+    let mut locals = parameters;
+    for group in reader {
+        let (count, ty) = group?;
+        locals += count;
+        count.encode(out);
+        let ty = if ty == wasmparser::ValType::I64 { ValType::I64 } else { ValType::I32 };
+        ty.encode(out);
+    }
+    for (count, ty) in SCRATCH {
+        count.encode(out);
+        ty.encode(out);
+    }
+    Ok(locals)
+}
+
+struct Writer<'a> {
+    out: Vec<u8>,
+    scratch: Scratch,
+    plan: &'a Plan,
+    shared: &'a Shared,
+    /// Blocks and stores passed.
+    block: usize,
+    store: usize,
+    /// Price of the blocks from `block` on.
+    tail: u64,
+    /// Blocks of the guest that are open, besides the function's own.
+    nesting: u32,
+}
+
+impl Writer<'_> {
+    fn sink(&mut self) -> InstructionSink<'_> {
+        InstructionSink::new(&mut self.out)
+    }
+
+    fn prologue(&mut self, result: BlockType) {
+        self.sink().block(BlockType::Empty);
+        self.begin_block(true, 0);
+        self.take_stack();
+        self.sink().block(result);
+    }
+
+    fn operators(&mut self, module: &[u8], reader: BinaryReader<'_>) -> Result<(), Reason> {
+        let mut reader = wasmparser::OperatorsReader::new(reader);
+        while !reader.eof() {
+            let start = reader.original_position();
+            let operator = reader.read()?;
+            let bytes = &module[start..reader.original_position()];
+            self.operator(&operator, bytes);
+        }
+        Ok(())
+    }
+
+    /// One operator of the guest with what goes before and after it.
+    fn operator(&mut self, operator: &Operator<'_>, bytes: &[u8]) {
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => self.nesting += 1,
+            // The last `end` closes the function's own label, which is `$body` now.
+            Operator::End => self.nesting = self.nesting.saturating_sub(1),
+            Operator::MemoryGrow { .. } => self.charge_grow(),
+            Operator::MemoryFill { .. } | Operator::MemoryCopy { .. } => self.charge_and_mark_range(),
+            _ => {
+                if store_of(operator).is_some() {
+                    self.mark_store(takes_i64(operator));
+                }
+            }
+        }
+        if matches!(operator, Operator::Return) {
+            let body = self.nesting;
+            self.sink().br(body);
+        } else {
+            self.out.extend_from_slice(bytes);
+        }
+        if ends_block(operator) {
+            self.end_block();
+            let head = matches!(operator, Operator::Loop { .. });
+            let halted = self.nesting + 1;
+            self.begin_block(head, halted);
+        } else {
+            self.check_after_call(operator);
+        }
+    }
+
+    fn epilogue(&mut self) {
+        if self.plan.makes_calls {
+            let units = self.plan.frame_units.cast_signed();
+            let field = control(CONTROL_STACK, 2);
+            self.sink().i32_const(0).i32_const(0).i32_load(field).i32_const(units).i32_add().i32_store(field);
+        }
+        self.sink().return_().end();
+        self.sink().i32_const(0).i32_const(HALT_GAS).i32_store(control(CONTROL_HALT, 2)).unreachable().end();
+    }
+
+    fn end_block(&mut self) {
+        let charge = self.plan.charges.get(self.block).copied().unwrap_or(0);
+        self.tail = self.tail.saturating_sub(u64::from(charge));
+        self.block += 1;
+    }
+
+    /// Charges the block that begins here; `halted` is how many labels out `$halted` is.
+    fn begin_block(&mut self, check: bool, halted: u32) {
+        let charge = self.plan.charges.get(self.block).copied().unwrap_or(0);
+        let gas = self.scratch.gas;
+        let field = control(CONTROL_GAS, 3);
+        if charge > 0 {
+            let mut sink = self.sink();
+            sink.i32_const(0).i32_const(0).i64_load(field).i64_const(i64::from(charge)).i64_sub();
+            if check {
+                sink.local_tee(gas);
+            }
+            sink.i64_store(field);
+            if check {
+                sink.local_get(gas).i64_const(0).i64_lt_s().br_if(halted);
+            }
+        } else if check {
+            self.check_gas(halted);
+        }
+    }
+
+    fn check_gas(&mut self, halted: u32) {
+        self.sink().i32_const(0).i64_load(control(CONTROL_GAS, 3)).i64_const(0).i64_lt_s().br_if(halted);
+    }
+
+    /// The callee may have used up the gas without asking at its end.
+    fn check_after_call(&mut self, operator: &Operator<'_>) {
+        let calls_guest = match operator {
+            Operator::Call { function_index } => *function_index >= self.shared.imports,
+            Operator::CallIndirect { .. } => true,
+            _ => false,
+        };
+        let current = self.plan.charges.get(self.block).copied().unwrap_or(0);
+        if calls_guest && self.tail.saturating_sub(u64::from(current)) > schedule::UNCHECKED_TAIL {
+            let halted = self.nesting + 1;
+            self.check_gas(halted);
+        }
+    }
+
+    /// Takes the frame's stack units. A function that makes no call only asks whether they are there: nobody else would
+    /// see them taken.
+    fn take_stack(&mut self) {
+        let units = self.plan.frame_units.cast_signed();
+        let makes_calls = self.plan.makes_calls;
+        let left = self.scratch.operand;
+        let field = control(CONTROL_STACK, 2);
+        let mut sink = self.sink();
+        if makes_calls {
+            sink.i32_const(0).i32_const(0).i32_load(field).i32_const(units).i32_sub().local_tee(left).i32_store(field);
+            sink.local_get(left).i32_const(0).i32_lt_s();
+        } else {
+            sink.i32_const(0).i32_load(field).i32_const(units).i32_lt_s();
+        }
+        sink.if_(BlockType::Empty).i32_const(0).i32_const(HALT_STACK).i32_store(control(CONTROL_HALT, 2));
+        sink.unreachable().end();
+    }
+
+    /// Subtracts the i64 on top of the stack from the gas left, and checks it.
+    fn charge_dynamic(&mut self, price: impl FnOnce(&mut InstructionSink<'_>)) {
+        let gas = self.scratch.gas;
+        let halted = self.nesting + 1;
+        let field = control(CONTROL_GAS, 3);
+        let mut sink = self.sink();
+        sink.i32_const(0).i32_const(0).i64_load(field);
+        price(&mut sink);
+        sink.i64_sub().local_tee(gas).i64_store(field);
+        sink.local_get(gas).i64_const(0).i64_lt_s().br_if(halted);
+    }
+
+    fn charge_grow(&mut self) {
+        let pages = self.scratch.operand;
+        self.sink().local_set(pages);
+        self.charge_dynamic(|sink| {
+            sink.local_get(pages).i64_extend_i32_u().i64_const(MEMORY_GROW_PAGE.cast_signed()).i64_mul();
+            sink.i64_const(MEMORY_GROW.cast_signed()).i64_add();
+        });
+        self.sink().local_get(pages);
+    }
+
+    fn charge_and_mark_range(&mut self) {
+        let Scratch { address, operand, length, .. } = self.scratch;
+        let mark_range = self.shared.mark_range;
+        self.sink().local_set(length).local_set(operand).local_set(address);
+        self.charge_dynamic(|sink| {
+            let round_up = (1 << schedule::BULK_BYTES_LOG2) - 1;
+            sink.local_get(length).i64_extend_i32_u().i64_const(round_up).i64_add();
+            sink.i64_const(i64::from(schedule::BULK_BYTES_LOG2)).i64_shr_u();
+        });
+        let mut sink = self.sink();
+        sink.local_get(address).local_get(length).call(mark_range);
+        sink.local_get(address).local_get(operand).local_get(length);
+    }
+
+    /// Makes the marks planned for the store that follows, whose address and value are on the stack.
+    fn mark_store(&mut self, wide: bool) {
+        let marks = self.plan.marks.get(self.store).copied().unwrap_or_default();
+        self.store += 1;
+        let Marks { first: Some(first), second } = marks else { return };
+        let Scratch { address, operand, wide: wide_operand, .. } = self.scratch;
+        let value = if wide { wide_operand } else { operand };
+        self.sink().local_set(value).local_tee(address);
+        mark(&mut self.sink(), first);
+        if let Some(second) = second {
+            self.sink().local_get(address);
+            mark(&mut self.sink(), second);
+        }
+        self.sink().local_get(address).local_get(value);
+    }
+}
+
+/// Marks the granule of the address on the stack plus `distance`.
+fn mark(sink: &mut InstructionSink<'_>, distance: u32) {
+    if distance != 0 {
+        sink.i32_const(distance.cast_signed()).i32_add();
+    }
+    sink.i32_const(GRANULE_LOG2.cast_signed()).i32_shr_u();
+    // An address outside memory must not reach beyond the map; the store that follows traps.
+    sink.i32_const(DIRTY_BYTES.cast_signed() - 1).i32_and();
+    sink.i32_const(1).i32_store8(control(CONTROL_DIRTY, 0));
+}
+
+fn takes_i64(store: &Operator<'_>) -> bool {
+    matches!(
+        store,
+        Operator::I64Store { .. }
+            | Operator::I64Store8 { .. }
+            | Operator::I64Store16 { .. }
+            | Operator::I64Store32 { .. }
+    )
+}

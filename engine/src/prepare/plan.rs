@@ -1,0 +1,226 @@
+//! Type-checks every function and decides, on the way, what instrumentation each gets.
+//!
+//! # Gas
+//!
+//! A *block* here is a basic block: it ends after `loop`, `if`, `else`, `end` and every branch. Its price is the sum of
+//! its operators', charged before the first of them. Whether gas is left is asked for at function entry, at each loop's
+//! head, after charges that depend on operands, and after a call returned if the rest of the function can cost more than
+//! [`schedule::UNCHECKED_TAIL`] without asking.
+//!
+//! So what a call uses above its limit is bounded. From the moment the gas falls below zero to the next check, the
+//! innermost function runs forward through its body once, which costs at most its price summed over all blocks:
+//! at most `BODY_BYTES_MAX` × the dearest operator a byte (a division, 16 for one byte): 2,097,152 gas, and in practice
+//! some hundreds. Host functions check the gas themselves. Frames outside it run at most `UNCHECKED_TAIL` each.
+//!
+//! # Stack
+//!
+//! A frame costs [`FRAME_UNITS`] + its locals + its deepest operand stack + an eighth of its operators. The last term is
+//! there because a compiler keeps common subexpressions alive: the frame of the machine code grows with the number of
+//! values that a function computes, not only with those that Wasm holds at once.
+
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, ModuleArity, Operator, OperatorsReader, Parser,
+    ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+use super::marks::{MarkPlanner, Marks};
+use super::outline::Outline;
+use super::reason::{Limit, Place, Reason, Reasons};
+use super::schedule;
+use super::values::Values;
+
+/// Stack units of an empty frame.
+pub(super) const FRAME_UNITS: u32 = 2;
+/// Operators that cost one stack unit.
+const OPERATORS_PER_UNIT: u32 = 8;
+
+/// What the code of one function is given.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The price of each block, in the order of the body. The first includes entering the function.
+    pub(super) charges: Vec<u32>,
+    /// The marks of each store, in the order of the body.
+    pub(super) marks: Vec<Marks>,
+    /// Stack units of the frame.
+    pub(super) frame_units: u32,
+    /// Whether the function calls anything, the host included.
+    pub(super) makes_calls: bool,
+}
+
+/// The features of a module that is accepted.
+fn accepted_features() -> WasmFeatures {
+    // `REFERENCE_TYPES` is there for the encoding of `call_indirect` that compilers write, `GC_TYPES` since it turns on
+    // reference types at all; what else they allow is refused by name before.
+    WasmFeatures::MUTABLE_GLOBAL
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::BULK_MEMORY
+        | WasmFeatures::REFERENCE_TYPES
+        | WasmFeatures::GC_TYPES
+}
+
+/// The features with which a refused module is still type-checked, to tell one that is refused from one that is no Wasm.
+fn refused_features() -> WasmFeatures {
+    WasmFeatures::all().difference(WasmFeatures::COMPACT_IMPORTS | WasmFeatures::COMPONENT_MODEL)
+}
+
+/// Type-checks the module and plans its functions. For a module that is refused already the plans are left out.
+///
+/// # Errors
+///
+/// [`Reason::Invalid`] if the module is not valid Wasm.
+pub(super) fn validate(module: &[u8], outline: &Outline<'_>, reasons: &mut Reasons) -> Result<Vec<Plan>, Reason> {
+    let refused = !reasons.is_empty();
+    let features = if refused { refused_features() } else { accepted_features() };
+    let mut validator = Validator::new_with_features(features);
+    let mut allocations = FuncValidatorAllocations::default();
+    let mut plans = Vec::with_capacity(if refused { 0 } else { outline.bodies.len() });
+    for payload in Parser::new(0).parse_all(module) {
+        let ValidPayload::Func(function, body) = validator.payload(&payload?)? else { continue };
+        if refused {
+            let mut function = function.into_validator(allocations);
+            function.validate(&body)?;
+            allocations = function.into_allocations();
+        } else {
+            let (plan, kept) = plan_function(function, &body, outline, allocations, reasons)?;
+            allocations = kept;
+            plans.push(plan);
+        }
+    }
+    Ok(plans)
+}
+
+/// Whether a basic block ends after `operator`.
+pub(super) fn ends_block(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Else
+            | Operator::End
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::Unreachable
+    )
+}
+
+/// The static offset and the number of bytes that a store writes.
+pub(super) fn store_of(operator: &Operator<'_>) -> Option<(u32, u32)> {
+    let (memarg, bytes) = match operator {
+        Operator::I32Store8 { memarg } | Operator::I64Store8 { memarg } => (memarg, 1),
+        Operator::I32Store16 { memarg } | Operator::I64Store16 { memarg } => (memarg, 2),
+        Operator::I32Store { memarg } | Operator::I64Store32 { memarg } => (memarg, 4),
+        Operator::I64Store { memarg } => (memarg, 8),
+        _ => return None,
+    };
+    // Offsets into a 32-bit memory are below 2³²: the validator has seen to it.
+    Some((u32::try_from(memarg.offset).unwrap_or(u32::MAX), bytes))
+}
+
+fn plan_function(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    outline: &Outline<'_>,
+    allocations: FuncValidatorAllocations,
+    reasons: &mut Reasons,
+) -> Result<(Plan, FuncValidatorAllocations), Reason> {
+    let index = function.index;
+    let mut validator = function.into_validator(allocations);
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    let locals = validator.len_locals();
+
+    let mut planner = Planner::new(locals, outline);
+    let mut operators = OperatorsReader::new(reader);
+    let mut height = 0;
+    while !operators.eof() {
+        let (operator, offset) = operators.read_with_offset()?;
+        planner.step(&operator, &validator);
+        validator.op(offset, &operator)?;
+        height = height.max(validator.operand_stack_height());
+    }
+    operators.finish()?;
+
+    let place = Place { function: Some(index), offset: body.range().start };
+    reasons.check(Limit::Operands, u64::from(height), place);
+    Ok((planner.finish(locals, height), validator.into_allocations()))
+}
+
+/// Follows a function's operators.
+struct Planner<'a> {
+    outline: &'a Outline<'a>,
+    values: Values,
+    marks: MarkPlanner,
+    charges: Vec<u32>,
+    block: u32,
+    makes_calls: bool,
+    operators: u32,
+}
+
+impl<'a> Planner<'a> {
+    fn new(locals: u32, outline: &'a Outline<'a>) -> Self {
+        Self {
+            outline,
+            values: Values::new(locals as usize),
+            marks: MarkPlanner::default(),
+            charges: Vec::new(),
+            block: 0,
+            makes_calls: false,
+            operators: 0,
+        }
+    }
+
+    /// Follows one operator, before the validator does. An operator that is invalid may be followed to anywhere.
+    fn step(&mut self, operator: &Operator<'_>, arity: &impl ModuleArity) {
+        self.operators += 1;
+        self.block = self.block.saturating_add(self.price(operator));
+        if let Some((offset, bytes)) = store_of(operator) {
+            let address = self.values.operand(1);
+            self.marks.store(address, offset, bytes);
+        }
+        match operator {
+            Operator::Loop { .. } | Operator::Else | Operator::End => {
+                self.values.join();
+                self.marks.join();
+            }
+            Operator::Block { .. } => self.values.forget_stack(),
+            _ if ends_block(operator) => {
+                self.values.forget_stack();
+                self.marks.next_block();
+            }
+            _ => match operator.operator_arity(arity) {
+                Some((takes, leaves)) => self.values.step(operator, takes, leaves),
+                None => self.values.forget_stack(),
+            },
+        }
+        if ends_block(operator) {
+            self.charges.push(std::mem::take(&mut self.block));
+        }
+    }
+
+    fn price(&mut self, operator: &Operator<'_>) -> u32 {
+        let price = schedule::price(operator).unwrap_or(0);
+        match operator {
+            Operator::Call { function_index } => {
+                self.makes_calls = true;
+                let host = self.outline.imports.get(*function_index as usize).copied().flatten();
+                price + host.map_or(0, |function| u32::try_from(function.gas).unwrap_or(u32::MAX / 2))
+            }
+            Operator::CallIndirect { .. } => {
+                self.makes_calls = true;
+                price
+            }
+            _ => price,
+        }
+    }
+
+    fn finish(mut self, locals: u32, height: u32) -> Plan {
+        let frame_units = FRAME_UNITS + locals + height + self.operators / OPERATORS_PER_UNIT;
+        if let Some(first) = self.charges.first_mut() {
+            *first = first.saturating_add(schedule::entry(frame_units));
+        }
+        Plan { charges: self.charges, marks: self.marks.into_marks(), frame_units, makes_calls: self.makes_calls }
+    }
+}
