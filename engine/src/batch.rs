@@ -1,0 +1,410 @@
+//! The bytes of a batch: what is ordered, logged and executed.
+//!
+//! ```text
+//! header   version u8 = 1 | 0 u8 ×3 | calls u32 | height u64 | time_ms u64 | targets u32 | bytes of the targets u32
+//! target   contract id [32] | method length u8 | method
+//! call     length u32 | gas limit u32 | target u16 | flags u16 | sender [32] | id [16]? | signature [64]? | arguments
+//! ```
+//!
+//! Integers are little-endian. A call's length counts the whole record. A target is a (contract, method) pair; calls name
+//! theirs by number, so that ten thousand transfers carry the token's id once.
+
+use crate::error::BatchError;
+use crate::limits::{
+    ARGUMENT_BYTES_MAX, BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_GAS_MAX, BATCH_TARGETS_MAX, METHOD_BYTES_MAX,
+};
+use core::ops::Range;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// 32 bytes that name a sender or a contract.
+pub type Address = [u8; 32];
+
+/// The reserved contract that deploys and upgrades others.
+pub const SYSTEM_CONTRACT: Address = [0; 32];
+
+pub(crate) const HEADER_BYTES: usize = 32;
+const VERSION: u8 = 1;
+const CALL_HEADER_BYTES: usize = 12;
+const SENDER_END: usize = CALL_HEADER_BYTES + 32;
+const FLAG_ID: u16 = 1;
+const FLAG_SIGNATURE: u16 = 2;
+
+/// A call to be put into a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The contract.
+    pub contract: Address,
+    /// Name of the method.
+    pub method: &'a str,
+    /// Who calls.
+    pub sender: Address,
+    /// The method's arguments as its ABI encodes them.
+    pub arguments: &'a [u8],
+    /// Most gas that the call may use.
+    pub gas_limit: u32,
+}
+
+/// Builds the bytes of a batch.
+pub struct BatchBuilder {
+    height: u64,
+    time_ms: u64,
+    targets: Vec<u8>,
+    target_numbers: HashMap<(Address, Box<str>), u16, foldhash::fast::RandomState>,
+    last_target: Option<(Address, Box<str>, u16)>,
+    calls: Vec<u8>,
+    call_count: u32,
+    gas: u64,
+}
+
+impl BatchBuilder {
+    /// An empty batch for a height, cut at `time_ms`.
+    pub fn new(height: u64, time_ms: u64) -> Self {
+        Self {
+            height,
+            time_ms,
+            targets: Vec::new(),
+            target_numbers: HashMap::default(),
+            last_target: None,
+            calls: Vec::new(),
+            call_count: 0,
+            gas: 0,
+        }
+    }
+
+    /// Calls so far.
+    pub fn len(&self) -> usize {
+        self.call_count as usize
+    }
+
+    /// Whether the batch holds no call yet.
+    pub fn is_empty(&self) -> bool {
+        self.call_count == 0
+    }
+
+    /// Whether the call may be added without passing a limit of the batch.
+    pub fn fits(&self, call: &Call<'_>) -> bool {
+        let bytes = HEADER_BYTES
+            + self.targets.len()
+            + 33
+            + call.method.len()
+            + self.calls.len()
+            + SENDER_END
+            + call.arguments.len();
+        self.len() < BATCH_CALLS_MAX
+            && bytes <= BATCH_BYTES_MAX
+            && self.gas + u64::from(call.gas_limit) <= BATCH_GAS_MAX
+            && (self.target_numbers.len() < BATCH_TARGETS_MAX)
+    }
+
+    /// Appends a call.
+    ///
+    /// # Errors
+    /// The name of the limit that the batch would pass; the call is not added.
+    pub fn push(&mut self, call: &Call<'_>) -> Result<(), BatchError> {
+        limit("method bytes", call.method.len() as u64, METHOD_BYTES_MAX as u64)?;
+        limit("calls a batch", u64::from(self.call_count) + 1, BATCH_CALLS_MAX as u64)?;
+        limit("gas limits of a batch", self.gas + u64::from(call.gas_limit), BATCH_GAS_MAX)?;
+        let length = SENDER_END + call.arguments.len();
+        let bytes = HEADER_BYTES + self.targets.len() + 33 + call.method.len() + self.calls.len() + length;
+        limit("bytes of a batch", bytes as u64, BATCH_BYTES_MAX as u64)?;
+        let target = self.target(call)?;
+        self.calls.extend_from_slice(&(length as u32).to_le_bytes());
+        self.calls.extend_from_slice(&call.gas_limit.to_le_bytes());
+        self.calls.extend_from_slice(&target.to_le_bytes());
+        self.calls.extend_from_slice(&0u16.to_le_bytes());
+        self.calls.extend_from_slice(&call.sender);
+        self.calls.extend_from_slice(call.arguments);
+        self.call_count += 1;
+        self.gas += u64::from(call.gas_limit);
+        Ok(())
+    }
+
+    fn target(&mut self, call: &Call<'_>) -> Result<u16, BatchError> {
+        if let Some((contract, method, number)) = &self.last_target
+            && *contract == call.contract
+            && **method == *call.method
+        {
+            return Ok(*number);
+        }
+        let key = (call.contract, Box::<str>::from(call.method));
+        let number = match self.target_numbers.get(&key) {
+            Some(&number) => number,
+            None => {
+                let count = self.target_numbers.len();
+                limit("targets of a batch", count as u64 + 1, BATCH_TARGETS_MAX as u64)?;
+                self.targets.extend_from_slice(&call.contract);
+                self.targets.push(call.method.len() as u8);
+                self.targets.extend_from_slice(call.method.as_bytes());
+                self.target_numbers.insert(key.clone(), count as u16);
+                count as u16
+            }
+        };
+        self.last_target = Some((key.0, key.1, number));
+        Ok(number)
+    }
+
+    /// The batch's bytes.
+    pub fn finish(self) -> BatchBytes {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.targets.len() + self.calls.len());
+        bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
+        bytes.extend_from_slice(&self.call_count.to_le_bytes());
+        bytes.extend_from_slice(&self.height.to_le_bytes());
+        bytes.extend_from_slice(&self.time_ms.to_le_bytes());
+        bytes.extend_from_slice(&(self.target_numbers.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(self.targets.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&self.targets);
+        bytes.extend_from_slice(&self.calls);
+        BatchBytes(Arc::new(bytes))
+    }
+}
+
+/// The bytes of one batch, shared between executor and log without a copy.
+#[derive(Clone, Debug)]
+pub struct BatchBytes(pub(crate) Arc<Vec<u8>>);
+
+impl From<Vec<u8>> for BatchBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
+impl From<&[u8]> for BatchBytes {
+    fn from(bytes: &[u8]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+impl BatchBytes {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, shared.
+    pub fn shared(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// A (contract, method) pair of a decoded batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) contract: Address,
+    pub(crate) method: Range<u32>,
+}
+
+/// A batch whose framing and limits have been checked. Reading a call cannot fail any more.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    bytes: BatchBytes,
+    height: u64,
+    time_ms: u64,
+    pub(crate) targets: Vec<Target>,
+    /// Start of each call's record, and the end of the last.
+    offsets: Vec<u32>,
+}
+
+/// One call of a batch, borrowed from its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct CallRef<'a> {
+    record: &'a [u8],
+}
+
+impl<'a> CallRef<'a> {
+    /// The whole record.
+    pub fn record(&self) -> &'a [u8] {
+        self.record
+    }
+
+    /// Number of the call's target.
+    #[inline]
+    pub fn target(&self) -> usize {
+        usize::from(u16_at(self.record, 8))
+    }
+
+    /// Most gas that the call may use.
+    #[inline]
+    pub fn gas_limit(&self) -> u64 {
+        u64::from(u32_at(self.record, 4))
+    }
+
+    /// Who calls.
+    #[inline]
+    pub fn sender(&self) -> &'a Address {
+        self.record[CALL_HEADER_BYTES..SENDER_END].try_into().expect("32 bytes")
+    }
+
+    #[inline]
+    fn arguments_start(&self) -> usize {
+        arguments_start(u16_at(self.record, 10))
+    }
+
+    /// The call's 16-byte id, if it carries one.
+    pub fn id(&self) -> Option<&'a [u8; 16]> {
+        (u16_at(self.record, 10) & FLAG_ID != 0)
+            .then(|| self.record[SENDER_END..SENDER_END + 16].try_into().expect("16 bytes"))
+    }
+
+    /// The arguments.
+    #[inline]
+    pub fn arguments(&self) -> &'a [u8] {
+        &self.record[self.arguments_start()..]
+    }
+}
+
+fn arguments_start(flags: u16) -> usize {
+    SENDER_END + if flags & FLAG_ID != 0 { 16 } else { 0 } + if flags & FLAG_SIGNATURE != 0 { 64 } else { 0 }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"))
+}
+
+fn limit(name: &'static str, actual: u64, limit: u64) -> Result<(), BatchError> {
+    if actual > limit { Err(BatchError::LimitExceeded { name, actual, limit }) } else { Ok(()) }
+}
+
+impl Batch {
+    /// Checks a batch's framing and limits.
+    ///
+    /// # Errors
+    /// [`BatchError::Malformed`] with the offset, or the limit that is passed with its actual value. Limits of single
+    /// calls are not checked here: a call that passes one gets its receipt.
+    pub fn decode(bytes: impl Into<BatchBytes>) -> Result<Batch, BatchError> {
+        let bytes: BatchBytes = bytes.into();
+        let data = bytes.as_slice();
+        limit("bytes of a batch", data.len() as u64, BATCH_BYTES_MAX as u64)?;
+        let malformed = |offset: usize, what: &'static str| BatchError::Malformed { offset, what };
+        if data.len() < HEADER_BYTES {
+            return Err(malformed(data.len(), "the header is cut short"));
+        }
+        if data[..4] != [VERSION, 0, 0, 0] {
+            return Err(malformed(0, "unknown version"));
+        }
+        let calls = u32_at(data, 4) as usize;
+        limit("calls a batch", calls as u64, BATCH_CALLS_MAX as u64)?;
+        let target_count = u32_at(data, 24) as usize;
+        limit("targets of a batch", target_count as u64, BATCH_TARGETS_MAX as u64)?;
+        let target_bytes = u32_at(data, 28) as usize;
+        if target_bytes > data.len() - HEADER_BYTES {
+            return Err(malformed(28, "the targets are cut short"));
+        }
+        let targets = decode_targets(data, target_count, HEADER_BYTES + target_bytes)?;
+        let offsets = decode_calls(data, calls, HEADER_BYTES + target_bytes, target_count)?;
+        Ok(Batch { height: u64_at(data, 8), time_ms: u64_at(data, 16), targets, offsets, bytes })
+    }
+
+    /// The height that this batch is for.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// When it was cut, in milliseconds.
+    pub fn time_ms(&self) -> u64 {
+        self.time_ms
+    }
+
+    /// Number of calls.
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Whether there are no calls.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The call at an index below [`Batch::len`].
+    #[inline]
+    pub fn call(&self, index: usize) -> CallRef<'_> {
+        CallRef { record: &self.bytes.0[self.offsets[index] as usize..self.offsets[index + 1] as usize] }
+    }
+
+    /// The contract and method that a call names.
+    pub fn target_of(&self, call: &CallRef<'_>) -> (&Address, &[u8]) {
+        let target = &self.targets[call.target()];
+        (&target.contract, self.method(target))
+    }
+
+    pub(crate) fn method(&self, target: &Target) -> &[u8] {
+        &self.bytes.0[target.method.start as usize..target.method.end as usize]
+    }
+
+    /// The bytes before the first call: header and targets.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.bytes.0[..self.offsets[0] as usize]
+    }
+
+    /// The records of a range of calls.
+    pub(crate) fn records(&self, calls: Range<usize>) -> &[u8] {
+        &self.bytes.0[self.offsets[calls.start] as usize..self.offsets[calls.end] as usize]
+    }
+
+    /// The batch's bytes.
+    pub fn bytes(&self) -> &BatchBytes {
+        &self.bytes
+    }
+}
+
+fn decode_targets(data: &[u8], count: usize, end: usize) -> Result<Vec<Target>, BatchError> {
+    let mut targets = Vec::with_capacity(count.min(data.len() / 33));
+    let mut at = HEADER_BYTES;
+    for _ in 0..count {
+        if end - at < 33 || end - at - 33 < usize::from(data[at + 32]) {
+            return Err(BatchError::Malformed { offset: at, what: "the targets are cut short" });
+        }
+        let length = usize::from(data[at + 32]);
+        limit("method bytes", length as u64, METHOD_BYTES_MAX as u64)?;
+        let method = at + 33;
+        targets.push(Target {
+            contract: data[at..at + 32].try_into().expect("32 bytes"),
+            method: method as u32..(method + length) as u32,
+        });
+        at = method + length;
+    }
+    if at != end {
+        return Err(BatchError::Malformed { offset: at, what: "bytes behind the last target" });
+    }
+    Ok(targets)
+}
+
+fn decode_calls(data: &[u8], count: usize, start: usize, targets: usize) -> Result<Vec<u32>, BatchError> {
+    let malformed = |offset: usize, what: &'static str| BatchError::Malformed { offset, what };
+    let mut offsets = Vec::with_capacity(count.min(data.len() / SENDER_END) + 1);
+    let (mut at, mut gas) = (start, 0u64);
+    for _ in 0..count {
+        offsets.push(at as u32);
+        let Some(head) = data[at..].first_chunk::<CALL_HEADER_BYTES>() else {
+            return Err(malformed(at, "a call is cut short"));
+        };
+        let (length, target, flags) = (u32_at(head, 0) as usize, u16_at(head, 8), u16_at(head, 10));
+        gas += u64::from(u32_at(head, 4));
+        if flags & !(FLAG_ID | FLAG_SIGNATURE) != 0 {
+            return Err(malformed(at + 10, "unknown flags"));
+        }
+        if length < arguments_start(flags) || length > data.len() - at {
+            return Err(malformed(at, "a call's length is wrong"));
+        }
+        if usize::from(target) >= targets {
+            return Err(malformed(at + 8, "a call names a target that is not there"));
+        }
+        at += length;
+    }
+    offsets.push(at as u32);
+    if at != data.len() {
+        return Err(malformed(at, "bytes behind the last call"));
+    }
+    limit("gas limits of a batch", gas, BATCH_GAS_MAX)?;
+    Ok(offsets)
+}
+
+const _: () = assert!(ARGUMENT_BYTES_MAX < BATCH_BYTES_MAX);

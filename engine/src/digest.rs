@@ -1,0 +1,101 @@
+//! Digests: what two nodes compare to know that they executed the same.
+//!
+//! Each of the three roots of a batch is a binary tree over *runs*: run k holds what belongs to calls 256 k to
+//! 256 k + 255. A run is hashed as a whole because blake3 costs a seventh for a byte of 25 KB that it costs for a byte of 100 B.
+//!
+//! ```text
+//! leaf   = blake3(00 | run)               node = blake3(01 | left | right), an odd one out moves up
+//! root   = blake3(02 | head | tree)       (head: the batch's header and targets for inputs, else empty; no run: tree = 0)
+//! digest = blake3("phalanx/digest" | version u32 | height u64 | digest before | input root | receipts root | writes root)
+//! ```
+
+/// A 32-byte blake3 hash.
+pub type Digest = [u8; 32];
+
+/// Version of the rules that make results: semantics, gas schedule, preparation pass, encodings.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Items longer than this enter their run as their hash, so that a proof of a small neighbour stays small.
+pub(crate) const ITEM_BYTES_MAX: usize = 1 << 10;
+
+/// Hash of one run.
+pub(crate) fn leaf(run: &[u8]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[0]);
+    hasher.update(run);
+    *hasher.finalize().as_bytes()
+}
+
+/// Root over the runs' hashes, which are used up.
+pub(crate) fn root(head: &[u8], leaves: &mut Vec<Digest>) -> Digest {
+    while leaves.len() > 1 {
+        let pairs = leaves.len() / 2;
+        for pair in 0..pairs {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&[1]);
+            hasher.update(&leaves[2 * pair]);
+            hasher.update(&leaves[2 * pair + 1]);
+            leaves[pair] = *hasher.finalize().as_bytes();
+        }
+        if leaves.len() % 2 == 1 {
+            leaves[pairs] = leaves[leaves.len() - 1];
+        }
+        leaves.truncate(leaves.len().div_ceil(2));
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[2]);
+    hasher.update(head);
+    hasher.update(&leaves.pop().unwrap_or_default());
+    *hasher.finalize().as_bytes()
+}
+
+/// The three roots of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Roots {
+    /// Over the calls.
+    pub input: Digest,
+    /// Over the receipts.
+    pub receipts: Digest,
+    /// Over the final value of each key that was written.
+    pub writes: Digest,
+}
+
+/// Digest of a height.
+pub(crate) fn batch_digest(height: u64, previous: &Digest, roots: &Roots) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"phalanx/digest");
+    hasher.update(&PROTOCOL_VERSION.to_le_bytes());
+    hasher.update(&height.to_le_bytes());
+    hasher.update(previous);
+    hasher.update(&roots.input);
+    hasher.update(&roots.receipts);
+    hasher.update(&roots.writes);
+    *hasher.finalize().as_bytes()
+}
+
+/// Hash of a run made of length-framed records (calls, receipts). `scratch` is used where a record is over the item limit:
+/// such a one enters as its length with the top bit set, and its hash.
+pub(crate) fn leaf_of_records(records: &[u8], scratch: &mut Vec<u8>) -> Digest {
+    let mut rest = records;
+    let mut hashed_any = false;
+    scratch.clear();
+    let mut copied = 0;
+    while let Some(frame) = rest.first_chunk::<4>() {
+        let length = u32::from_le_bytes(*frame);
+        let (record, behind) = rest.split_at(length as usize);
+        if record.len() > ITEM_BYTES_MAX {
+            let at = records.len() - rest.len();
+            scratch.extend_from_slice(&records[copied..at]);
+            scratch.extend_from_slice(&(length | 1 << 31).to_le_bytes());
+            scratch.extend_from_slice(blake3::hash(record).as_bytes());
+            copied = at + record.len();
+            hashed_any = true;
+        }
+        rest = behind;
+    }
+    if !hashed_any {
+        return leaf(records);
+    }
+    scratch.extend_from_slice(&records[copied..]);
+    leaf(scratch)
+}

@@ -1,0 +1,369 @@
+//! The facade: what a ledger node embeds.
+
+use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
+use crate::deploy::{Change, module_key};
+use crate::digest::{Digest, Roots, batch_digest, root};
+use crate::error::{BatchError, EngineError};
+use crate::execute::{BatchExecutor, Finished};
+use crate::limits::CALL_WRITES_MAX;
+use crate::receipt::Receipts;
+use crate::registry::{Registry, SYSTEM_INDEX};
+use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
+use crate::state_root::state_root;
+use crate::threads;
+use crate::wasm::{Code, InstancePool};
+use crate::write_set::{self, WriteSet};
+use parking_lot::Mutex;
+use phalanx_scheduler::{CallIndex, HashSeed, State, Write, execute_serial};
+use rayon::ThreadPool;
+use std::sync::Arc;
+
+/// How an engine is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Key of the hash tables. Results never depend on it; tests fix it.
+    pub hash_seed: HashSeed,
+    /// Instances that the engine keeps for reuse. Each costs up to 16 MiB of memory and its share of address space; a
+    /// call that finds none makes one, in about 20 µs. Results never depend on it.
+    pub instances: usize,
+    /// A clock for [`Executed::stages`]. Without one, stages are not timed. Results never depend on it.
+    pub clock: Option<Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { hash_seed: HashSeed::Random, instances: 1_000, clock: None }
+    }
+}
+
+/// Executes batches and holds the state.
+pub struct Engine {
+    core: Mutex<Core>,
+    buffers: Arc<Mutex<Vec<Buffers>>>,
+    clock: Option<Clock>,
+    workers: ThreadPool,
+}
+
+struct Core {
+    /// Absent only while a batch executes, or for good after a fault.
+    state: Option<Box<State>>,
+    registry: Registry,
+    pool: InstancePool,
+    height: u64,
+    time_ms: u64,
+    digest: Digest,
+    /// Number of the execution whose branch is open, counted up.
+    execution: u64,
+    branch_open: bool,
+    stopped: Option<String>,
+}
+
+/// Buffers of a batch that is done, for the next: fresh pages from the kernel cost more than filling them.
+#[derive(Default)]
+struct Buffers {
+    receipts: Vec<u8>,
+    writes: Vec<u8>,
+}
+
+/// An executed batch. Nothing of it is visible until it is committed; dropping it discards it.
+pub struct Executed {
+    height: u64,
+    time_ms: u64,
+    execution: u64,
+    roots: Roots,
+    digest: Digest,
+    buffers: Buffers,
+    home: Arc<Mutex<Vec<Buffers>>>,
+    changes: Vec<Change>,
+    explanations: Vec<(u32, String)>,
+    stages: StageNanoseconds,
+}
+
+impl Drop for Executed {
+    fn drop(&mut self) {
+        let mut home = self.home.lock();
+        // Two batches may be on their way at once; more would only hold memory.
+        if home.len() < 2 {
+            home.push(core::mem::take(&mut self.buffers));
+        }
+    }
+}
+
+impl Executed {
+    /// The batch's height.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// Digest of the height.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The roots that the digest is made of.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// The receipts, in the order of the calls.
+    pub fn receipts(&self) -> Receipts<'_> {
+        Receipts::new(&self.buffers.receipts)
+    }
+
+    /// The last write of each key.
+    pub fn write_set(&self) -> WriteSet<'_> {
+        WriteSet::new(&self.buffers.writes)
+    }
+
+    /// Texts beside receipts, by call index: what a contract said when it aborted, why a module was refused. They are for
+    /// the caller's eyes and not part of any digest.
+    pub fn explanations(&self) -> &[(u32, String)] {
+        &self.explanations
+    }
+
+    /// Time by stage, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
+    pub fn stages(&self) -> &StageNanoseconds {
+        &self.stages
+    }
+}
+
+impl Engine {
+    /// An engine with an empty state, at height 0.
+    pub fn new(options: Options) -> Self {
+        Self {
+            core: Mutex::new(Core {
+                state: Some(Box::new(State::new(options.hash_seed, CALL_WRITES_MAX))),
+                registry: Registry::new(),
+                pool: InstancePool::new(options.instances.max(1)),
+                height: 0,
+                time_ms: 0,
+                digest: Digest::default(),
+                execution: 0,
+                branch_open: false,
+                stopped: None,
+            }),
+            buffers: Arc::default(),
+            clock: options.clock,
+            workers: threads::pool(1),
+        }
+    }
+
+    /// Executes a batch for the next height. Nothing changes until the result is committed; an earlier result that was not
+    /// committed is discarded.
+    ///
+    /// # Errors
+    /// [`EngineError::Batch`]: the batch is refused whole. [`EngineError::Stopped`]: a fault of ours; the engine refuses
+    /// everything from then on.
+    pub fn execute_batch(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, EngineError> {
+        let mut clock = StageClock::start(self.clock);
+        let batch = Batch::decode(bytes)?;
+        let mut core = self.core.lock();
+        core.check(&batch)?;
+        core.discard();
+        let buffers = self.buffers.lock().pop().unwrap_or_default();
+        clock.lap(Stage::Decode);
+        let running = &mut *core;
+        let executed = self.workers.install(|| running.execute(&batch, buffers, clock, &self.buffers));
+        if let Err(EngineError::Stopped(fault)) = &executed {
+            core.stopped = Some(fault.clone());
+        }
+        executed
+    }
+
+    /// Makes an executed batch the state.
+    ///
+    /// # Errors
+    /// [`EngineError::Stale`] if `executed` is not what was executed last.
+    pub fn commit(&self, executed: Executed) -> Result<Executed, EngineError> {
+        let mut executed = executed;
+        let mut clock = StageClock::start(self.clock);
+        let mut core = self.core.lock();
+        if let Some(fault) = &core.stopped {
+            return Err(EngineError::Stopped(fault.clone()));
+        }
+        if !core.branch_open || core.execution != executed.execution || core.height + 1 != executed.height {
+            return Err(EngineError::Stale(executed.height));
+        }
+        core.state.as_mut().expect("no batch executes").commit();
+        core.branch_open = false;
+        for change in &executed.changes {
+            core.registry.put(change.id, &change.record);
+        }
+        core.height = executed.height;
+        core.time_ms = executed.time_ms;
+        core.digest = executed.digest;
+        clock.lap(Stage::Commit);
+        executed.stages.add(&clock.spent());
+        Ok(executed)
+    }
+
+    /// Height of the last committed batch; 0 before the first.
+    pub fn height(&self) -> u64 {
+        self.core.lock().height
+    }
+
+    /// Digest of the last committed height; zeros before the first.
+    pub fn digest(&self) -> Digest {
+        self.core.lock().digest
+    }
+
+    /// Time of the last committed batch in milliseconds.
+    pub fn time_ms(&self) -> u64 {
+        self.core.lock().time_ms
+    }
+
+    /// The committed value of a key.
+    pub fn get(&self, contract: &Address, key: &[u8]) -> Option<Vec<u8>> {
+        if key.is_empty() || key.len() > crate::limits::KEY_BYTES_MAX {
+            return None;
+        }
+        let core = self.core.lock();
+        let (index, ordered) = if *contract == SYSTEM_CONTRACT {
+            (SYSTEM_INDEX, false)
+        } else {
+            let contract = core.registry.contract(contract)?;
+            (contract.index, contract.ordered.contains(key[0]))
+        };
+        core.state.as_ref()?.committed(index, key, ordered).map(<[u8]>::to_vec)
+    }
+
+    /// Entries of the committed state, deploy records and modules included.
+    pub fn entries(&self) -> usize {
+        self.core.lock().state.as_ref().map_or(0, |state| state.entries().count())
+    }
+
+    /// Root of the whole committed state. Sorts all of it: seconds for millions of keys.
+    pub fn state_digest(&self) -> Digest {
+        let core = self.core.lock();
+        let entries = core.state.iter().flat_map(|state| state.entries());
+        state_root(entries.map(|entry| (core.registry.id(entry.contract), entry.key, entry.value.unwrap_or_default())))
+    }
+}
+
+impl Core {
+    fn check(&self, batch: &Batch) -> Result<(), EngineError> {
+        if let Some(fault) = &self.stopped {
+            return Err(EngineError::Stopped(fault.clone()));
+        }
+        if batch.height() != self.height + 1 {
+            return Err(BatchError::WrongHeight { actual: batch.height(), expected: self.height + 1 }.into());
+        }
+        if batch.time_ms() < self.time_ms {
+            return Err(BatchError::TimeRunsBack { actual: batch.time_ms(), previous: self.time_ms }.into());
+        }
+        Ok(())
+    }
+
+    /// Drops the branch of an execution that was not committed.
+    fn discard(&mut self) {
+        if self.branch_open {
+            self.state.as_mut().expect("no batch executes").discard();
+            self.branch_open = false;
+        }
+    }
+
+    fn execute(
+        &mut self,
+        batch: &Batch,
+        mut buffers: Buffers,
+        clock: StageClock,
+        home: &Arc<Mutex<Vec<Buffers>>>,
+    ) -> Result<Executed, EngineError> {
+        buffers.receipts.clear();
+        buffers.writes.clear();
+        let mut executor = BatchExecutor::new(batch, &self.registry, &mut self.pool, buffers.receipts, clock);
+        let state = self.state.take().expect("no batch executes");
+        let state = execute_serial(&mut executor, state, batch.len() as u32);
+        let Finished { receipts, mut runs, changes, explanations, mut clock, fault } = executor.finish();
+        buffers.receipts = receipts;
+        self.execution += 1;
+        self.branch_open = true;
+        let mut writes = write_runs(&state, batch, &self.registry, &mut buffers.writes, &mut clock);
+        self.state = Some(state);
+        if let Some(fault) = fault {
+            return Err(EngineError::Stopped(fault));
+        }
+        self.compile(&changes)?;
+        let roots = Roots {
+            input: root(batch.head(), &mut runs.inputs),
+            receipts: root(&[], &mut runs.receipts),
+            writes: root(&[], &mut writes),
+        };
+        let digest = batch_digest(batch.height(), &self.digest, &roots);
+        clock.lap(Stage::Digest);
+        Ok(Executed {
+            height: batch.height(),
+            time_ms: batch.time_ms(),
+            execution: self.execution,
+            roots,
+            digest,
+            buffers,
+            home: Arc::clone(home),
+            changes,
+            explanations,
+            stages: clock.spent(),
+        })
+    }
+
+    /// Machine code is made after the batch's calls.
+    fn compile(&mut self, changes: &[Change]) -> Result<(), EngineError> {
+        for change in changes {
+            if let Some(prepared) = &change.prepared
+                && !self.registry.has_code(&change.record.code_hash)
+            {
+                let code = Code::new(prepared).map_err(EngineError::Stopped)?;
+                self.registry.add_code(change.record.code_hash, code);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Encodes the write set run by run, and hashes each run while it is in the cache.
+fn write_runs(
+    state: &State,
+    batch: &Batch,
+    registry: &Registry,
+    buffer: &mut Vec<u8>,
+    clock: &mut StageClock,
+) -> Vec<Digest> {
+    let mut leaves = Vec::with_capacity(batch.len() / 256 + 1);
+    let mut scratch = Vec::new();
+    let mut of_call: Vec<Write<'_>> = Vec::new();
+    let (mut run_start, mut oversize) = (0, false);
+    for call in 0..batch.len() {
+        of_call.clear();
+        of_call.extend(state.last_writes(CallIndex(call as u32)));
+        match &mut of_call[..] {
+            [] | [_] => {}
+            writes => {
+                writes.sort_unstable_by(|a, b| (registry.id(a.contract), a.key).cmp(&(registry.id(b.contract), b.key)))
+            }
+        }
+        let called = batch.target_of(&batch.call(call)).0;
+        for write in &of_call {
+            let id = registry.id(write.contract);
+            oversize |= write_set::push(
+                buffer,
+                &write_set::Item {
+                    call: call as u32,
+                    contract: (id != called).then_some(id),
+                    key: write.key,
+                    value: write.value,
+                    module: write.contract == SYSTEM_INDEX && write.key[0] == module_key(&[0; 32])[0],
+                },
+            );
+        }
+        if (call + 1) % phalanx_scheduler::RUN_CALLS as usize == 0 || call + 1 == batch.len() {
+            clock.lap(Stage::Receipts);
+            let run = &buffer[run_start..];
+            if oversize {
+                write_set::shorten(run, &mut scratch);
+            }
+            leaves.push(crate::digest::leaf(if oversize { &scratch } else { run }));
+            (run_start, oversize) = (buffer.len(), false);
+            clock.lap(Stage::Digest);
+        }
+    }
+    leaves
+}

@@ -1,0 +1,74 @@
+//! What host functions know of the running call.
+
+use super::guest::Guest;
+use crate::batch::{Address, BatchBytes};
+use crate::outcome::Outcome;
+use crate::prepare::OrderedSlots;
+use core::ops::Range;
+use phalanx_scheduler::{ContractIndex, State};
+use wasmtime::Memory;
+
+/// Data of an instance's store.
+pub(crate) struct Host {
+    /// The running call's frame; it moves in when the instance is entered and out when it is left.
+    pub(crate) frame: Option<Box<Frame>>,
+    pub(crate) guest: Guest,
+    /// To look the memory's length up again after the guest may have grown it.
+    pub(crate) memory: Option<Memory>,
+}
+
+/// A contract that a batch calls.
+pub(crate) struct TargetContract {
+    pub(crate) index: ContractIndex,
+    pub(crate) id: Address,
+    pub(crate) deployer: Address,
+    pub(crate) ordered: OrderedSlots,
+}
+
+/// The running call, and the buffers of its batch, which are handed from call to call.
+pub(crate) struct Frame {
+    pub(crate) state: Option<Box<State>>,
+    pub(crate) batch: BatchBytes,
+    pub(crate) height: u64,
+    pub(crate) time_ms: u64,
+    /// Contracts of the batch's targets.
+    pub(crate) contracts: Vec<TargetContract>,
+    /// The called one's place among them.
+    pub(crate) contract: usize,
+    pub(crate) sender: Range<usize>,
+    pub(crate) arguments: Range<usize>,
+    /// Receipts of the batch so far; events of the running call are appended as they come.
+    pub(crate) receipts: Vec<u8>,
+    pub(crate) events: u8,
+    pub(crate) return_bytes: Vec<u8>,
+    /// Why a host function ended the call.
+    pub(crate) halt: Option<Outcome>,
+    /// What `abort` said. Beside the receipt, never in it.
+    pub(crate) abort_text: Option<String>,
+    /// Where `scan` lays out its entries before they are copied.
+    pub(crate) scratch: Vec<u8>,
+}
+
+impl Frame {
+    #[inline]
+    pub(crate) fn called(&self) -> &TargetContract {
+        &self.contracts[self.contract]
+    }
+
+    #[inline]
+    pub(crate) fn state(&mut self) -> &mut State {
+        self.state.as_mut().expect("the state is in the frame while a call runs")
+    }
+}
+
+/// The error with which a host function leaves the guest; the reason is in the frame.
+#[derive(Debug)]
+pub(crate) struct Halt;
+
+impl core::fmt::Display for Halt {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("a host function ended the call")
+    }
+}
+
+impl core::error::Error for Halt {}

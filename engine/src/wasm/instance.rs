@@ -1,0 +1,230 @@
+//! Instances that serve call after call, each of which finds them as if they were new.
+
+use super::frame::{Frame, Host};
+use super::guest::Guest;
+use super::runtime::{Code, INSTANCES_MAX, Runtime, trap_outcome};
+use crate::gas;
+use crate::limits::STACK_UNITS_MAX;
+use crate::outcome::Outcome;
+use crate::prepare::{CALL_EXPORT_PREFIX, CONTROL_EXPORT, HALT_GAS, HALT_STACK, MEMORY_EXPORT};
+use core::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use wasmtime::{Store, Trap, TypedFunc};
+
+/// One call in this many also compares the instance's whole memory with its image; a difference stops the engine.
+const PRISTINE_CHECK_CALLS: u64 = 1 << 16;
+
+/// Instances alive in the process, over all engines and the oracle.
+static LIVE: AtomicU32 = AtomicU32::new(0);
+
+/// How a call into Wasm ended.
+pub(crate) struct Invocation {
+    pub(crate) outcome: Outcome,
+    pub(crate) gas_used: u64,
+}
+
+/// An instance with all that a call of it needs at hand.
+pub(crate) struct Instance {
+    store: Store<Host>,
+    instance: wasmtime::Instance,
+    methods: Vec<Option<TypedFunc<(), i32>>>,
+    /// Memory as instantiation left it.
+    image: Box<[u8]>,
+    calls: u64,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Instance {
+    /// `None` when the process has as many instances as it may.
+    pub(crate) fn new(code: &Code) -> Result<Option<Self>, String> {
+        if LIVE.fetch_add(1, Ordering::Relaxed) >= INSTANCES_MAX {
+            LIVE.fetch_sub(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Self::instantiate(code).map(Some).inspect_err(|_| {
+            LIVE.fetch_sub(1, Ordering::Relaxed);
+        })
+    }
+
+    fn instantiate(code: &Code) -> Result<Self, String> {
+        let dangling = Guest::new(NonNull::dangling(), 0, NonNull::dangling());
+        let mut store = Store::new(Runtime::shared().engine(), Host { frame: None, guest: dangling, memory: None });
+        let instance =
+            code.pre().instantiate(&mut store).map_err(|error| format!("instantiation failed: {error:#}"))?;
+        let memory = instance.get_memory(&mut store, MEMORY_EXPORT).ok_or("a prepared module exports its memory")?;
+        let control = instance.get_memory(&mut store, CONTROL_EXPORT).ok_or("a prepared module exports its control")?;
+        let base = |memory: wasmtime::Memory| NonNull::new(memory.data_ptr(&store)).unwrap_or(NonNull::dangling());
+        let guest = Guest::new(base(memory), memory.data_size(&store), base(control));
+        let image = guest.image();
+        store.data_mut().guest = guest;
+        store.data_mut().memory = Some(memory);
+        Ok(Self { store, instance, methods: vec![None; code.methods.len()], image, calls: 0 })
+    }
+
+    fn method(&mut self, code: &Code, method: usize) -> Result<TypedFunc<(), i32>, String> {
+        if let Some(function) = &self.methods[method] {
+            return Ok(function.clone());
+        }
+        let name = format!("{CALL_EXPORT_PREFIX}{}", code.methods[method]);
+        let function = self
+            .instance
+            .get_typed_func::<(), i32>(&mut self.store, &name)
+            .map_err(|error| format!("a prepared module exports {name}: {error:#}"))?;
+        Ok(self.methods[method].insert(function).clone())
+    }
+
+    /// Calls a method with `gas` left, and makes the instance pristine again. The second value tells whether the instance may
+    /// be used once more; one whose memory grew may not.
+    ///
+    /// # Errors
+    /// A fault of ours: a trap that no accepted module can cause, or an instance that did not come back pristine.
+    #[inline]
+    pub(crate) fn call(
+        &mut self,
+        code: &Code,
+        method: usize,
+        frame: &mut Option<Box<Frame>>,
+        gas: u64,
+    ) -> Result<(Outcome, i64, bool), String> {
+        let function = self.method(code, method)?;
+        let host = self.store.data_mut();
+        host.guest.arm(gas as i64, STACK_UNITS_MAX as i32);
+        host.frame = frame.take();
+        let result = function.call(&mut self.store, ());
+        let memory = self.store.data().memory.expect("an instance has a memory");
+        let length = memory.data_size(&self.store);
+        let host = self.store.data_mut();
+        *frame = host.frame.take();
+        let running = frame.as_mut().expect("the frame comes back");
+        let trapped = result.is_err();
+        let outcome = match result {
+            Ok(code) => Outcome::of_return_code(code),
+            Err(error) => match (running.halt.take(), host.guest.halt_word()) {
+                (Some(outcome), _) => outcome,
+                (None, HALT_GAS) => Outcome::OutOfGas,
+                (None, HALT_STACK) => Outcome::StackExhausted,
+                (None, _) => error
+                    .downcast_ref::<Trap>()
+                    .and_then(|trap| trap_outcome(*trap))
+                    .ok_or_else(|| format!("a call ended in a way that no contract can cause: {error:#}"))?,
+            },
+        };
+        host.guest.set_length(length);
+        let dirty = host.guest.reset(&self.image, trapped);
+        let left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
+        let reusable = length == self.image.len();
+        self.calls += 1;
+        if reusable && self.calls % PRISTINE_CHECK_CALLS == 0 && !host.guest.is_pristine(&self.image) {
+            return Err("an instance was not pristine after its reset".into());
+        }
+        Ok((outcome, left, reusable))
+    }
+
+    /// Whether memory and marks are as instantiation left them, for tests.
+    #[cfg(test)]
+    pub(crate) fn is_pristine(&self) -> bool {
+        self.store.data().guest.is_pristine(&self.image)
+    }
+}
+
+/// A worker's instances: one a code, the least recently used of which goes when there are too many.
+pub(crate) struct InstancePool {
+    /// By number of the code.
+    instances: Vec<Option<Used>>,
+    alive: usize,
+    clock: u64,
+    limit: usize,
+}
+
+struct Used {
+    instance: Instance,
+    at: u64,
+}
+
+impl InstancePool {
+    /// A pool of at most `limit` instances.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { instances: Vec::new(), alive: 0, clock: 0, limit }
+    }
+
+    /// Calls a method of the code with this number.
+    ///
+    /// # Errors
+    /// See [`Instance::call`].
+    #[inline]
+    pub(crate) fn call(
+        &mut self,
+        number: usize,
+        code: &Arc<Code>,
+        method: usize,
+        frame: &mut Option<Box<Frame>>,
+        gas_limit: u64,
+        entry_gas: u64,
+    ) -> Result<Invocation, String> {
+        if gas_limit < entry_gas {
+            return Ok(Invocation { outcome: Outcome::OutOfGas, gas_used: gas_limit });
+        }
+        let instance = self.instance(number, code)?;
+        let (outcome, left, reusable) = instance.call(code, method, frame, gas_limit - entry_gas)?;
+        if !reusable {
+            self.evict(number);
+        }
+        // Whatever else happened: gas below zero is out of gas, and all of it is used.
+        Ok(if left < 0 {
+            Invocation { outcome: Outcome::OutOfGas, gas_used: gas_limit }
+        } else {
+            Invocation { outcome, gas_used: gas_limit - left as u64 }
+        })
+    }
+
+    #[inline]
+    fn instance(&mut self, number: usize, code: &Code) -> Result<&mut Instance, String> {
+        self.clock += 1;
+        if !matches!(self.instances.get(number), Some(Some(_))) {
+            self.make(number, code)?;
+        }
+        let used = self.instances[number].as_mut().expect("made above");
+        used.at = self.clock;
+        Ok(&mut used.instance)
+    }
+
+    #[cold]
+    fn make(&mut self, number: usize, code: &Code) -> Result<(), String> {
+        if self.instances.len() <= number {
+            self.instances.resize_with(number + 1, || None);
+        }
+        while self.alive >= self.limit {
+            self.evict_oldest();
+        }
+        let instance = loop {
+            match Instance::new(code)? {
+                Some(instance) => break instance,
+                None if self.alive > 0 => self.evict_oldest(),
+                None => return Err(format!("the process has {INSTANCES_MAX} instances alive, none of them ours")),
+            }
+        };
+        self.instances[number] = Some(Used { instance, at: self.clock });
+        self.alive += 1;
+        Ok(())
+    }
+
+    fn evict_oldest(&mut self) {
+        let oldest =
+            self.instances.iter().enumerate().filter_map(|(number, used)| Some((used.as_ref()?.at, number))).min();
+        if let Some((_, number)) = oldest {
+            self.evict(number);
+        }
+    }
+
+    fn evict(&mut self, number: usize) {
+        if self.instances[number].take().is_some() {
+            self.alive -= 1;
+        }
+    }
+}

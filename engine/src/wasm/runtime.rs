@@ -1,0 +1,132 @@
+//! The process's wasmtime engine and the modules compiled for it.
+
+use super::frame::Host;
+use super::host;
+use crate::limits::{MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
+use crate::outcome::Outcome;
+use crate::prepare::{self, Prepared};
+use std::sync::{Arc, OnceLock};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm, Trap,
+};
+
+/// Instances that may be alive in the process. Each takes two reservations of address space and some mappings, of
+/// which the kernel allows 65,530; what passes this is evicted by [`super::InstancePool`].
+pub(crate) const INSTANCES_MAX: u32 = 2_000;
+
+/// The wasmtime engine with the host functions linked.
+pub(crate) struct Runtime {
+    engine: Engine,
+    linker: Linker<Host>,
+}
+
+impl Runtime {
+    /// The process's runtime. One, since instance slots are reserved address space, of which a process has 128 TiB.
+    pub(crate) fn shared() -> &'static Runtime {
+        static SHARED: OnceLock<Runtime> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let engine = Engine::new(&settings()).expect("the settings are valid on Linux x86-64");
+            let mut linker = Linker::new(&engine);
+            host::link(&mut linker).expect("host functions have distinct names");
+            Runtime { engine, linker }
+        })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Compiles what the preparation pass made.
+    ///
+    /// # Errors
+    /// The compiler's text, for a module that the pass accepted and the compiler did not: a fault of ours.
+    pub(crate) fn compile(&self, prepared: &Prepared) -> Result<Compiled, String> {
+        let module = Module::new(&self.engine, &prepared.wasm).map_err(|error| format!("{error:#}"))?;
+        let pre = self.linker.instantiate_pre(&module).map_err(|error| format!("{error:#}"))?;
+        Ok(Compiled { pre })
+    }
+}
+
+/// The engine that the oracle instantiates in: the same compiler and the same slots.
+pub(crate) fn oracle_engine() -> &'static Engine {
+    Runtime::shared().engine()
+}
+
+fn settings() -> Config {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_core_instances(INSTANCES_MAX)
+        .total_memories(2 * INSTANCES_MAX)
+        .total_tables(INSTANCES_MAX)
+        .max_memories_per_module(2)
+        .max_tables_per_module(1)
+        .max_memory_size((MEMORY_PAGES_MAX as usize) << 16)
+        .table_elements(TABLE_ELEMENTS_MAX as usize)
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(64 << 10)
+        .max_unused_warm_slots(64);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        // Cached pointers into a memory stay true for the instance's life.
+        .memory_may_move(false)
+        .max_wasm_stack(prepare::NATIVE_STACK_BYTES)
+        // Never used: no async. wasmtime refuses a value below the one above.
+        .async_stack_size(prepare::NATIVE_STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
+        .wasm_multi_memory(true)
+        .wasm_simd(false)
+        .wasm_relaxed_simd(false)
+        .wasm_backtrace_max_frames(None)
+        .native_unwind_info(false)
+        .generate_address_map(false);
+    config
+}
+
+/// A module ready to be instantiated.
+pub(crate) struct Compiled {
+    pub(crate) pre: InstancePre<Host>,
+}
+
+/// A contract's code: what is known of a module once it was accepted.
+pub(crate) struct Code {
+    pub(crate) methods: Vec<String>,
+    pub(crate) memory_pages_min: u32,
+    compiled: Compiled,
+}
+
+impl Code {
+    /// Prepares nothing: compiles a prepared module.
+    pub(crate) fn new(prepared: &Prepared) -> Result<Arc<Code>, String> {
+        Ok(Arc::new(Code {
+            methods: prepared.methods.clone(),
+            memory_pages_min: prepared.memory_pages_min,
+            compiled: Runtime::shared().compile(prepared)?,
+        }))
+    }
+
+    pub(crate) fn pre(&self) -> &InstancePre<Host> {
+        &self.compiled.pre
+    }
+
+    /// Number of a method.
+    pub(crate) fn method(&self, name: &[u8]) -> Option<usize> {
+        self.methods.binary_search_by(|method| method.as_bytes().cmp(name)).ok()
+    }
+}
+
+/// The outcome of a trap that the guest's own instructions cause. `None` is a trap that no accepted module can cause:
+/// a fault of ours, on which the engine stops.
+pub(crate) fn trap_outcome(trap: Trap) -> Option<Outcome> {
+    Some(match trap {
+        Trap::MemoryOutOfBounds => Outcome::MemoryOutOfBounds,
+        Trap::TableOutOfBounds => Outcome::TableOutOfBounds,
+        Trap::IndirectCallToNull => Outcome::IndirectCallToNull,
+        Trap::BadSignature => Outcome::BadSignature,
+        Trap::IntegerOverflow => Outcome::IntegerOverflow,
+        Trap::IntegerDivisionByZero => Outcome::DivisionByZero,
+        Trap::UnreachableCodeReached => Outcome::Unreachable,
+        _ => return None,
+    })
+}
