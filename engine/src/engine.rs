@@ -14,7 +14,7 @@ use crate::threads;
 use crate::wasm::{Code, InstancePool};
 use crate::write_set::{self, WriteSet};
 use parking_lot::Mutex;
-use phalanx_scheduler::{CallIndex, HashSeed, State, Write, execute_serial};
+use phalanx_scheduler::{CallIndex, ContractIndex, HashSeed, State, Write, execute_serial};
 use rayon::ThreadPool;
 use std::sync::Arc;
 
@@ -330,6 +330,9 @@ fn write_runs(
     let mut leaves = Vec::with_capacity(batch.len() / 256 + 1);
     let mut scratch = Vec::new();
     let mut of_call: Vec<Write<'_>> = Vec::new();
+    // Contracts by number: one comparison where ids would be 32 bytes.
+    let called: Vec<Option<ContractIndex>> =
+        batch.targets.iter().map(|target| registry.index(&target.contract)).collect();
     let (mut run_start, mut oversize) = (0, false);
     for call in 0..batch.len() {
         of_call.clear();
@@ -340,14 +343,14 @@ fn write_runs(
                 writes.sort_unstable_by(|a, b| (registry.id(a.contract), a.key).cmp(&(registry.id(b.contract), b.key)))
             }
         }
-        let called = batch.target_of(&batch.call(call)).0;
+        let called = called[batch.call(call).target()];
         for write in &of_call {
-            let id = registry.id(write.contract);
+            let other = called != Some(write.contract);
             oversize |= write_set::push(
                 buffer,
                 &write_set::Item {
                     call: call as u32,
-                    contract: (id != called).then_some(id),
+                    contract: other.then(|| registry.id(write.contract)),
                     key: write.key,
                     value: write.value,
                     module: write.contract == SYSTEM_INDEX && write.key[0] == module_key(&[0; 32])[0],
