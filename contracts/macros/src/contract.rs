@@ -103,10 +103,12 @@ impl<'a> Method<'a> {
         let (names, types): (Vec<_>, Vec<_>) = self.arguments.iter().copied().unzip();
         quote! {
             || -> i32 {
-                ::phalanx_contract::entry::run::<
-                    { ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MIN_LEN),*]) },
-                    { ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MAX_LEN),*]) },
-                >(|reader| {
+                const MIN: usize =
+                    ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MIN_LEN),*]);
+                const MAX: usize =
+                    ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MAX_LEN),*]);
+                const STACK: usize = ::phalanx_contract::entry::stack_bytes(MAX);
+                ::phalanx_contract::entry::run::<MIN, MAX, STACK>(|reader| {
                     #(let #names = ::phalanx_contract::Wire::read(reader)?;)*
                     reader.end()?;
                     Some(::phalanx_contract::entry::Outcome::finish(&<#contract>::#name(#(#names),*)))
