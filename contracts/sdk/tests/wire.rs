@@ -160,6 +160,13 @@ fn exports_decode_call_and_encode() {
     assert_eq!(run("numbers", &pair), (0, pair.clone()));
     assert_eq!(run("numbers", &[&pair[..], &[0]].concat()), (2, vec![]));
     assert_eq!(run("numbers", &pair[..5]), (2, vec![]));
+    let short = borsh::to_vec(&(1u32, None::<u64>)).unwrap();
+    assert_eq!(run("numbers", &short), (0, short.clone()));
+    assert_eq!(
+        run("numbers", &[&short[..], &[0]].concat()),
+        (2, vec![]),
+        "as long as it might be, and not decoded to its end"
+    );
     let text = borsh::to_vec(&"x".repeat(4_000)).unwrap();
     assert_eq!(run("text", &text), (0, text.clone()));
     assert_eq!(run("nothing", &[]), (0, vec![]));
