@@ -51,10 +51,30 @@ fn heap_base() -> usize {
     (&raw const __heap_base).addr()
 }
 
+/// Writes a marked secret, part by part: a whole one would pass over the stack and leave its mark there.
+///
+/// # Safety
+///
+/// `place` is a multiple of 8 of which 40 bytes lie in memory, where no reference of Rust's points to.
+unsafe fn write_marked(place: *mut Marked, secret: [u8; 32]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (&raw mut (*place).mark).write_volatile(MARK);
+        (&raw mut (*place).secret).write_volatile(secret);
+    }
+}
+
+/// The same at a multiple of 8 above `heap_base`.
 fn hide(address: usize, secret: [u8; 32]) {
-    let place = ptr::without_provenance_mut::<Marked>(address);
-    // SAFETY: callers pass a multiple of 8 of which 40 bytes lie in memory, above `heap_base`, where nothing of Rust's lives.
-    unsafe { place.write_volatile(Marked { mark: MARK, secret }) }
+    // SAFETY: callers pass such an address below the end of memory, and nothing of Rust's lives there.
+    unsafe { write_marked(ptr::without_provenance_mut(address), secret) }
+}
+
+/// Where the next frame lies.
+#[inline(never)]
+fn frame_address() -> usize {
+    let local = black_box(0u8);
+    black_box(&raw const local).addr()
 }
 
 /// Recursion without a frame in memory; each level needs its result and the host's, so it cannot become a loop.
@@ -131,7 +151,7 @@ impl Machine {
     /// Leaves a secret in a static, and in each granule up to the end of memory.
     pub fn keep_secret(secret: [u8; 32]) {
         // SAFETY: no reference to the static exists.
-        unsafe { HIDING.0.get().write_volatile(Marked { mark: MARK, secret }) }
+        unsafe { write_marked(HIDING.0.get(), secret) }
         let mut address = heap_base().next_multiple_of(GRANULE);
         while address < memory_bytes() {
             hide(address, secret);
@@ -170,10 +190,24 @@ impl Machine {
         None
     }
 
-    /// Whether the stack pointer is not where it starts, or memory not as large.
+    /// Whether the stack pointer is not where it starts.
     pub fn stack_moved() -> bool {
-        let local = black_box(0u8);
-        STACK_TOP - (&raw const local).addr() > FRAME
+        STACK_TOP - frame_address() > FRAME
+    }
+
+    /// Keeps a secret and looks for it in the same call, which finds it: the search works.
+    pub fn keep_and_reveal(secret: [u8; 32]) -> Option<[u8; 32]> {
+        Self::keep_secret(secret);
+        Self::reveal()
+    }
+
+    /// `stack_moved` where it did: below a frame.
+    pub fn stack_moved_below_frame() -> bool {
+        let mut frame = [0u8; 2 * FRAME];
+        black_box(&mut frame);
+        let moved = Self::stack_moved();
+        black_box(&mut frame);
+        moved
     }
 
     /// Pages of memory now.
