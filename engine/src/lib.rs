@@ -1,4 +1,6 @@
 //! The embeddable Phalanx engine.
 
+pub mod fs;
 pub mod gas;
 pub mod limits;
+pub mod log;
