@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::{Damage, LogError};
 use super::queue::Queue;
 use super::record::{Genesis, Record};
-use super::segment;
+use super::segment::{self, Segment};
 use super::tail::{self, Cut};
 use super::walk::{Located, Step, Walk};
 use super::{layout, open};
@@ -79,10 +79,9 @@ impl Records {
         // The end is read before the list: what is durable then lies in files that are listed, or a later look finds.
         let limit = live.as_ref().map(|queue| queue.durable_end());
         let segments = segment::list(fs.as_ref(), &directory, Access::Read)?;
-        if let Some(genesis) = segments.iter().find_map(|segment| Some(segment.header.as_ref().ok()?.chain.genesis)) {
-            for segment in &segments {
-                segment.check_compatible(&genesis)?;
-            }
+        segments.iter().try_for_each(Segment::check_format)?;
+        if let Some(header) = segments.iter().find_map(|segment| segment.header.as_ref().ok()) {
+            segments.iter().try_for_each(|segment| segment.check_compatible(&header.chain.genesis))?;
         }
         let mut records = Records { fs, directory, from_height, walk: None, live, tail: None, ended: false };
         let Some(first) = segments.first() else { return Ok(records) };

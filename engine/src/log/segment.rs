@@ -61,29 +61,37 @@ impl Segment {
         Ok(Segment { number, path, file, length, header })
     }
 
+    /// Refuses an intact segment of another format.
+    pub(crate) fn check_format(&self) -> Result<(), LogError> {
+        match &self.header {
+            Ok(_) | Err(SegmentDefect::Broken) => Ok(()),
+            Err(SegmentDefect::Version(found)) => {
+                self.differs("log format version", FORMAT_VERSION.to_string(), found.to_string())
+            }
+        }
+    }
+
     /// Refuses an intact segment of another format or another genesis.
     pub(crate) fn check_compatible(&self, genesis: &Genesis) -> Result<(), LogError> {
-        let differs = |what, expected: String, found: String| {
-            Err(LogError::Incompatible { file: self.path.to_path_buf(), what, expected, found })
-        };
-        let found = match &self.header {
-            Ok(header) => &header.chain.genesis,
-            Err(SegmentDefect::Broken) => return Ok(()),
-            Err(SegmentDefect::Version(found)) => {
-                return differs("log format version", FORMAT_VERSION.to_string(), found.to_string());
-            }
-        };
+        self.check_format()?;
+        let Ok(header) = &self.header else { return Ok(()) };
+        let found = &header.chain.genesis;
         if found.chain_id != genesis.chain_id {
-            return differs("chain id", hex(&genesis.chain_id), hex(&found.chain_id));
+            return self.differs("chain id", hex(&genesis.chain_id), hex(&found.chain_id));
         }
         if found.protocol_version != genesis.protocol_version {
             let (expected, found) = (genesis.protocol_version, found.protocol_version);
-            return differs("protocol version at genesis", expected.to_string(), found.to_string());
+            return self.differs("protocol version at genesis", expected.to_string(), found.to_string());
         }
         if found.digest_format != genesis.digest_format {
-            return differs("digest format", genesis.digest_format.to_string(), found.digest_format.to_string());
+            let (expected, found) = (genesis.digest_format, found.digest_format);
+            return self.differs("digest format", expected.to_string(), found.to_string());
         }
         Ok(())
+    }
+
+    fn differs(&self, what: &'static str, expected: String, found: String) -> Result<(), LogError> {
+        Err(LogError::Incompatible { file: self.path.to_path_buf(), what, expected, found })
     }
 
     /// Offset of the first byte in `from..to` (or up to the file's end) that isn't zero.

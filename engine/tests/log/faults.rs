@@ -36,7 +36,7 @@ fn check_stopped(log: &phalanx_engine::log::Log, durable: u64) {
     assert!(stopped(log.append_protocol(height + 100, 9)));
     assert!(stopped(log.wait_durable(height + 1)));
     assert!(stopped(log.wait_written_ahead()));
-    assert_eq!(log.wait_durable(height).is_ok(), true);
+    assert!(log.wait_durable(height).is_ok());
     assert_eq!(log.durable_height(), height);
 }
 

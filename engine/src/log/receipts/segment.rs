@@ -52,7 +52,14 @@ pub(super) fn list(fs: &dyn FileSystem, directory: &Path) -> Result<Vec<u64>, Lo
 impl ReceiptSegment {
     pub(super) fn create(fs: &dyn FileSystem, directory: &Path, first_height: u64) -> Result<ReceiptSegment, LogError> {
         let path = path(directory, first_height);
-        let file = fs.open(&path, Access::CreateNew).map_err(failed("create", &path))?;
+        let file = match fs.open(&path, Access::CreateNew) {
+            // What an append left that failed before its first record; nothing was ever read from it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs.remove(&path).and_then(|()| fs.open(&path, Access::CreateNew))
+            }
+            answer => answer,
+        };
+        let file = file.map_err(failed("create", &path))?;
         file.write_at(0, &[&encode_segment(first_height)]).map_err(failed("write", &path))?;
         let end = HEADER_BYTES as u64;
         Ok(ReceiptSegment { path, file, first_height, offsets: Vec::new(), end, mark: 0, damage: None })
