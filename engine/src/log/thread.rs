@@ -38,6 +38,7 @@ fn run(queue: &Queue, mut writer: Writer) -> Result<(), LogError> {
                 let height = last_input(&records);
                 writer.write(records)?;
                 queue.advance(height, writer.end());
+                writer.hash_last();
             }
             Work::WriteAhead => writer.write_ahead()?,
             Work::End(End::Close) => return writer.close(),

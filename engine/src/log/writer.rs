@@ -45,6 +45,8 @@ pub(crate) struct Writer {
     /// Everything before it is synced.
     mark: Position,
     scratch: Vec<u8>,
+    /// The last Input, until its hash is needed.
+    unhashed: Option<(u64, u64, BatchBytes)>,
     /// Whether zeros are being written ahead.
     filling: bool,
     /// Full segments that nobody synced, of a log that isn't durable.
@@ -103,6 +105,7 @@ impl Writer {
             end,
             mark,
             scratch: Vec::new(),
+            unhashed: None,
             filling: false,
             unsynced: Vec::new(),
         };
@@ -140,6 +143,7 @@ impl Writer {
             end,
             mark,
             scratch: Vec::new(),
+            unhashed: None,
             filling: false,
             unsynced: Vec::new(),
         }
@@ -164,6 +168,14 @@ impl Writer {
             self.push(&mut group, record);
         }
         if group.is_empty() { Ok(()) } else { self.write_group(group) }
+    }
+
+    /// Takes the last Input into the chain. Only the record after it needs its hash, so that nobody has to wait for it:
+    /// the thread does this after it told that the group is durable.
+    pub(crate) fn hash_last(&mut self) {
+        if let Some((epoch, height, batch)) = self.unhashed.take() {
+            self.chain.append_input(epoch, height, batch.as_ref().as_ref());
+        }
     }
 
     /// Marks the end as clean and trims what was written ahead.
@@ -231,11 +243,13 @@ impl Writer {
     fn push(&mut self, group: &mut Group, record: Append) {
         match record {
             Append::Input { epoch, height, batch } => {
-                let previous = self.chain.append_input(epoch, height, batch.as_ref().as_ref());
+                self.hash_last();
+                let previous = self.chain.last_input_hash;
                 let mut fixed = [0; INPUT_PREFIX_BYTES];
                 fixed[..8].copy_from_slice(&epoch.to_le_bytes());
                 fixed[8..].copy_from_slice(&previous);
-                group.push(Kind::Input, height, &fixed, Some(batch));
+                group.push(Kind::Input, height, &fixed, Some(batch.clone()));
+                self.unhashed = Some((epoch, height, batch));
             }
             Append::Seal(seal) => {
                 self.chain.append_seal(&seal);
@@ -263,6 +277,7 @@ impl Writer {
 
     /// Ends this segment and begins the next. All of this one is synced, if the log is, since each group was.
     fn roll(&mut self) -> Result<(), LogError> {
+        self.hash_last();
         self.trim()?;
         let header = SegmentHeader {
             number: self.segment.number + 1,
