@@ -90,8 +90,9 @@ pub struct Options {
     pub durability: Durability,
     /// Bytes after which a segment ends; one record may exceed it. Dropping old heights frees whole segments.
     pub segment_bytes: u64,
-    /// Zeros kept written ahead of the end while there is nothing else to write: overwriting them syncs 1.7 to 6 times
-    /// faster than extending the file. 0: none. They cost that space, and once that much of the disk's bandwidth.
+    /// Zeros kept written ahead of the end while there is nothing else to write: overwriting them syncs faster than
+    /// extending the file (the example `log_bandwidth` measures by how much). 0: none. They cost that space, and once
+    /// that much of the disk's bandwidth, so a log that is never idle gains nothing.
     pub written_ahead_bytes: u64,
     /// Batches that may be un-synced before [`Log::append_input`] blocks. At least 1 is taken.
     pub unsynced_batches_max: u64,

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use phalanx_engine::fs::faulty::FaultyFileSystem;
-use phalanx_engine::log::{Damage, Located, LogError, LogReader, Opened, Options, Origin, Record, verify};
+use phalanx_engine::fs::faulty::{FaultyFileSystem, Keep, Operation};
+use phalanx_engine::log::{Damage, Durability, Located, LogError, LogReader, Opened, Options, Origin, Record, verify};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -64,8 +64,7 @@ fn a_flipped_byte_below_the_mark_is_refused_and_named() {
     }
 }
 
-fn changes(operation: &phalanx_engine::fs::faulty::Operation) -> bool {
-    use phalanx_engine::fs::faulty::Operation;
+fn changes(operation: &Operation) -> bool {
     !matches!(operation, Operation::CreateDirectory { .. } | Operation::Nothing)
 }
 
@@ -211,6 +210,23 @@ fn every_bit_of_a_small_log_may_flip() {
             let is_cut = |opened: &Opened| matches!(opened.origin, Origin::Cut(_)) && opened.last_input == 9;
             assert!(opened.is_none_or(|opened| opened.is_ok_and(|opened| is_cut(&opened))), "bit {bit}");
         }
+    }
+}
+
+/// A log kept without syncs is synced when it is closed: the Close record then protects all of it.
+#[test]
+fn a_clean_close_protects_a_log_that_was_not_synced() {
+    let fs = written(40, Options { durability: Durability::None, ..options() }, true);
+    let (log, opened) = open(&fs.crash_before(fs.operation_count(), Keep::Nothing), options()).expect("opens");
+    assert_eq!((opened.origin, opened.last_input), (Origin::Clean, 40));
+    drop(log);
+    let files = files(&fs);
+    assert!(files.len() > 1);
+    for (file, (path, bytes)) in files.iter().enumerate() {
+        let mut damaged = files.clone();
+        damaged[file].1[bytes.len() - 5000] ^= 1;
+        let damage = damage_of(open(&image(&damaged), options()).map(|_| ()), "open");
+        assert_eq!(&damage.file, path);
     }
 }
 
