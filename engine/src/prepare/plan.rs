@@ -14,9 +14,11 @@
 //!
 //! # Stack
 //!
-//! A frame costs [`FRAME_UNITS`] + its locals + its deepest operand stack + an eighth of its operators. The last term is
-//! there because a compiler keeps common subexpressions alive: the frame of the machine code grows with the number of
-//! values that a function computes, not only with those that Wasm holds at once.
+//! A frame costs [`FRAME_UNITS`] + its locals + its deepest operand stack + an eighth of the values it makes. The last
+//! term is there because the frame of the machine code grows with all values that a function computes, not only with
+//! those that Wasm holds at once: an optimising compiler keeps common subexpressions alive, and a quick one gives every
+//! value a slot of its own. An operator makes the values it leaves, a block those it takes and leaves, and each at least
+//! one.
 
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, ModuleArity, Operator, OperatorsReader, Parser,
@@ -31,8 +33,8 @@ use super::values::Values;
 
 /// Stack units of an empty frame.
 pub(super) const FRAME_UNITS: u32 = 2;
-/// Operators that cost one stack unit.
-const OPERATORS_PER_UNIT: u32 = 8;
+/// Values made that cost one stack unit.
+const VALUES_PER_UNIT: u32 = 8;
 
 /// What the code of one function is given.
 #[derive(Debug)]
@@ -156,7 +158,7 @@ struct Planner<'a> {
     charges: Vec<u32>,
     block: u32,
     makes_calls: bool,
-    operators: u32,
+    values_made: u32,
 }
 
 impl<'a> Planner<'a> {
@@ -168,13 +170,13 @@ impl<'a> Planner<'a> {
             charges: Vec::new(),
             block: 0,
             makes_calls: false,
-            operators: 0,
+            values_made: 0,
         }
     }
 
     /// Follows one operator, before the validator does. An operator that is invalid may be followed to anywhere.
     fn step(&mut self, operator: &Operator<'_>, arity: &impl ModuleArity) {
-        self.operators += 1;
+        self.values_made = self.values_made.saturating_add(self.values_of(operator, arity).max(1));
         self.block = self.block.saturating_add(self.price(operator));
         if let Some((offset, bytes)) = store_of(operator) {
             let address = self.values.operand(1);
@@ -200,6 +202,19 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// How many values an operator makes.
+    fn values_of(&self, operator: &Operator<'_>, arity: &impl ModuleArity) -> u32 {
+        match operator {
+            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+                arity.block_type_arity(*blockty).map_or(0, |(takes, leaves)| takes + leaves)
+            }
+            Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                operator.operator_arity(arity).map_or(0, |(_, leaves)| leaves)
+            }
+            _ => 1,
+        }
+    }
+
     fn price(&mut self, operator: &Operator<'_>) -> u32 {
         let price = schedule::price(operator).unwrap_or(0);
         match operator {
@@ -217,7 +232,7 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, locals: u32, height: u32) -> Plan {
-        let frame_units = FRAME_UNITS + locals + height + self.operators / OPERATORS_PER_UNIT;
+        let frame_units = FRAME_UNITS + locals + height + self.values_made / VALUES_PER_UNIT;
         if let Some(first) = self.charges.first_mut() {
             *first = first.saturating_add(schedule::entry(frame_units));
         }
