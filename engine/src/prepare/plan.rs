@@ -4,8 +4,8 @@
 //!
 //! A *block* here is a basic block: it ends after `loop`, `if`, `else`, `end` and every branch. Its price is the sum of
 //! its operators', charged before the first of them. Whether gas is left is asked for at function entry, at each loop's
-//! head, after charges that depend on operands, and after a call returned if the rest of the function can cost more than
-//! [`schedule::UNCHECKED_TAIL`] without asking.
+//! head, after charges that depend on operands, and after the last call of a block if the blocks behind it can cost more
+//! than [`schedule::UNCHECKED_TAIL`] without asking.
 //!
 //! So what a call uses above its limit is bounded. From the moment the gas falls below zero to the next check, the
 //! innermost function runs forward through its body once, which costs at most its price summed over all blocks:
@@ -41,6 +41,8 @@ const VALUES_PER_UNIT: u32 = 8;
 pub(super) struct Plan {
     /// The price of each block, in the order of the body. The first includes entering the function.
     pub(super) charges: Vec<u32>,
+    /// How many calls of guest functions each block makes.
+    pub(super) calls: Vec<u32>,
     /// The marks of each store, in the order of the body.
     pub(super) marks: Vec<Marks>,
     /// Stack units of the frame.
@@ -108,6 +110,15 @@ pub(super) fn ends_block(operator: &Operator<'_>) -> bool {
     )
 }
 
+/// Whether `operator` calls a function of the guest; the first `imports` functions are the host's.
+pub(super) fn calls_guest(operator: &Operator<'_>, imports: u32) -> bool {
+    match operator {
+        Operator::Call { function_index } => *function_index >= imports,
+        Operator::CallIndirect { .. } => true,
+        _ => false,
+    }
+}
+
 /// The static offset and the number of bytes that a store writes.
 pub(super) fn store_of(operator: &Operator<'_>) -> Option<(u32, u32)> {
     let (memarg, bytes) = match operator {
@@ -156,7 +167,10 @@ struct Planner<'a> {
     values: Values,
     marks: MarkPlanner,
     charges: Vec<u32>,
+    calls: Vec<u32>,
+    imports: u32,
     block: u32,
+    block_calls: u32,
     makes_calls: bool,
     values_made: u32,
 }
@@ -168,7 +182,10 @@ impl<'a> Planner<'a> {
             values: Values::new(locals as usize),
             marks: MarkPlanner::default(),
             charges: Vec::new(),
+            calls: Vec::new(),
+            imports: u32::try_from(outline.imports.len()).unwrap_or(u32::MAX),
             block: 0,
+            block_calls: 0,
             makes_calls: false,
             values_made: 0,
         }
@@ -178,6 +195,7 @@ impl<'a> Planner<'a> {
     fn step(&mut self, operator: &Operator<'_>, arity: &impl ModuleArity) {
         self.values_made = self.values_made.saturating_add(self.values_of(operator, arity).max(1));
         self.block = self.block.saturating_add(self.price(operator));
+        self.block_calls += u32::from(calls_guest(operator, self.imports));
         if let Some((offset, bytes)) = store_of(operator) {
             let address = self.values.operand(1);
             self.marks.store(address, offset, bytes);
@@ -199,6 +217,7 @@ impl<'a> Planner<'a> {
         }
         if ends_block(operator) {
             self.charges.push(std::mem::take(&mut self.block));
+            self.calls.push(std::mem::take(&mut self.block_calls));
         }
     }
 
@@ -236,6 +255,12 @@ impl<'a> Planner<'a> {
         if let Some(first) = self.charges.first_mut() {
             *first = first.saturating_add(schedule::entry(frame_units));
         }
-        Plan { charges: self.charges, marks: self.marks.into_marks(), frame_units, makes_calls: self.makes_calls }
+        Plan {
+            charges: self.charges,
+            calls: self.calls,
+            marks: self.marks.into_marks(),
+            frame_units,
+            makes_calls: self.makes_calls,
+        }
     }
 }

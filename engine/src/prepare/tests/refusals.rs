@@ -182,9 +182,10 @@ fn limits_are_refused_by_name_with_limit_and_value() {
         r#"(module (memory (export "memory") 16) {METHOD} (data (i32.const 0) "{data}") (data (i32.const 0) "{data}"))"#
     ));
     assert_eq!(names(&module), ["ModuleBytes"], "data of the limit's size makes the module too large first");
-    // Two bytes of call become thirteen with the check behind them.
-    let calls = repeat(&format!("(func {})", repeat("call 0 ", 60_000)), 7);
-    assert_eq!(with(&calls), ["InstrumentedBytes"]);
+    // Seven bytes with a loop become four times as many with its charge and check.
+    let loops = repeat("loop call 1 end ", 3_900);
+    let many = repeat(&format!("(func {loops})"), 35);
+    assert_eq!(with(&many), ["InstrumentedBytes"]);
 }
 
 #[test]
