@@ -66,6 +66,17 @@ impl ReceiptSegments {
         Ok((ReceiptSegments { fs, directory, segment_bytes, segments: Mutex::new(segments) }, opened))
     }
 
+    /// Opens the receipt segments for reading alone, and checks every byte. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`].
+    pub fn read(fs: Arc<dyn FileSystem>, data_directory: &Path) -> Result<ReceiptSegments, LogError> {
+        let directory = data_directory.join(layout::RECEIPTS);
+        let segments = checked(fs.as_ref(), &directory)?;
+        Ok(ReceiptSegments { fs, directory, segment_bytes: 0, segments: Mutex::new(segments) })
+    }
+
     /// Heights that can be read, damage and gaps between them apart.
     pub fn heights(&self) -> Option<RangeInclusive<u64>> {
         heights(&self.segments.lock())
@@ -173,10 +184,14 @@ impl ReceiptSegments {
 ///
 /// [`LogError::Damaged`] with the first damage, [`LogError::Io`].
 pub fn verify(fs: &dyn FileSystem, data_directory: &Path) -> Result<Option<RangeInclusive<u64>>, LogError> {
-    let directory = data_directory.join(layout::RECEIPTS);
+    Ok(heights(&checked(fs, &data_directory.join(layout::RECEIPTS))?))
+}
+
+/// Opens every segment for reading only and checks all of it.
+fn checked(fs: &dyn FileSystem, directory: &Path) -> Result<Vec<ReceiptSegment>, LogError> {
     let mut segments = Vec::new();
-    for first_height in segment::list(fs, &directory)? {
-        segments.push(ReceiptSegment::open(fs, &directory, first_height, Scan::All)?);
+    for first_height in segment::list(fs, directory)? {
+        segments.push(ReceiptSegment::open(fs, directory, first_height, Scan::All)?);
     }
     let last = segments.len().saturating_sub(1);
     for (index, segment) in segments.iter().enumerate() {
@@ -187,7 +202,7 @@ pub fn verify(fs: &dyn FileSystem, data_directory: &Path) -> Result<Option<Range
             Some(_) | None => {}
         }
     }
-    Ok(heights(&segments))
+    Ok(segments)
 }
 
 fn heights(segments: &[ReceiptSegment]) -> Option<RangeInclusive<u64>> {
