@@ -78,11 +78,13 @@ pub(crate) fn batch_digest(height: u64, previous: &Digest, roots: &Roots) -> Dig
     *hasher.finalize().as_bytes()
 }
 
-/// Hash of a run made of length-framed records (calls, receipts). `scratch` is used where a record is over the item limit:
-/// such a one enters as its length with the top bit set, and its hash.
-pub(crate) fn leaf_of_records(records: &[u8], scratch: &mut Vec<u8>) -> Digest {
+/// Hash of a run made of length-framed records (calls, receipts). `oversize` tells whether one of them may be over the item
+/// limit: such a one enters as its length with the top bit set, and its hash.
+pub(crate) fn leaf_of_records(records: &[u8], oversize: bool, scratch: &mut Vec<u8>) -> Digest {
+    if !oversize {
+        return leaf(records);
+    }
     let mut rest = records;
-    let mut hashed_any = false;
     scratch.clear();
     let mut copied = 0;
     while let Some(frame) = rest.first_chunk::<4>() {
@@ -94,12 +96,8 @@ pub(crate) fn leaf_of_records(records: &[u8], scratch: &mut Vec<u8>) -> Digest {
             scratch.extend_from_slice(&(length | 1 << 31).to_le_bytes());
             scratch.extend_from_slice(blake3::hash(record).as_bytes());
             copied = at + record.len();
-            hashed_any = true;
         }
         rest = behind;
-    }
-    if !hashed_any {
-        return leaf(records);
     }
     scratch.extend_from_slice(&records[copied..]);
     leaf(scratch)

@@ -361,7 +361,9 @@ fn write_runs(
     let (mut run_start, mut oversize) = (0, false);
     for call in 0..batch.len() {
         of_call.clear();
-        of_call.extend(state.last_writes(CallIndex(call as u32)));
+        for write in state.last_writes(CallIndex(call as u32)) {
+            of_call.push(write);
+        }
         match &mut of_call[..] {
             [] | [_] => {}
             writes => {

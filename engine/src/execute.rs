@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, SYSTEM_CONTRACT};
 use crate::deploy::{self, Change, SystemCall};
-use crate::digest::{self, Digest};
+use crate::digest::{self, Digest, ITEM_BYTES_MAX};
 use crate::gas;
 use crate::limits::{ARGUMENT_BYTES_MAX, CALL_GAS_MAX};
 use crate::outcome::Outcome;
@@ -12,8 +12,11 @@ use crate::registry::Registry;
 use crate::stage::{Stage, StageClock};
 use crate::wasm::{Code, Frame, InstancePool, Invocation, TargetContract};
 use core::ops::Range;
-use phalanx_scheduler::{CallIndex, Executor, RUN_CALLS, State, Verdict};
+use phalanx_scheduler::{CallIndex, Executor, RUN_CALLS, State, Verdict, prefetch};
 use std::sync::Arc;
+
+/// How far ahead of the call whose state is asked for the batch's bytes are asked for.
+const INPUT_PREFETCH_BYTES: usize = 1_536;
 
 /// What a target of the batch resolves to, at the height before.
 struct Method {
@@ -58,6 +61,9 @@ pub(crate) struct Runs {
     pub(crate) receipts: Vec<Digest>,
     first_call: usize,
     receipts_start: usize,
+    /// Whether the open run has a call, or a receipt, over the digest's item limit.
+    oversize_call: bool,
+    oversize_receipt: bool,
     scratch: Vec<u8>,
 }
 
@@ -152,6 +158,7 @@ impl<'a> BatchExecutor<'a> {
                 }
             }
         };
+        self.runs.oversize_call |= call.record().len() > ITEM_BYTES_MAX;
         self.seal(index, start, &invocation);
         invocation.outcome
     }
@@ -177,6 +184,7 @@ impl<'a> BatchExecutor<'a> {
         if invocation.outcome.keeps_return_bytes() {
             frame.receipts.extend_from_slice(&frame.return_bytes);
         }
+        self.runs.oversize_receipt |= frame.receipts.len() - start > ITEM_BYTES_MAX;
         receipt::seal(&mut frame.receipts, start, invocation.outcome, invocation.gas_used, frame.events);
     }
 }
@@ -238,6 +246,10 @@ impl Executor for BatchExecutor<'_> {
     #[inline]
     fn prefetch(&mut self, index: CallIndex, state: &State) {
         let call = self.batch.call(index.0 as usize);
+        // The input itself comes from another core or the network; it is asked for some more calls ahead.
+        let record = call.record().as_ptr();
+        prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES));
+        prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES + 64));
         if let (Target::Method(method), Some(frame)) = (&self.targets[call.target()], &self.frame) {
             let contract = frame.contracts[method.contract].index;
             method.patterns.predict(&call, |key| state.prefetch(contract, key));
@@ -257,8 +269,10 @@ impl Runs {
     fn end(&mut self, batch: &Batch, next: usize, receipts: &[u8]) {
         debug_assert!(next - self.first_call <= RUN_CALLS as usize);
         let calls: Range<usize> = self.first_call..next;
-        self.inputs.push(digest::leaf_of_records(batch.records(calls), &mut self.scratch));
-        self.receipts.push(digest::leaf_of_records(&receipts[self.receipts_start..], &mut self.scratch));
+        let run = &receipts[self.receipts_start..];
+        self.inputs.push(digest::leaf_of_records(batch.records(calls), self.oversize_call, &mut self.scratch));
+        self.receipts.push(digest::leaf_of_records(run, self.oversize_receipt, &mut self.scratch));
+        (self.oversize_call, self.oversize_receipt) = (false, false);
         self.first_call = next;
         self.receipts_start = receipts.len();
     }

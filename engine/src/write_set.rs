@@ -47,6 +47,15 @@ pub(crate) fn push(buffer: &mut Vec<u8>, item: &Item<'_>) -> bool {
     header[4] = flags;
     header[6..8].copy_from_slice(&(item.key.len() as u16).to_le_bytes());
     header[8..].copy_from_slice(&(value.len() as u32).to_le_bytes());
+    if let (None, Ok(key), Ok(value)) = (item.contract, <&[u8; 33]>::try_from(item.key), <&[u8; 16]>::try_from(value)) {
+        // An integer under a slot byte and an address, as nearly every write is: one copy of known length.
+        let mut whole = [0; ITEM_HEADER_BYTES + 33 + 16];
+        whole[..12].copy_from_slice(&header);
+        whole[12..45].copy_from_slice(key);
+        whole[45..].copy_from_slice(value);
+        buffer.extend_from_slice(&whole);
+        return false;
+    }
     buffer.extend_from_slice(&header);
     if let Some(contract) = item.contract {
         buffer.extend_from_slice(contract);

@@ -4,7 +4,7 @@
 //! keyed with a seed of the process. This is the only randomness in the engine, and nothing that is visible
 //! depends on it; tests compare everything under two seeds.
 
-use crate::key::{ContractIndex, PackedKey};
+use crate::key::{ADDRESS_KEY_BYTES, ContractIndex, StateKey};
 use core::hash::{BuildHasher, Hasher};
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
@@ -42,38 +42,37 @@ impl KeyHasher {
     }
 
     #[inline]
-    fn hash(&self, contract: ContractIndex, key: &PackedKey, bytes: &[u8]) -> u64 {
+    fn hash(&self, contract: ContractIndex, bytes: &[u8]) -> u64 {
         let mut hasher = self.0.build_hasher();
-        hasher.write_u64(u64::from(contract.0) << 8 | u64::from(key.length_less_one));
-        if key.is_inline() {
-            // Whole padded words: no loop over a length that nearly always is the same.
-            for word in key.head.as_chunks::<8>().0 {
+        if let Ok(key) = <&[u8; ADDRESS_KEY_BYTES]>::try_from(bytes) {
+            // The address is read in the words in which it was written, or the loads would wait for the stores.
+            hasher.write_u64(u64::from(contract.0) << 16 | u64::from(key[0]));
+            for word in key[1..].as_chunks::<8>().0 {
                 hasher.write_u64(u64::from_le_bytes(*word));
             }
-            hasher.write_u16(u16::from_le_bytes([key.head[32], key.head[33]]));
         } else {
+            hasher.write_u64(u64::from(contract.0) << 16 | (bytes.len() as u64) << 32);
             hasher.write(bytes);
         }
         hasher.finish()
     }
 
-    /// Hashes and packs a key. Keys of an ordered slot all have the owner of (contract, slot), so that one owner
+    /// Hashes a key (1 to 256 bytes). Keys of an ordered slot all have the owner of (contract, slot), so that one owner
     /// can scan them.
     #[inline]
-    pub fn pack(&self, contract: ContractIndex, bytes: &[u8], ordered: bool) -> PackedKey {
-        let mut key = PackedKey::new(contract, bytes, ordered);
-        key.hash = self.hash(contract, &key, bytes);
+    pub fn key<'a>(&self, contract: ContractIndex, bytes: &'a [u8], ordered: bool) -> StateKey<'a> {
+        debug_assert!(!bytes.is_empty() && bytes.len() <= 256);
+        let mut hash = self.hash(contract, bytes);
         if ordered {
             let owner = self.owner_of_slot(contract, bytes[0]) as u64;
-            key.hash = key.hash << OWNER_BITS >> OWNER_BITS | owner << (64 - OWNER_BITS);
+            hash = hash << OWNER_BITS >> OWNER_BITS | owner << (64 - OWNER_BITS);
         }
-        key
+        StateKey { hash, contract, bytes, ordered }
     }
 
     /// The owner of all keys of an ordered slot.
     pub fn owner_of_slot(&self, contract: ContractIndex, slot: u8) -> usize {
-        let slot = PackedKey::new(contract, &[slot], false);
-        owner(self.hash(contract, &slot, &[]))
+        owner(self.hash(contract, &[slot]))
     }
 }
 

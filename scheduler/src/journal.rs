@@ -4,7 +4,7 @@
 //! keys: their hashes are compared one after another; past [`LINEAR_ENTRIES`] an index takes over, so that a call
 //! with a thousand writes does not make each access a thousand comparisons.
 
-use crate::key::PackedKey;
+use crate::key::{ContractIndex, INLINE_KEY_BYTES, StateKey};
 use crate::value::{INLINE_VALUE_BYTES, ValueTag};
 use hashbrown::HashTable;
 
@@ -15,9 +15,13 @@ pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 /// A key that the call has written.
 pub(crate) struct Entry {
-    pub(crate) key: PackedKey,
+    pub(crate) hash: u64,
+    pub(crate) contract: ContractIndex,
     /// Start of the key's bytes in `bytes`, if it is long.
     long_key: u32,
+    pub(crate) key_length_less_one: u8,
+    pub(crate) ordered: bool,
+    pub(crate) head: [u8; INLINE_KEY_BYTES],
     /// The table's slot, or [`NO_SLOT`].
     pub(crate) slot: u32,
     pub(crate) tag: ValueTag,
@@ -44,53 +48,66 @@ impl Journal {
 
     /// Place of the key's entry.
     #[inline]
-    pub(crate) fn find(&self, key: &PackedKey, bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn find(&self, key: &StateKey<'_>) -> Option<usize> {
         if self.entries.len() > LINEAR_ENTRIES {
-            return self.index.find(key.hash, |&at| self.holds(at as usize, key, bytes)).map(|&at| at as usize);
+            return self.index.find(key.hash, |&at| self.holds(at as usize, key)).map(|&at| at as usize);
         }
-        (0..self.entries.len()).find(|&at| self.entries[at].key.hash == key.hash && self.holds(at, key, bytes))
+        (0..self.entries.len()).find(|&at| self.entries[at].hash == key.hash && self.holds(at, key))
     }
 
-    fn holds(&self, at: usize, key: &PackedKey, bytes: &[u8]) -> bool {
-        let entry = &self.entries[at].key;
-        entry.hash == key.hash
-            && entry.contract == key.contract
-            && entry.length_less_one == key.length_less_one
-            && entry.head == key.head
-            && (key.is_inline() || self.key_bytes(at) == bytes)
+    fn holds(&self, at: usize, key: &StateKey<'_>) -> bool {
+        let entry = &self.entries[at];
+        entry.hash == key.hash && entry.contract == key.contract && self.key_bytes(at) == key.bytes
     }
 
     /// Adds an absent key's entry, without a value yet.
     #[inline]
-    pub(crate) fn push(&mut self, key: PackedKey, bytes: &[u8], slot: u32) -> usize {
+    pub(crate) fn push(&mut self, key: &StateKey<'_>, slot: u32) -> usize {
         let at = self.entries.len();
         let long_key = self.bytes.len() as u32;
         if !key.is_inline() {
-            self.bytes.extend_from_slice(bytes);
+            self.bytes.extend_from_slice(key.bytes);
         }
-        self.entries.push(Entry { key, long_key, slot, tag: ValueTag::ABSENT, value: [0; INLINE_VALUE_BYTES] });
+        self.entries.push(Entry {
+            hash: key.hash,
+            contract: key.contract,
+            long_key,
+            key_length_less_one: key.length_less_one(),
+            ordered: key.ordered,
+            head: key.head(),
+            slot,
+            tag: ValueTag::ABSENT,
+            value: [0; INLINE_VALUE_BYTES],
+        });
         if at >= LINEAR_ENTRIES {
             self.extend_index(at);
         }
         at
     }
 
+    /// The entry's key, to be looked for.
+    pub(crate) fn key(&self, at: usize) -> StateKey<'_> {
+        let entry = &self.entries[at];
+        StateKey { hash: entry.hash, contract: entry.contract, bytes: self.key_bytes(at), ordered: entry.ordered }
+    }
+
     #[cold]
     fn extend_index(&mut self, at: usize) {
         let from = if at == LINEAR_ENTRIES { 0 } else { at };
         for place in from..=at {
-            let hash = self.entries[place].key.hash;
-            self.index.insert_unique(hash, place as u32, |&at| self.entries[at as usize].key.hash);
+            let hash = self.entries[place].hash;
+            self.index.insert_unique(hash, place as u32, |&at| self.entries[at as usize].hash);
         }
     }
 
     #[inline]
     pub(crate) fn key_bytes(&self, at: usize) -> &[u8] {
         let entry = &self.entries[at];
-        if entry.key.is_inline() {
-            &entry.key.head[..entry.key.len()]
+        let length = entry.key_length_less_one as usize + 1;
+        if length <= INLINE_KEY_BYTES {
+            &entry.head[..length]
         } else {
-            &self.bytes[entry.long_key as usize..][..entry.key.len()]
+            &self.bytes[entry.long_key as usize..][..length]
         }
     }
 

@@ -5,7 +5,8 @@
 //! mostly. Partitions grow one at a time, so the transient second table is a sixteenth of the whole.
 
 use crate::hash::{KeyHasher, home};
-use crate::key::{ContractIndex, PackedKey};
+use crate::key::{ContractIndex, StateKey};
+use crate::prefetch::prefetch;
 use crate::slot::{Slot, value_bytes};
 use crate::value::Heap;
 use memmap2::MmapMut;
@@ -73,12 +74,8 @@ impl Partition {
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
         let first = &raw const self.slots()[home(hash, self.capacity) as usize];
-        // SAFETY: a prefetch reads nothing that the program can see and never faults, whatever the address.
-        unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(first.cast());
-            _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(1).cast());
-        }
+        prefetch(first);
+        prefetch(first.wrapping_add(1));
     }
 
     #[inline]
@@ -88,7 +85,7 @@ impl Partition {
 
     /// The key's slot, or where it would be put.
     #[inline]
-    pub(crate) fn search(&self, key: &PackedKey, bytes: &[u8]) -> Result<u32, u32> {
+    pub(crate) fn search(&self, key: &StateKey<'_>) -> Result<u32, u32> {
         let slots = self.slots();
         let mut index = home(key.hash, self.capacity);
         loop {
@@ -96,7 +93,7 @@ impl Partition {
             if slot.is_empty() {
                 return Err(index);
             }
-            if slot.holds(key, bytes, &self.keys) {
+            if slot.holds(key, &self.keys) {
                 return Ok(index);
             }
             index = self.next(index);
@@ -104,13 +101,13 @@ impl Partition {
     }
 
     /// Puts an absent key, growing the table before it is seven tenths full. Returns its slot, and whether others moved.
-    pub(crate) fn insert(&mut self, key: &PackedKey, bytes: &[u8], hasher: &KeyHasher) -> (u32, bool) {
+    pub(crate) fn insert(&mut self, key: &StateKey<'_>, hasher: &KeyHasher) -> (u32, bool) {
         let grows = u64::from(self.entries + 1) * 10 > u64::from(self.capacity) * 7;
         if grows {
             self.grow(hasher);
         }
-        let index = self.search(key, bytes).expect_err("an inserted key is not in the table");
-        let slot = Slot::for_key(key, bytes, &mut self.keys);
+        let index = self.search(key).expect_err("an inserted key is not in the table");
+        let slot = Slot::for_key(key, &mut self.keys);
         self.slots_mut()[index as usize] = slot;
         self.entries += 1;
         (index, grows)
@@ -119,7 +116,7 @@ impl Partition {
     fn hash_of(&self, slot: &Slot, hasher: &KeyHasher) -> u64 {
         let key = slot.key(&self.keys);
         // The owner's bits are not used inside a partition, so it does not matter here whether the slot is ordered.
-        hasher.pack(slot.contract(), key, false).hash
+        hasher.key(slot.contract(), key, false).hash
     }
 
     fn grow(&mut self, hasher: &KeyHasher) {

@@ -8,7 +8,7 @@
 //!  +----------+---------+-------+-------+------+--------------------------------------+---------------+
 //! ```
 
-use crate::key::{ContractIndex, INLINE_KEY_BYTES, PackedKey};
+use crate::key::{ADDRESS_KEY_BYTES, ContractIndex, INLINE_KEY_BYTES, StateKey};
 use crate::value::{Heap, INLINE_VALUE_BYTES, ValueTag};
 
 #[derive(Clone, Copy)]
@@ -44,32 +44,35 @@ impl Slot {
         self.contract == 0
     }
 
-    pub(crate) fn for_key(key: &PackedKey, bytes: &[u8], keys: &mut Heap) -> Slot {
+    pub(crate) fn for_key(key: &StateKey<'_>, keys: &mut Heap) -> Slot {
         let mut slot = Slot {
             contract: key.contract.0,
-            key_length_less_one: key.length_less_one,
+            key_length_less_one: key.length_less_one(),
             tag: ValueTag::ABSENT.0,
-            key: key.head,
+            key: key.head(),
             ..Slot::EMPTY
         };
         if !key.is_inline() {
             slot.key = [0; INLINE_KEY_BYTES];
             slot.key[..8].copy_from_slice(&key.hash.to_le_bytes());
-            slot.key[8..12].copy_from_slice(&keys.put(bytes.into()).to_le_bytes());
+            slot.key[8..12].copy_from_slice(&keys.put(key.bytes.into()).to_le_bytes());
         }
         slot
     }
 
-    /// Whether this slot holds the key. `bytes` is read for long keys only.
+    /// Whether this slot holds the key.
     #[inline]
-    pub(crate) fn holds(&self, key: &PackedKey, bytes: &[u8], keys: &Heap) -> bool {
-        if self.contract != key.contract.0 || self.key_length_less_one != key.length_less_one {
+    pub(crate) fn holds(&self, key: &StateKey<'_>, keys: &Heap) -> bool {
+        if self.contract != key.contract.0 || self.key_length_less_one != key.length_less_one() {
             return false;
         }
-        if key.is_inline() {
-            return self.key == key.head;
+        if let Ok(bytes) = <&[u8; ADDRESS_KEY_BYTES]>::try_from(key.bytes) {
+            return self.key[..ADDRESS_KEY_BYTES] == *bytes;
         }
-        self.key[..8] == key.hash.to_le_bytes() && keys.get(self.key_place()) == bytes
+        if key.is_inline() {
+            return self.key[..key.bytes.len()] == *key.bytes;
+        }
+        self.key[..8] == key.hash.to_le_bytes() && keys.get(self.key_place()) == key.bytes
     }
 
     pub(crate) fn contract(&self) -> ContractIndex {

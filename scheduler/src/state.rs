@@ -8,7 +8,7 @@
 use crate::delta::{Answer, Delta};
 use crate::hash::{HashSeed, KeyHasher, OWNERS, owner};
 use crate::journal::{Journal, NO_SLOT};
-use crate::key::{CallIndex, ContractIndex, INLINE_KEY_BYTES, PackedKey};
+use crate::key::{CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
 use crate::partition::Partition;
 use crate::slot::{placed, value_bytes, value_place};
 use crate::value::{INLINE_VALUE_BYTES, ValueTag};
@@ -99,12 +99,12 @@ impl State {
     /// The key's value as the call sees it.
     #[inline]
     pub fn get(&self, contract: ContractIndex, key: &[u8], ordered: bool) -> Option<&[u8]> {
-        let packed = self.hasher.pack(contract, key, ordered);
-        if let Some(at) = self.journal.find(&packed, key) {
+        let key = self.hasher.key(contract, key, ordered);
+        if let Some(at) = self.journal.find(&key) {
             return self.journal.value(at);
         }
-        let partition = &self.partitions[owner(packed.hash)];
-        partition.search(&packed, key).ok().and_then(|index| partition.value(index))
+        let partition = &self.partitions[owner(key.hash)];
+        partition.search(&key).ok().and_then(|index| partition.value(index))
     }
 
     /// Sets a key, or removes it with `None`.
@@ -115,10 +115,10 @@ impl State {
         ordered: bool,
         value: Option<&[u8]>,
     ) -> Result<(), TooManyWrites> {
-        let packed = self.hasher.pack(contract, key, ordered);
-        let at = match self.journal.find(&packed, key) {
+        let key = self.hasher.key(contract, key, ordered);
+        let at = match self.journal.find(&key) {
             Some(at) => at,
-            None => self.enter(packed, key, self.slot_of(&packed, key))?,
+            None => self.enter(&key, self.slot_of(&key))?,
         };
         self.journal.write(at, value);
         Ok(())
@@ -133,14 +133,14 @@ impl State {
         ordered: bool,
         delta: Delta,
     ) -> Result<Answer, TooManyWrites> {
-        let packed = self.hasher.pack(contract, key, ordered);
-        let own = self.journal.find(&packed, key);
+        let key = self.hasher.key(contract, key, ordered);
+        let own = self.journal.find(&key);
         let (before, slot) = match own {
             Some(at) => (integer(self.journal.value(at)), NO_SLOT),
             None => {
-                let owner = owner(packed.hash);
+                let owner = owner(key.hash);
                 let partition = &self.partitions[owner];
-                match partition.search(&packed, key) {
+                match partition.search(&key) {
                     Ok(index) => (integer(partition.value(index)), slot_number(owner, index)),
                     Err(_) => (Some(0), NO_SLOT),
                 }
@@ -150,23 +150,23 @@ impl State {
         let Some(after) = delta.applied_to(before) else { return Ok(Answer::Refused) };
         let at = match own {
             Some(at) => at,
-            None => self.enter(packed, key, slot)?,
+            None => self.enter(&key, slot)?,
         };
         self.journal.write_integer(at, after);
         Ok(Answer::Applied)
     }
 
-    fn slot_of(&self, key: &PackedKey, bytes: &[u8]) -> u32 {
+    fn slot_of(&self, key: &StateKey<'_>) -> u32 {
         let owner = owner(key.hash);
-        self.partitions[owner].search(key, bytes).map_or(NO_SLOT, |index| slot_number(owner, index))
+        self.partitions[owner].search(key).map_or(NO_SLOT, |index| slot_number(owner, index))
     }
 
     #[inline]
-    fn enter(&mut self, key: PackedKey, bytes: &[u8], slot: u32) -> Result<usize, TooManyWrites> {
+    fn enter(&mut self, key: &StateKey<'_>, slot: u32) -> Result<usize, TooManyWrites> {
         if self.journal.entries.len() == self.writes_max {
             return Err(TooManyWrites);
         }
-        Ok(self.journal.push(key, bytes, slot))
+        Ok(self.journal.push(key, slot))
     }
 
     /// Shows the present entries of a range of an ordered slot, as the call sees them, until `visit` says to stop.
@@ -180,7 +180,7 @@ impl State {
         let stored = self.partitions[self.hasher.owner_of_slot(contract, range.slot)].keys_of(contract, range.slot);
         let mut stored = stored.into_iter().flat_map(|keys| keys.range::<[u8], _>(range.bounds())).map(|key| &**key);
         let mut own: Vec<&[u8]> = (0..self.journal.entries.len())
-            .filter(|&at| self.journal.entries[at].key.contract == contract)
+            .filter(|&at| self.journal.entries[at].contract == contract)
             .map(|at| self.journal.key_bytes(at))
             .filter(|key| range.contains(key))
             .collect();
@@ -220,8 +220,8 @@ impl State {
     /// Asks the processor for the lines of a key that a later call will probably want.
     #[inline]
     pub fn prefetch(&self, contract: ContractIndex, key: &[u8]) {
-        let packed = self.hasher.pack(contract, key, false);
-        self.partitions[owner(packed.hash)].prefetch(packed.hash);
+        let key = self.hasher.key(contract, key, false);
+        self.partitions[owner(key.hash)].prefetch(key.hash);
     }
 
     /// Keys that the running call has written.
@@ -257,9 +257,9 @@ impl State {
 
     #[cold]
     fn insert(&mut self, at: usize) {
-        let key = self.journal.entries[at].key;
+        let key = self.journal.key(at);
         let owner = owner(key.hash);
-        let (index, moved) = self.partitions[owner].insert(&key, self.journal.key_bytes(at), &self.hasher);
+        let (index, moved) = self.partitions[owner].insert(&key, &self.hasher);
         self.journal.entries[at].slot = slot_number(owner, index);
         if moved {
             self.follow_moved_slots(owner);
@@ -275,8 +275,8 @@ impl State {
         }
         for at in 0..self.journal.entries.len() {
             let entry = &self.journal.entries[at];
-            if entry.slot != NO_SLOT && owner(entry.key.hash) == grown {
-                let slot = self.slot_of(&entry.key, self.journal.key_bytes(at));
+            if entry.slot != NO_SLOT && owner(entry.hash) == grown {
+                let slot = self.slot_of(&self.journal.key(at));
                 self.journal.entries[at].slot = slot;
             }
         }
@@ -302,17 +302,17 @@ impl State {
             self.branch.old_values.push(partition.values.take(value_place(&old)));
             old = placed(self.branch.old_values.len() as u32 - 1);
         }
-        let mut key = entry.key.head;
-        if !entry.key.is_inline() {
+        let mut key = entry.head;
+        if entry.key_length_less_one as usize + 1 > INLINE_KEY_BYTES {
             key[..4].copy_from_slice(&(self.branch.long_keys.len() as u32).to_le_bytes());
             self.branch.long_keys.push(self.journal.key_bytes(at).into());
         }
         self.branch.versions.push(Version {
             slot: entry.slot,
             last: CallIndex(0),
-            contract: entry.key.contract,
-            key_length_less_one: entry.key.length_less_one,
-            ordered: entry.key.ordered,
+            contract: entry.contract,
+            key_length_less_one: entry.key_length_less_one,
+            ordered: entry.ordered,
             old_tag,
             new_tag: ValueTag::ABSENT,
             old,
@@ -342,8 +342,8 @@ impl State {
         version.new_tag = tag;
         version.new = value;
         self.branch.removes |= tag == ValueTag::ABSENT;
-        if entry.key.ordered {
-            partition.order(entry.key.contract, self.journal.key_bytes(at), tag != ValueTag::ABSENT);
+        if entry.ordered {
+            partition.order(entry.contract, self.journal.key_bytes(at), tag != ValueTag::ABSENT);
         }
     }
 
@@ -435,9 +435,9 @@ impl State {
     #[cold]
     fn evict(&mut self, version: &Version) {
         let key = self.branch.key(version);
-        let packed = self.hasher.pack(version.contract, key, version.ordered);
-        let partition = &mut self.partitions[owner(packed.hash)];
-        let index = partition.search(&packed, key).expect("a version's key is in the table until it is evicted");
+        let key = self.hasher.key(version.contract, key, version.ordered);
+        let partition = &mut self.partitions[owner(key.hash)];
+        let index = partition.search(&key).expect("a version's key is in the table until it is evicted");
         partition.remove(index, &self.hasher);
     }
 
@@ -445,10 +445,10 @@ impl State {
 
     /// The key's committed value, whatever the open branch wrote.
     pub fn committed(&self, contract: ContractIndex, key: &[u8], ordered: bool) -> Option<&[u8]> {
-        let packed = self.hasher.pack(contract, key, ordered);
-        let partition = &self.partitions[owner(packed.hash)];
-        let index = partition.search(&packed, key).ok()?;
-        self.committed_at(owner(packed.hash), index)
+        let key = self.hasher.key(contract, key, ordered);
+        let partition = &self.partitions[owner(key.hash)];
+        let index = partition.search(&key).ok()?;
+        self.committed_at(owner(key.hash), index)
     }
 
     fn committed_at(&self, owner: usize, index: u32) -> Option<&[u8]> {
