@@ -49,12 +49,19 @@ pub const TYPES_MAX: u32 = 10_000;
 pub const BODY_BYTES_MAX: usize = 128 << 10;
 /// Loops × locals of a function: register allocation is worse than linear in it (a 10 KB module took 17 s).
 pub const LOOPS_TIMES_LOCALS_MAX: u64 = 16_384;
+/// Loops × locals summed over a module's functions: 250 functions at the limit of one took 3 s of the quickest compiler.
+pub const MODULE_LOOPS_TIMES_LOCALS_MAX: u64 = 262_144;
 /// Control operators of a function: the same reason.
 pub const CONTROL_OPERATORS_MAX: u32 = 4_096;
 /// Targets of all `br_table`s of a function: each is an edge of the compiler's graph.
 pub const BRANCH_TARGETS_MAX: u32 = 8_192;
 /// Operands that lie on a function's operand stack at once: each is a value that the compiler keeps alive.
 pub const OPERANDS_MAX: u32 = 1_024;
+/// Values that the calls of a function leave: two bytes of call can make as many as a function may have results.
+pub const CALL_RESULTS_MAX: u64 = 65_536;
+/// Values that the blocks of a function take and leave: each is one that every way into the block has to agree on (a
+/// 40 KB module took 8 GB to compile).
+pub const BLOCK_VALUES_MAX: u64 = 8_192;
 /// Nesting of blocks in a function.
 pub const NESTING_MAX: u32 = 128;
 /// Locals of a function, parameters included.

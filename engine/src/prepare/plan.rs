@@ -169,6 +169,7 @@ struct Planner<'a> {
     charges: Vec<u32>,
     calls: Vec<u32>,
     imports: u32,
+    load_surcharge: u32,
     block: u32,
     block_calls: u32,
     makes_calls: bool,
@@ -184,6 +185,7 @@ impl<'a> Planner<'a> {
             charges: Vec::new(),
             calls: Vec::new(),
             imports: u32::try_from(outline.imports.len()).unwrap_or(u32::MAX),
+            load_surcharge: schedule::load_surcharge(outline.memory.map_or(0, |(_, most)| most)),
             block: 0,
             block_calls: 0,
             makes_calls: false,
@@ -246,6 +248,7 @@ impl<'a> Planner<'a> {
                 self.makes_calls = true;
                 price
             }
+            _ if schedule::is_load(operator) => price + self.load_surcharge,
             _ => price,
         }
     }

@@ -172,9 +172,12 @@ pub enum Limit {
     BodyBytes,
     Locals,
     LoopsTimesLocals,
+    ModuleLoopsTimesLocals,
     ControlOperators,
     Nesting,
     BranchTargets,
+    CallResults,
+    BlockValues,
     Operands,
 }
 
@@ -198,9 +201,12 @@ impl Limit {
             Self::BodyBytes => limits::BODY_BYTES_MAX as u64,
             Self::Locals => u64::from(limits::LOCALS_MAX),
             Self::LoopsTimesLocals => limits::LOOPS_TIMES_LOCALS_MAX,
+            Self::ModuleLoopsTimesLocals => limits::MODULE_LOOPS_TIMES_LOCALS_MAX,
             Self::ControlOperators => u64::from(limits::CONTROL_OPERATORS_MAX),
             Self::Nesting => u64::from(limits::NESTING_MAX),
             Self::BranchTargets => u64::from(limits::BRANCH_TARGETS_MAX),
+            Self::CallResults => limits::CALL_RESULTS_MAX,
+            Self::BlockValues => limits::BLOCK_VALUES_MAX,
             Self::Operands => u64::from(limits::OPERANDS_MAX),
         }
     }
@@ -225,9 +231,12 @@ impl Limit {
             Self::BodyBytes => "BodyBytes",
             Self::Locals => "Locals",
             Self::LoopsTimesLocals => "LoopsTimesLocals",
+            Self::ModuleLoopsTimesLocals => "ModuleLoopsTimesLocals",
             Self::ControlOperators => "ControlOperators",
             Self::Nesting => "Nesting",
             Self::BranchTargets => "BranchTargets",
+            Self::CallResults => "CallResults",
+            Self::BlockValues => "BlockValues",
             Self::Operands => "Operands",
         }
     }

@@ -20,6 +20,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("200 nested loops and 1000 locals", loops_and_locals(200, 1_000)),
         ("loops and locals at the limit, nested", loops_and_locals(128, 128)),
         ("loops and locals at the limit, few loops", loops_and_locals(4, 4_096)),
+        ("loops and locals at the module's limit", functions_of_loops_and_locals(16)),
+        ("loops and locals beyond it", functions_of_loops_and_locals(17)),
         ("locals alive across all the control operators", live_locals(1_000, CONTROL_OPERATORS_MAX as usize - 1)),
         ("locals that every block writes", written_locals(400, 2_000)),
         ("one block after another", blocks(CONTROL_OPERATORS_MAX as usize)),
@@ -37,7 +39,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("blocks of 32 values", wide_blocks()),
         ("stores on bases of their own", stores()),
         ("locals declared without end", declared_locals()),
-        ("functions at the limit", "(func)".repeat(9_998).as_str().into_contract()),
+        ("functions at the limit", contract(&"(func)".repeat(9_998))),
         ("methods × globals", methods_and_globals()),
         ("subexpressions", subexpressions()),
         ("divisions", divisions()),
@@ -47,23 +49,20 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Makes fields a module.
-trait IntoContract {
-    fn into_contract(self) -> Vec<u8>;
-}
-
-impl IntoContract for &str {
-    fn into_contract(self) -> Vec<u8> {
-        contract(self)
-    }
-}
-
 fn i64s(count: usize) -> String {
     "i64 ".repeat(count)
 }
 
-/// Nested loops, each of which adds all locals round.
+/// Nested loops, the innermost of which adds all locals round.
 fn loops_and_locals(loops: usize, locals: usize) -> Vec<u8> {
+    contract(&function_of_loops_and_locals(loops, locals))
+}
+
+fn functions_of_loops_and_locals(functions: usize) -> Vec<u8> {
+    contract(&function_of_loops_and_locals(128, 128).repeat(functions))
+}
+
+fn function_of_loops_and_locals(loops: usize, locals: usize) -> String {
     let mut body = "loop ".repeat(loops);
     for local in 0..locals {
         let next = (local + 1) % locals;
@@ -72,7 +71,7 @@ fn loops_and_locals(loops: usize, locals: usize) -> Vec<u8> {
     for _ in 0..loops {
         body += "(br_if 0 (i64.eqz (local.get 0))) end ";
     }
-    contract(&format!("(func (local {}) {body})", i64s(locals)))
+    format!("(func (local {}) {body})", i64s(locals))
 }
 
 /// Locals set before many branches and read after them.

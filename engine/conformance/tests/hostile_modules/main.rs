@@ -18,8 +18,8 @@ use wasmtime::{Config, Engine, Module, OptLevel, RegallocAlgorithm};
 const PASS_BYTES_MAX: usize = 64 << 20;
 /// What the pass and the deploy's compiler may take together.
 const DEPLOY_BYTES_MAX: usize = 512 << 20;
-/// Time of one deploy.
-const DEPLOY_TIME_MAX: Duration = Duration::from_secs(2);
+/// Time of one deploy: 2 s of the code that a node runs. Built for tests, the compiler is several times slower.
+const DEPLOY_TIME_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
 
 /// What became of the modules of one kind.
 #[derive(Default)]
@@ -68,9 +68,7 @@ fn deploy(name: &str, module: &[u8], engine: &Engine, tally: &mut Tally) {
         }
     }
     let elapsed = start.elapsed();
-    if std::env::var("NOTIME").is_err() {
-        assert!(elapsed <= DEPLOY_TIME_MAX, "{name}: took {elapsed:?}");
-    }
+    assert!(elapsed <= DEPLOY_TIME_MAX, "{name}: took {elapsed:?}");
     tally.slowest = tally.slowest.max(elapsed);
 }
 

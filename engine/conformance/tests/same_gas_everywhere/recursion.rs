@@ -32,6 +32,8 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         corpus.push((format!("{count} loads"), loads(count)));
         corpus.push((format!("{count} calls"), calls(count)));
         corpus.push((format!("{count} stores"), stores(count)));
+    }
+    for count in [10, 100] {
         corpus.push((format!("{count} joins of 32 values"), joins(count)));
         corpus.push((format!("{count} times 32 results"), results(count)));
     }

@@ -159,6 +159,7 @@ fn memory_grows_to_its_limit_and_no_further() {
     let mut instance = Instance::new(&declared);
     assert_eq!(instance.call("m", GAS, 100).result, Ok(1));
     assert_eq!(instance.call("m", GAS, 100).result, Ok(-1));
-    let undeclared = prepare(&contract(grow)).expect("accepted");
+    let undeclared = wat(&format!(r#"(module (memory (export "memory") 1) {grow})"#));
+    let undeclared = prepare(&undeclared).expect("accepted");
     assert_eq!((undeclared.memory_pages_min, undeclared.memory_pages_max), (1, limits::MEMORY_PAGES_MAX));
 }

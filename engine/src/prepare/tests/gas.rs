@@ -33,8 +33,8 @@ fn prices_of_operators() {
         ("(drop (memory.size))", 1),
         ("(drop (memory.grow (i32.const 0)))", 2 + 100_000),
         ("(drop (memory.grow (i32.const 2)))", 2 + 100_000 + 2 * 20_000),
-        ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 17))", 3 + 20 + 3),
-        ("(memory.copy (i32.const 0) (i32.const 0) (i32.const 8))", 3 + 20 + 1),
+        ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 17))", 3 + 100 + 3),
+        ("(memory.copy (i32.const 0) (i32.const 0) (i32.const 8))", 3 + 100 + 1),
         ("(block (br_if 0 (i32.const 0)))", 2),
         ("(if (i32.const 1) (then (drop (i32.const 5))) (else (drop (i64.const 5)) (drop (i64.const 5))))", 3),
         ("(if (i32.const 0) (then (drop (i32.const 5))) (else (drop (i64.const 5)) (drop (i64.const 5))))", 4),
@@ -42,6 +42,20 @@ fn prices_of_operators() {
     ];
     for (body, price) in cases {
         assert_eq!(gas(&format!("{body} (i32.const 0)")), LEAST + price, "{body}");
+    }
+}
+
+#[test]
+fn loads_cost_by_the_memory_they_may_miss_in() {
+    for (pages, price) in
+        [("1", 3 + 28), ("1 16", 3), ("1 17", 3 + 6), ("1 64", 3 + 6), ("1 65", 3 + 28), ("1 9999", 3 + 28)]
+    {
+        let module = format!(
+            r#"(module (memory (export "memory") {pages})
+                (func (export "m") (result i32) (drop (i64.load16_s (i32.const 0))) (i32.const 0)))"#
+        );
+        let ended = Instance::new(&wat(&module)).call("m", GAS, 100);
+        assert_eq!(ended.gas_used, LEAST + price, "{pages}");
     }
 }
 

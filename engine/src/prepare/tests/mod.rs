@@ -34,9 +34,9 @@ fn wat(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the test's text is WAT")
 }
 
-/// A module with a memory of one page, and in it `fields`.
+/// A module with a memory of one page that can grow to eight, and in it `fields`.
 fn contract(fields: &str) -> Vec<u8> {
-    wat(&format!(r#"(module (memory (export "memory") 1) {fields})"#))
+    wat(&format!(r#"(module (memory (export "memory") 1 8) {fields})"#))
 }
 
 impl Instance {

@@ -158,10 +158,30 @@ fn limits_are_refused_by_name_with_limit_and_value() {
         (body(&repeat("nop ", limits::BODY_BYTES_MAX)), "BodyBytes"),
         (body(&format!("(local {})", i64s(4_097))), "Locals"),
         (body(&format!("(local {}) {}", i64s(1_000), repeat("loop end ", loops))), "LoopsTimesLocals"),
+        (
+            with(&repeat(&format!("(func (local {}) {})", i64s(128), repeat("loop end ", 128)), 17)),
+            "ModuleLoopsTimesLocals",
+        ),
         (body(&repeat("block end ", 4_097)), "ControlOperators"),
         (body(&nested(129)), "Nesting"),
         (body(&format!("(param i32) block local.get 0 br_table {} 0 end", repeat("0 ", 8_193))), "BranchTargets"),
         (body(&format!("{} unreachable", repeat("i32.const 0 ", 1_025))), "Operands"),
+        (
+            with(&format!(
+                "(func $f (result {0}) unreachable) (func unreachable {1})",
+                i64s(32),
+                repeat("call $f ", 2_049)
+            )),
+            "CallResults",
+        ),
+        (
+            with(&format!(
+                "(type $t (func (result {0}))) (func unreachable {1})",
+                i64s(32),
+                repeat("(block (type $t) unreachable) ", 257)
+            )),
+            "BlockValues",
+        ),
     ];
     for (found, expected) in cases {
         assert_eq!(found, [expected]);

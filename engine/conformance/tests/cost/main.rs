@@ -1,0 +1,112 @@
+//! What instrumentation costs, and how well gas stands for time: measured and printed, never asserted, as machines
+//! differ. `cargo test -p phalanx-conformance --test cost -- --nocapture` shows it; the machine code measured is the
+//! optimising compiler's, whatever the profile of this test.
+
+mod kernels;
+mod operators;
+
+use std::time::{Duration, Instant};
+
+use phalanx_engine::limits::STACK_UNITS_MAX;
+use phalanx_engine::prepare::{
+    CALL_EXPORT_PREFIX, CONTROL_EXPORT, CONTROL_GAS, CONTROL_STACK, NATIVE_STACK_BYTES, prepare,
+};
+use wasmtime::{Config, Engine, Instance, Memory, Module, OptLevel, Store, TypedFunc};
+
+/// More than any measurement uses.
+const GAS: i64 = 1 << 60;
+/// Runs of which the quickest counts.
+const RUNS: u32 = 7;
+
+/// A contract as it is, and as the pass makes it.
+struct Pair {
+    plain: Callable,
+    instrumented: Callable,
+}
+
+struct Callable {
+    store: Store<()>,
+    function: TypedFunc<(), i32>,
+    control: Option<Memory>,
+}
+
+fn engine() -> Engine {
+    let mut config = Config::new();
+    config.wasm_multi_memory(true).memory_may_move(false).cranelift_opt_level(OptLevel::Speed);
+    config.max_wasm_stack(NATIVE_STACK_BYTES / 8).async_stack_size(NATIVE_STACK_BYTES);
+    Engine::new(&config).expect("a configuration that wasmtime has")
+}
+
+impl Pair {
+    fn new(engine: &Engine, text: &str) -> Self {
+        let module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+        let prepared = prepare(&module).unwrap_or_else(|refused| panic!("refused: {refused}"));
+        Self {
+            plain: Callable::new(engine, &module, "m"),
+            instrumented: Callable::new(engine, &prepared.wasm, &format!("{CALL_EXPORT_PREFIX}m")),
+        }
+    }
+}
+
+impl Callable {
+    fn new(engine: &Engine, wasm: &[u8], export: &str) -> Self {
+        let module = Module::new(engine, wasm).expect("the module compiles");
+        let mut store = Store::new(engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).expect("the module has instances");
+        let function = instance.get_typed_func(&mut store, export).expect("a method");
+        let control = instance.get_memory(&mut store, CONTROL_EXPORT);
+        Self { store, function, control }
+    }
+
+    /// Time and gas of one call: the quickest of some.
+    fn measure(&mut self) -> (Duration, i64) {
+        let mut best = Duration::MAX;
+        let mut gas = 0;
+        for _ in 0..RUNS {
+            if let Some(control) = self.control {
+                let bytes = control.data_mut(&mut self.store);
+                bytes[CONTROL_GAS as usize..][..8].copy_from_slice(&GAS.to_le_bytes());
+                bytes[CONTROL_STACK as usize..][..4].copy_from_slice(&STACK_UNITS_MAX.to_le_bytes());
+            }
+            let start = Instant::now();
+            self.function.call(&mut self.store, ()).expect("the method returns");
+            best = best.min(start.elapsed());
+            if let Some(control) = self.control {
+                let bytes = control.data(&self.store)[CONTROL_GAS as usize..][..8].try_into();
+                gas = GAS - i64::from_le_bytes(bytes.expect("the slice has this length"));
+            }
+        }
+        (best, gas)
+    }
+}
+
+#[test]
+fn instrumented_code_beside_plain_code() {
+    let engine = engine();
+    println!("{:<28} {:>10} {:>12} {:>7} {:>8}", "kernel", "plain ms", "instrumented", "ratio", "ns/gas");
+    for (name, text) in kernels::all() {
+        let mut pair = Pair::new(&engine, &text);
+        let (plain, _) = pair.plain.measure();
+        let (instrumented, gas) = pair.instrumented.measure();
+        assert!(gas > 0, "{name} used no gas");
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        println!(
+            "{name:<28} {:>10.3} {:>12.3} {:>7.2} {:>8.3}",
+            milliseconds(plain),
+            milliseconds(instrumented),
+            instrumented.as_secs_f64() / plain.as_secs_f64(),
+            instrumented.as_secs_f64() * 1e9 / gas as f64
+        );
+    }
+}
+
+#[test]
+fn nanoseconds_a_gas_by_operator() {
+    let engine = engine();
+    println!("{:<28} {:>8}", "operator", "ns/gas");
+    for (name, text) in operators::all() {
+        let (time, gas) = Pair::new(&engine, &text).instrumented.measure();
+        assert!(gas > 0, "{name} used no gas");
+        println!("{name:<28} {:>8.3}", time.as_secs_f64() * 1e9 / gas as f64);
+    }
+}
