@@ -133,6 +133,7 @@ fn first_write(run: WriteSet<'_>, oracle: WriteSet<'_>) -> Option<(u32, String)>
 #[cfg(test)]
 mod tests {
     use super::{by_oracle, first_difference};
+    use crate::ledger::Placement;
     use crate::measure::{Measured, measure};
     use crate::progress::Silent;
     use crate::workload::{Shape, Token, Workload};
@@ -145,8 +146,8 @@ mod tests {
     #[test]
     fn equal_runs_match_and_each_other_digest_is_found() {
         let token = token();
-        let Measured { engine, sealed, .. } = measure(&token, &Silent).unwrap();
-        let state = engine.state_digest();
+        let Measured { ledger, sealed, .. } = measure(&token, &Placement::Dropped, &Silent).unwrap();
+        let state = ledger.engine.engine().state_digest();
         assert_eq!(by_oracle(&token, &sealed, &state, &Silent).unwrap(), None);
 
         let mut wrong_state = state;

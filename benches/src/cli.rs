@@ -1,11 +1,13 @@
 //! The arguments of `phalanx bench`, and the run from arguments to report.
 
+use crate::ledger::Placement;
 use crate::measure::{self, Measured};
 use crate::progress::Progress;
-use crate::report::{self, Machine, ModeChosen, Phases, Report, hex};
+use crate::report::{self, Machine, ModeChosen, Percentiles, Phases, Report, hex};
 use crate::workload::{self, Shape, Workload};
 use crate::{BenchError, check};
 use clap::{Args, ValueEnum};
+use hdrhistogram::Histogram;
 use phalanx_engine::Stage;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use std::path::PathBuf;
@@ -138,6 +140,7 @@ struct Plan {
     mode: Mode,
     mode_chosen: ModeChosen,
     durability: Durability,
+    placement: Placement,
     check: bool,
     baselines: bool,
 }
@@ -159,6 +162,7 @@ impl BenchArguments {
             return Err(BenchError::Usage("--workers must be at least 1".into()));
         }
         let mode = self.mode.unwrap_or(Mode::Auto);
+        let durability = self.durability.unwrap_or(Durability::None);
         let bare = self.is_bare();
         Ok(Plan {
             shape: Shape {
@@ -171,7 +175,12 @@ impl BenchArguments {
             workers,
             mode,
             mode_chosen: mode.choose()?,
-            durability: self.durability.unwrap_or(Durability::None),
+            durability,
+            placement: match (durability, &self.data_dir) {
+                (Durability::Fsync, directory) => Placement::Synced(directory.clone()),
+                (Durability::None, Some(directory)) => Placement::Unsynced(directory.clone()),
+                (Durability::None, None) => Placement::Dropped,
+            },
             check: bare || self.check.is_some(),
             baselines: bare || self.baselines,
         })
@@ -217,13 +226,13 @@ impl BenchArguments {
 pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report, BenchError> {
     let plan = arguments.plan()?;
     let workload = workload::by_name(arguments.workload.as_deref().unwrap_or(workload::NAMES[0]), plan.shape)?;
-    let measured = measure::measure(&*workload, progress)?;
+    let measured = measure::measure(&*workload, &plan.placement, progress)?;
     let mut report = report(&plan, &*workload, &measured);
     report.explain = arguments.explain;
+    let Measured { ledger, sealed, .. } = measured;
+    let state_digest = ledger.engine.engine().state_digest();
     // The run's tables are of no use any more: a check needs as much memory again.
-    let Measured { engine, sealed, .. } = measured;
-    let state_digest = engine.state_digest();
-    drop(engine);
+    ledger.engine.close()?;
     report.state_digest = hex(&state_digest);
     if plan.check {
         let mismatch = check::by_oracle(&*workload, &sealed, &state_digest, progress)?;
@@ -241,6 +250,11 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
     let calls = plan.shape.calls as f64;
     let elapsed_seconds = measured.elapsed.as_secs_f64();
     let tally = &measured.tally;
+    let synced = plan.durability == Durability::Fsync;
+    // What the caller waited for besides the engine's stages, and what the log's own thread computed meanwhile.
+    let in_stages: u64 = Stage::ALL.into_iter().map(|stage| measured.stages.of(stage)).sum();
+    let waited = (elapsed_seconds - in_stages as f64 * 1e-9).max(0.0);
+    let log = measured.log_nanoseconds as f64 / calls;
     Report {
         schema: report::SCHEMA,
         workload: workload.name(),
@@ -263,17 +277,17 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         check: None,
         serial_match: None,
         mismatch: None,
-        invariant: workload.invariant(&measured.engine),
-        phase_seconds: phases(measured, 1e-9, 0.0),
-        core_ns_per_call: phases(measured, 1.0 / calls, 0.0),
+        invariant: workload.invariant(measured.ledger.engine.engine()),
+        phase_seconds: phases(measured, 1e-9, waited),
+        core_ns_per_call: phases(measured, 1.0 / calls, log),
         baselines: None,
         gas_per_call: tally.gas_used as f64 / calls,
         input_bytes_per_call: tally.input_bytes as f64 / calls,
-        log_bytes_per_call: None,
+        log_bytes_per_call: measured.written.bytes as f64 / calls,
         receipt_bytes_per_call: tally.receipt_bytes as f64 / calls,
-        sync_ms: None,
-        sync_reference_bytes_per_second: None,
-        batch_to_durable_ms: None,
+        sync_ms: synced.then(|| milliseconds(&measured.written.sync_us)),
+        sync_reference_bytes_per_second: measured.reference,
+        batch_to_durable_ms: synced.then(|| milliseconds(&measured.durable_us)),
         peak_rss_bytes: measured.resident.peak,
         rss_bytes: measured.resident.now,
         machine: Machine::here(),
@@ -293,4 +307,9 @@ fn phases(measured: &Measured, scale: f64, log: f64) -> Phases {
         log,
         ..Phases::default()
     }
+}
+
+fn milliseconds(microseconds: &Histogram<u64>) -> Percentiles {
+    let at = |quantile| microseconds.value_at_quantile(quantile) as f64 / 1e3;
+    Percentiles { p50: at(0.5), p99: at(0.99) }
 }

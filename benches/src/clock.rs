@@ -35,22 +35,25 @@ impl Stopwatch {
     }
 }
 
-/// Processor time that all threads of this process together have used, in nanoseconds. `None` where the kernel does not tell.
-///
-/// Threads that have ended are not in it, so a difference is true only if none ended in between.
-pub fn processor_nanoseconds() -> Option<u64> {
+/// Processor time that the threads of this process with a name have used together, in nanoseconds. `None` where the kernel
+/// does not tell.
+pub fn thread_nanoseconds(name: &str) -> Option<u64> {
     let mut sum = 0;
     for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let path = thread.ok()?.path();
         // A thread may end between listing and reading.
-        let Ok(text) = std::fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
-        sum += text.split(' ').next()?.parse::<u64>().ok()?;
+        let Ok(found) = std::fs::read_to_string(path.join("comm")) else { continue };
+        if found.trim_end() == name {
+            let times = std::fs::read_to_string(path.join("schedstat")).ok()?;
+            sum += times.split(' ').next()?.parse::<u64>().ok()?;
+        }
     }
     Some(sum)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Stopwatch, processor_nanoseconds};
+    use super::{Stopwatch, thread_nanoseconds};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -64,14 +67,18 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_thread_uses_processor_time() {
-        let Some(before) = processor_nanoseconds() else { return };
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(100) {
-            std::hint::spin_loop();
-        }
-        let used = processor_nanoseconds().expect("it told before") - before;
+    fn only_the_named_thread_is_counted() {
+        let burn = || {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(50) {
+                std::hint::spin_loop();
+            }
+            thread_nanoseconds("burns")
+        };
+        let burnt = std::thread::Builder::new().name("burns".into()).spawn(burn).unwrap().join().unwrap();
+        let Some(burnt) = burnt else { return };
         // The machine may have taken the processor away for most of it, but not all.
-        assert!(used > 1_000_000, "{used} ns");
+        assert!(burnt > 1_000_000, "{burnt} ns");
+        assert_eq!(thread_nanoseconds("no such thread"), Some(0));
     }
 }

@@ -1,6 +1,7 @@
 //! Why a benchmark gave no report.
 
-use phalanx_engine::{BatchError, EngineError};
+use phalanx_engine::log::LogError;
+use phalanx_engine::{BatchError, EngineError, LoggedError};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -13,6 +14,12 @@ pub enum BenchError {
     /// The engine refused a batch of the workload, or stopped.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The logged engine refused a batch, or its log failed.
+    #[error(transparent)]
+    Logged(#[from] LoggedError),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// The workload made a batch that passes a limit.
     #[error("the workload made a batch that cannot be built: {0}")]
     Batch(#[from] BatchError),

@@ -94,11 +94,8 @@ fn resources(report: &Report, out: &mut dyn Write) -> Result<()> {
         bytes(report.peak_rss_bytes),
         bytes(report.rss_bytes)
     )?;
-    write!(out, "  bytes a call {:.0} in, {:.0} receipt", report.input_bytes_per_call, report.receipt_bytes_per_call)?;
-    if let Some(log) = report.log_bytes_per_call {
-        write!(out, ", {log:.0} log")?;
-    }
-    writeln!(out)?;
+    let (input, receipt, log) = (report.input_bytes_per_call, report.receipt_bytes_per_call, report.log_bytes_per_call);
+    writeln!(out, "  bytes a call {input:.0} in, {receipt:.0} receipt, {log:.0} log")?;
     writeln!(out, "  gas a call   {:.0}", report.gas_per_call)?;
     if let Some(sync) = report.sync_ms {
         writeln!(out, "  one sync     {:.2} ms (p50), {:.2} ms (p99)", sync.p50, sync.p99)?;

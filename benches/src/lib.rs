@@ -20,11 +20,14 @@ pub mod clock;
 mod error;
 mod figures;
 mod human;
+mod ledger;
 mod measure;
 mod memory;
 pub mod progress;
 pub mod report;
 pub mod statistics;
+mod storage;
+mod tally;
 pub mod workload;
 
 pub use error::BenchError;

@@ -58,9 +58,9 @@ pub struct Report {
     pub mismatch: Option<String>,
     /// What must hold in the state at the end.
     pub invariant: Invariant,
-    /// Wall time by stage.
+    /// Wall time by stage; `log` is what the caller waited for besides the stages of the engine.
     pub phase_seconds: Phases,
-    /// Processor time by stage, over all threads, a call.
+    /// Time of a core by stage, a call; `log` is what the log's thread used while the stages ran on another.
     pub core_ns_per_call: Phases,
     /// Calls a second without Phalanx, on the first 200,000 calls at most.
     pub baselines: Option<Baselines>,
@@ -68,8 +68,8 @@ pub struct Report {
     pub gas_per_call: f64,
     /// Encoded batches a call, as they arrive.
     pub input_bytes_per_call: f64,
-    /// Log records a call; null where no log was encoded.
-    pub log_bytes_per_call: Option<f64>,
+    /// Log records a call, framing included.
+    pub log_bytes_per_call: f64,
     /// Encoded receipts a call.
     pub receipt_bytes_per_call: f64,
     /// Duration of one sync of the log; null where nothing was synced.

@@ -118,3 +118,44 @@ fn people_read_rate_check_and_projection() {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
 }
+
+#[test]
+fn synced_runs_report_syncs_and_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger");
+    let report =
+        json(&format!("--accounts 30 --calls 400 --batch-size 50 --durability fsync --data-dir {}", ledger.display()));
+    for percentiles in ["sync_ms", "batch_to_durable_ms"] {
+        let (p50, p99) = (&report[percentiles]["p50"], &report[percentiles]["p99"]);
+        assert!(p50.as_f64().unwrap() > 0.0 && p99.as_f64() >= p50.as_f64(), "{percentiles}: {p50} {p99}");
+    }
+    assert!(report["sync_reference_bytes_per_second"].as_f64().unwrap() > 0.0);
+    assert!(!ledger.join("reference").exists());
+
+    // What is left is a ledger like any other: it opens, replays, and has the digest that was reported.
+    let options = phalanx_engine::Options::default();
+    let files = std::sync::Arc::new(phalanx_engine::fs::RealFileSystem);
+    let verified = phalanx_engine::verify_log(files, &ledger, options, &mut |_| {}).unwrap();
+    let digest = verified.digest.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    assert_eq!(report["log_digest"], digest);
+    assert!(verified.tail.is_none());
+
+    let again = bench(&format!("--calls 1 --data-dir {}", ledger.display())).err().expect("the folder is taken");
+    assert_eq!(again.exit_code(), 2);
+    assert!(again.to_string().contains("is not empty"), "{again}");
+}
+
+#[test]
+fn a_log_without_sync_has_the_same_bytes_dropped_or_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = "--accounts 30 --calls 400 --batch-size 50";
+    let dropped = json(shape);
+    let written = json(&format!("{shape} --data-dir {}", folder.path().display()));
+    assert_eq!(dropped["log_digest"], written["log_digest"]);
+    assert_eq!((&dropped["sync_ms"], &written["sync_ms"]), (&Value::Null, &Value::Null));
+    for report in [dropped, written] {
+        let (log, input) =
+            (report["log_bytes_per_call"].as_f64().unwrap(), report["input_bytes_per_call"].as_f64().unwrap());
+        assert!(log > input && input >= 92.0, "{log} {input}");
+    }
+}
