@@ -8,7 +8,9 @@ use crate::measure::Sealed;
 use crate::progress::Progress;
 use crate::report::hex;
 use crate::workload::Workload;
-use phalanx_engine::{BatchBytes, Digest, Engine, HashSeed, Options, Oracle, OracleOutcome, Receipts, WriteSet};
+use phalanx_engine::{
+    Address, BatchBytes, Digest, Engine, HashSeed, Options, Oracle, OracleOutcome, Receipts, WriteSet,
+};
 
 /// What differs first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +108,9 @@ fn first_receipt(run: Receipts<'_>, oracle: Receipts<'_>) -> Option<(u32, String
     None
 }
 
+/// Call, contract if it is not the called one, key, and the value unless the key was removed.
+type Write = (u32, Option<Address>, Vec<u8>, Option<Vec<u8>>);
+
 fn first_write(run: WriteSet<'_>, oracle: WriteSet<'_>) -> Option<(u32, String)> {
     let (mut run, mut oracle) = (run, oracle);
     loop {
@@ -119,7 +124,7 @@ fn first_write(run: WriteSet<'_>, oracle: WriteSet<'_>) -> Option<(u32, String)>
             continue;
         }
         let (call, _, key, _) = ours.clone().min(theirs.clone()).or(ours.clone()).or(theirs.clone())?;
-        let show = |item: Option<(u32, _, Vec<u8>, Option<Vec<u8>>)>| match item {
+        let show = |item: Option<Write>| match item {
             Some((call, _, key, Some(value))) => {
                 format!("key {} = {}, last written by call {call}", hex(&key), hex(&value))
             }

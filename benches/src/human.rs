@@ -51,11 +51,11 @@ fn stages(report: &Report, out: &mut dyn Write) -> Result<()> {
     let whole = report.core_ns_per_call.sum();
     writeln!(out, "\nWhere a call's time goes (core-nanoseconds)")?;
     for (name, nanoseconds) in report.core_ns_per_call.rows() {
-        if nanoseconds > 0.0 {
+        if nanoseconds >= 0.05 {
             writeln!(out, "  {name:<10} {nanoseconds:>8.1}  {:>3.0} %", 100.0 * nanoseconds / whole)?;
         }
     }
-    writeln!(out, "  {:<10} {whole:>8.1}", "all")
+    writeln!(out, "  {:<10} {whole:>8.1}  (the log runs beside the rest, on another core)", "all")
 }
 
 fn outcomes(report: &Report, out: &mut dyn Write) -> Result<()> {
@@ -83,7 +83,12 @@ fn baselines(report: &Report, out: &mut dyn Write) -> Result<()> {
         let factor = if ratio < 1.0 { 1.0 / ratio } else { ratio };
         writeln!(out, "  {name:<16} {:>14}  {factor:>6.2} x {verdict}   {what}", rate(per_second))?;
     }
-    Ok(())
+    let ahead = baselines.rows().into_iter().filter(|(_, per_second)| *per_second > report.calls_per_second);
+    let ahead: Vec<&str> = ahead.map(|(name, _)| name).collect();
+    match ahead.is_empty() {
+        true => writeln!(out, "  Phalanx loses to none of them."),
+        false => writeln!(out, "  Phalanx loses to {}.", ahead.join(" and ")),
+    }
 }
 
 fn resources(report: &Report, out: &mut dyn Write) -> Result<()> {
@@ -101,10 +106,20 @@ fn resources(report: &Report, out: &mut dyn Write) -> Result<()> {
         writeln!(out, "  one sync     {:.2} ms (p50), {:.2} ms (p99)", sync.p50, sync.p99)?;
     }
     if let Some(durable) = report.batch_to_durable_ms {
-        writeln!(out, "  batch to durable {:.2} ms (p50), {:.2} ms (p99)", durable.p50, durable.p99)?;
+        writeln!(
+            out,
+            "  durable      {:.2} ms (p50), {:.2} ms (p99) after a batch was handed over",
+            durable.p50, durable.p99
+        )?;
     }
     if let Some(reference) = report.sync_reference_bytes_per_second {
-        writeln!(out, "  plain append and sync of the same bytes: {}/s", bytes(reference as u64))?;
+        let calls = reference / report.log_bytes_per_call;
+        writeln!(
+            out,
+            "  the disk     {}/s appended and synced by a plain file: {} calls a second",
+            bytes(reference as u64),
+            rate(calls)
+        )?;
     }
     Ok(())
 }
@@ -128,16 +143,18 @@ fn meaning(report: &Report, out: &mut dyn Write) -> Result<()> {
     let (load, servers) = YARDSTICK;
     let cores = (load / report.calls_per_second).ceil() as u64;
     writeln!(out, "\nWhat it means")?;
+    let synced = if report.durability == "fsync" { ", each batch synced to disk" } else { ", nothing synced" };
     writeln!(
         out,
-        "  Measured: this machine executes {} calls of this workload a second on one core, at durability {}.",
-        rate(report.calls_per_second),
-        report.durability
+        "  Measured: one core of this machine executes {} calls of this workload a second, with the log on another\n  \
+         core{synced}.",
+        rate(report.calls_per_second)
     )?;
     writeln!(
         out,
-        "  Projection, not measured: the {} calls a second reported of {} servers would take {} such cores, if the load\n  \
-         splits into that many ledgers that share nothing, and without signatures, network and replication.",
+        "  Projection, not measured: the {} calls a second reported of {} servers would take {} such cores\n  \
+         and their logs, if the load splits into that many ledgers that share nothing; without signatures, network and\n  \
+         replication.",
         rate(load),
         count(servers),
         count(cores)
@@ -149,7 +166,10 @@ How the figures are made
   calls a second     measured calls by the time under the clock. The clock covers execute_batch and commit: from encoded
                      batches to encoded receipts, events and digests, and the sync with --durability fsync. It stands still
                      while batches are generated and receipts counted. Accounts are funded by logged calls before.
-  core-nanoseconds   by stage, from the engine's own laps; the reset of an instance is inside execute.
+  core-nanoseconds   by stage, from the engine's own laps; the reset of an instance is inside execute. The log's are the
+                     processor time of its thread.
+  the disk           the same bytes, appended to a plain file in the same folder and synced every eight batches, between the
+                     measured batches and while their clock stands still.
   without Phalanx    each decodes the same bytes, up to 200,000 calls. Native tables only move balances; bare wasmtime
                      collects events besides. None has gas, undo, receipts, digests or a log.
   memory             resident memory of the process, set-up included. Read when the clock stops, before any check.

@@ -140,7 +140,9 @@ fn synced_runs_report_syncs_and_leave_nothing_behind() {
     assert_eq!(report["log_digest"], digest);
     assert!(verified.tail.is_none());
 
-    let again = bench(&format!("--calls 1 --data-dir {}", ledger.display())).err().expect("the folder is taken");
+    let Err(again) = bench(&format!("--calls 1 --data-dir {}", ledger.display())) else {
+        panic!("the folder is taken")
+    };
     assert_eq!(again.exit_code(), 2);
     assert!(again.to_string().contains("is not empty"), "{again}");
 }
