@@ -1,0 +1,315 @@
+//! The arguments of `phalanx bench`, and the run from arguments to report.
+
+use crate::ledger::Placement;
+use crate::measure::{self, Measured};
+use crate::progress::Progress;
+use crate::report::{self, Machine, ModeChosen, Percentiles, Phases, Report, hex};
+use crate::workload::{self, Shape, Workload};
+use crate::{BenchError, check};
+use clap::{Args, ValueEnum};
+use hdrhistogram::Histogram;
+use phalanx_engine::Stage;
+use phalanx_engine::limits::BATCH_CALLS_MAX;
+use std::path::PathBuf;
+
+const ACCOUNTS: u64 = 1_000_000;
+const CALLS: u64 = 1_000_000;
+const BATCH_SIZE: usize = 16_384;
+const SEED: u64 = 1;
+
+/// Measures what a workload costs on this machine. Without any of these arguments it executes 1,000,000 token transfers
+/// between 1,000,000 accounts, checks every result with an independent executor, and measures the baselines too.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BenchArguments {
+    /// What to execute: token
+    #[arg(value_name = "WORKLOAD")]
+    pub workload: Option<String>,
+    /// Accounts, funded before the clock starts [default: 1000000]
+    #[arg(long, value_name = "N")]
+    pub accounts: Option<u64>,
+    /// Measured calls [default: 1000000]
+    #[arg(long, value_name = "N")]
+    pub calls: Option<u64>,
+    /// Calls a batch, 1 to 65536 [default: 16384]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Threads that may execute calls; the serial mode uses one [default: the cores of this machine]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Exponent of the Zipf distribution of accounts, from 0 (uniform) on, above 1 too [default: 0]
+    #[arg(long, value_name = "THETA")]
+    pub skew: Option<f64>,
+    /// Seed of addresses and draws [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How calls are executed. Results never depend on it [default: auto]
+    #[arg(long)]
+    pub mode: Option<Mode>,
+    /// Whether each batch is synced to the log before it counts as done [default: none]
+    #[arg(long)]
+    pub durability: Option<Durability>,
+    /// Folder of the log, empty or new. With --durability fsync and without this: a fresh one under the current folder,
+    /// removed at the end
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Executes the same batches again and compares every receipt, write set, digest and the state; exit code 5 if they differ.
+    /// `serial` compares with the serial loop, `oracle` with a plain executor of its own; a run that was serial itself is
+    /// always compared with the oracle
+    #[arg(long, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "serial")]
+    pub check: Option<CheckBy>,
+    /// Measures native tables and bare wasmtime on up to 200,000 of the same calls
+    #[arg(long)]
+    pub baselines: bool,
+    /// Says below the figures how each is made
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// How calls are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The engine chooses.
+    Auto,
+    /// One after the other, on one core.
+    Serial,
+    /// One after the other, the rest of the work on other cores. Not there yet.
+    Pipe,
+    /// In parallel, with validation. Not there yet.
+    Optimistic,
+    /// In parallel, along declared accesses. Not there yet.
+    Hinted,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Mode::Auto => "auto",
+            Mode::Serial => "serial",
+            Mode::Pipe => "pipe",
+            Mode::Optimistic => "optimistic",
+            Mode::Hinted => "hinted",
+        }
+    }
+
+    fn choose(self) -> Result<ModeChosen, BenchError> {
+        let reason = match self {
+            Mode::Auto => "the serial loop is the only mode that this version has",
+            Mode::Serial => "asked for",
+            Mode::Pipe | Mode::Optimistic | Mode::Hinted => {
+                let name = self.name();
+                return Err(BenchError::Usage(format!(
+                    "--mode {name} does not exist in this version; there is: auto, serial"
+                )));
+            }
+        };
+        Ok(ModeChosen { mode: "serial", reason })
+    }
+}
+
+/// Whether batches are synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// Nothing is synced.
+    None,
+    /// A batch counts as done when it is executed and synced.
+    Fsync,
+}
+
+impl Durability {
+    fn name(self) -> &'static str {
+        match self {
+            Durability::None => "none",
+            Durability::Fsync => "fsync",
+        }
+    }
+}
+
+/// What a run is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckBy {
+    /// The serial loop.
+    Serial,
+    /// A plain executor of its own.
+    Oracle,
+}
+
+/// The arguments with their defaults, found to make sense.
+struct Plan {
+    shape: Shape,
+    workers: usize,
+    mode: Mode,
+    mode_chosen: ModeChosen,
+    durability: Durability,
+    placement: Placement,
+    check: bool,
+    baselines: bool,
+}
+
+impl BenchArguments {
+    fn plan(&self) -> Result<Plan, BenchError> {
+        let batch_size = self.batch_size.unwrap_or(BATCH_SIZE);
+        if !(1..=BATCH_CALLS_MAX).contains(&batch_size) {
+            return Err(BenchError::Usage(format!(
+                "--batch-size must be from 1 to {BATCH_CALLS_MAX}, not {batch_size}"
+            )));
+        }
+        let calls = self.calls.unwrap_or(CALLS);
+        if calls == 0 {
+            return Err(BenchError::Usage("--calls must be at least 1".into()));
+        }
+        let workers = self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        if workers == 0 {
+            return Err(BenchError::Usage("--workers must be at least 1".into()));
+        }
+        let mode = self.mode.unwrap_or(Mode::Auto);
+        let durability = self.durability.unwrap_or(Durability::None);
+        let bare = self.is_bare();
+        Ok(Plan {
+            shape: Shape {
+                accounts: self.accounts.unwrap_or(ACCOUNTS),
+                calls,
+                batch_size,
+                skew: self.skew.unwrap_or(0.0),
+                seed: self.seed.unwrap_or(SEED),
+            },
+            workers,
+            mode,
+            mode_chosen: mode.choose()?,
+            durability,
+            placement: match (durability, &self.data_dir) {
+                (Durability::Fsync, directory) => Placement::Synced(directory.clone()),
+                (Durability::None, Some(directory)) => Placement::Unsynced(directory.clone()),
+                (Durability::None, None) => Placement::Dropped,
+            },
+            check: bare || self.check.is_some(),
+            baselines: bare || self.baselines,
+        })
+    }
+
+    /// Whether nothing was asked for: then everything is shown.
+    fn is_bare(&self) -> bool {
+        let BenchArguments {
+            workload,
+            accounts,
+            calls,
+            batch_size,
+            workers,
+            skew,
+            seed,
+            mode,
+            durability,
+            data_dir,
+            check,
+            baselines,
+            explain: _,
+        } = self;
+        workload.is_none()
+            && accounts.is_none()
+            && calls.is_none()
+            && batch_size.is_none()
+            && workers.is_none()
+            && skew.is_none()
+            && seed.is_none()
+            && mode.is_none()
+            && durability.is_none()
+            && data_dir.is_none()
+            && check.is_none()
+            && !baselines
+    }
+}
+
+/// Runs a benchmark.
+///
+/// # Errors
+/// [`BenchError`]; its [`BenchError::exit_code`] is the command's. A difference that a check finds is no error but a report with
+/// [`Report::exit_code`] 5.
+pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report, BenchError> {
+    let plan = arguments.plan()?;
+    let workload = workload::by_name(arguments.workload.as_deref().unwrap_or(workload::NAMES[0]), plan.shape)?;
+    let measured = measure::measure(&*workload, &plan.placement, progress)?;
+    let mut report = report(&plan, &*workload, &measured);
+    report.explain = arguments.explain;
+    let Measured { ledger, sealed, .. } = measured;
+    let state_digest = ledger.engine.engine().state_digest();
+    // The run's tables are of no use any more: a check needs as much memory again.
+    ledger.engine.close()?;
+    report.state_digest = hex(&state_digest);
+    if plan.check {
+        let mismatch = check::by_oracle(&*workload, &sealed, &state_digest, progress)?;
+        report.check = Some("oracle");
+        report.serial_match = Some(mismatch.is_none());
+        report.mismatch = mismatch.map(|mismatch| mismatch.text);
+    }
+    if plan.baselines {
+        report.baselines = Some(workload.baselines(progress)?);
+    }
+    Ok(report)
+}
+
+fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
+    let calls = plan.shape.calls as f64;
+    let elapsed_seconds = measured.elapsed.as_secs_f64();
+    let tally = &measured.tally;
+    let synced = plan.durability == Durability::Fsync;
+    // What the caller waited for besides the engine's stages, and what the log's own thread computed meanwhile.
+    let in_stages: u64 = Stage::ALL.into_iter().map(|stage| measured.stages.of(stage)).sum();
+    let waited = (elapsed_seconds - in_stages as f64 * 1e-9).max(0.0);
+    let log = measured.log_nanoseconds as f64 / calls;
+    Report {
+        schema: report::SCHEMA,
+        workload: workload.name(),
+        seed: plan.shape.seed,
+        accounts: plan.shape.accounts,
+        calls: plan.shape.calls,
+        batch_size: plan.shape.batch_size,
+        workers: plan.workers,
+        mode: plan.mode.name(),
+        mode_chosen: plan.mode_chosen,
+        skew: plan.shape.skew,
+        durability: plan.durability.name(),
+        elapsed_seconds,
+        calls_per_second: calls / elapsed_seconds,
+        outcomes: tally.outcomes.clone(),
+        reexecutions: 0,
+        dirty_ratio: 0.0,
+        state_digest: String::new(),
+        log_digest: measured.sealed.last().map_or_else(String::new, |sealed| hex(&sealed.digest)),
+        check: None,
+        serial_match: None,
+        mismatch: None,
+        invariant: workload.invariant(measured.ledger.engine.engine()),
+        phase_seconds: phases(measured, 1e-9, waited),
+        core_ns_per_call: phases(measured, 1.0 / calls, log),
+        baselines: None,
+        gas_per_call: tally.gas_used as f64 / calls,
+        input_bytes_per_call: tally.input_bytes as f64 / calls,
+        log_bytes_per_call: measured.written.bytes as f64 / calls,
+        receipt_bytes_per_call: tally.receipt_bytes as f64 / calls,
+        sync_ms: synced.then(|| milliseconds(&measured.written.sync_us)),
+        sync_reference_bytes_per_second: measured.reference,
+        batch_to_durable_ms: synced.then(|| milliseconds(&measured.durable_us)),
+        peak_rss_bytes: measured.resident.peak,
+        rss_bytes: measured.resident.now,
+        machine: Machine::here(),
+        explain: false,
+    }
+}
+
+/// The engine's stages times `scale`.
+fn phases(measured: &Measured, scale: f64, log: f64) -> Phases {
+    let of = |stage: Stage| measured.stages.of(stage) as f64 * scale;
+    Phases {
+        decode: of(Stage::Decode),
+        execute: of(Stage::Execute),
+        commit: of(Stage::Commit),
+        receipts: of(Stage::Receipts),
+        digest: of(Stage::Digest),
+        log,
+        ..Phases::default()
+    }
+}
+
+fn milliseconds(microseconds: &Histogram<u64>) -> Percentiles {
+    let at = |quantile| microseconds.value_at_quantile(quantile) as f64 / 1e3;
+    Percentiles { p50: at(0.5), p99: at(0.99) }
+}

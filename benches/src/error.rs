@@ -1,0 +1,64 @@
+//! Why a benchmark gave no report.
+
+use phalanx_engine::log::LogError;
+use phalanx_engine::{BatchError, EngineError, LoggedError};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A benchmark that was not run to its end. A run whose check failed is no error: it has a report that says so.
+#[derive(Debug, Error)]
+pub enum BenchError {
+    /// The arguments ask for something that does not exist or makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The engine refused a batch of the workload, or stopped.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The logged engine refused a batch, or its log failed.
+    #[error(transparent)]
+    Logged(#[from] LoggedError),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The workload made a batch that passes a limit.
+    #[error("the workload made a batch that cannot be built: {0}")]
+    Batch(#[from] BatchError),
+    /// A call that deploys or funds did not succeed, so that nothing measured after it would mean anything.
+    #[error("set-up failed: call {call} of height {height} ended as {outcome}")]
+    SetUp {
+        /// Height of the batch.
+        height: u64,
+        /// Index of the call in it.
+        call: usize,
+        /// Name of its outcome.
+        outcome: &'static str,
+    },
+    /// A baseline could not be built, or computed something else than the workload.
+    #[error("baseline {name}: {reason}")]
+    Baseline {
+        /// Which one.
+        name: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The operating system refused something.
+    #[error("{what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl BenchError {
+    /// The exit code of the command: 2 for usage, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            BenchError::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+}

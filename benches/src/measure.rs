@@ -1,0 +1,202 @@
+//! The measured run: set up, then batches under the clock.
+
+use crate::BenchError;
+use crate::clock::{self, Stopwatch};
+use crate::ledger::{Ledger, Placement};
+use crate::memory::{self, Resident};
+use crate::progress::Progress;
+use crate::storage::{Reference, Written, microseconds};
+use crate::tally::Tally;
+use crate::workload::Workload;
+use hdrhistogram::Histogram;
+use phalanx_engine::{BatchBytes, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// Batches that are generated at once, executed under the clock, and waited for. The clock covers that wait, so with syncs a
+/// slab must be long against one of them; without, it is short, so that batches are as warm as when they had just arrived.
+const SLAB_BATCHES: usize = 8;
+const SLAB_BATCHES_SYNCED: usize = 64;
+
+/// What a height came to. The digest commits to every receipt and write, so that two runs can be compared by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub(crate) roots: Roots,
+    pub(crate) digest: Digest,
+}
+
+impl Sealed {
+    fn of(executed: &Executed) -> Self {
+        Self { roots: *executed.roots(), digest: executed.digest() }
+    }
+}
+
+/// What came out of a run.
+pub(crate) struct Measured {
+    /// Time under the clock.
+    pub(crate) elapsed: Duration,
+    /// The part of it that the engine's stages took.
+    pub(crate) stages: StageNanoseconds,
+    /// Processor time that the log's thread used under the clock.
+    pub(crate) log_nanoseconds: u64,
+    pub(crate) tally: Tally,
+    /// By height, from 1 on.
+    pub(crate) sealed: Vec<Sealed>,
+    /// What the log wrote for the measured batches.
+    pub(crate) written: Written,
+    /// From handing a batch over until it was durable, in microseconds.
+    pub(crate) durable_us: Histogram<u64>,
+    /// Bytes a second of a plain file, where batches were synced.
+    pub(crate) reference: Option<f64>,
+    /// When the clock stopped.
+    pub(crate) resident: Resident,
+    pub(crate) ledger: Ledger,
+}
+
+/// Sets up and measures a workload.
+pub(crate) fn measure(
+    workload: &dyn Workload,
+    placement: &Placement,
+    progress: &dyn Progress,
+) -> Result<Measured, BenchError> {
+    let ledger = Ledger::begin(placement)?;
+    let synced = matches!(placement, Placement::Synced(_));
+    let mut sealed = Vec::new();
+    set_up(workload, &ledger.engine, &mut sealed, progress)?;
+    let mut reference = match &ledger.directory {
+        Some(directory) if synced => Some(Reference::new(directory)?),
+        _ => None,
+    };
+    ledger.meter.take();
+    let mut run = Run::new(&ledger.engine, synced);
+    progress.begin("executing calls", workload.measured_batches());
+    let heights: Vec<u64> = (workload.set_up_batches() + 1..).take(workload.measured_batches() as usize).collect();
+    for slab in heights.chunks(if synced { SLAB_BATCHES_SYNCED } else { SLAB_BATCHES }) {
+        let batches = slab.iter().map(|height| workload.batch(*height)).collect::<Result<Vec<_>, _>>()?;
+        run.slab(&batches, &mut sealed)?;
+        if let Some(reference) = &mut reference {
+            reference.append(&batches)?;
+        }
+        progress.advance(batches.len() as u64);
+    }
+    let resident = memory::resident();
+    progress.end();
+    let Run { watch, stages, log_nanoseconds, tally, durable_us, .. } = run;
+    Ok(Measured {
+        elapsed: watch.total(),
+        stages,
+        log_nanoseconds,
+        tally,
+        sealed,
+        written: ledger.meter.take(),
+        durable_us,
+        reference: reference.map(|reference| reference.bytes_per_second()),
+        resident,
+        ledger,
+    })
+}
+
+/// Deploys and funds, by logged calls like any other, before the clock starts.
+fn set_up(
+    workload: &dyn Workload,
+    engine: &LoggedEngine,
+    sealed: &mut Vec<Sealed>,
+    progress: &dyn Progress,
+) -> Result<(), BenchError> {
+    progress.begin("funding accounts", workload.set_up_batches());
+    for height in 1..=workload.set_up_batches() {
+        let executed = engine.execute(workload.batch(height)?)?;
+        if let Some((call, receipt)) = executed.receipts().enumerate().find(|(_, it)| it.outcome() != Outcome::Ok) {
+            return Err(BenchError::SetUp { height, call, outcome: receipt.outcome().name() });
+        }
+        sealed.push(Sealed::of(&executed));
+        progress.advance(1);
+    }
+    engine.wait_durable(workload.set_up_batches())?;
+    progress.end();
+    Ok(())
+}
+
+/// What happens under the clock.
+struct Run<'a> {
+    engine: &'a LoggedEngine,
+    synced: bool,
+    watch: Stopwatch,
+    stages: StageNanoseconds,
+    log_nanoseconds: u64,
+    tally: Tally,
+    durable_us: Histogram<u64>,
+}
+
+impl<'a> Run<'a> {
+    fn new(engine: &'a LoggedEngine, synced: bool) -> Self {
+        Self {
+            engine,
+            synced,
+            watch: Stopwatch::default(),
+            stages: StageNanoseconds::default(),
+            log_nanoseconds: 0,
+            tally: Tally::default(),
+            durable_us: microseconds(),
+        }
+    }
+
+    /// Executes batches and waits until the last is as durable as asked for.
+    fn slab(&mut self, batches: &[BatchBytes], sealed: &mut Vec<Sealed>) -> Result<(), BenchError> {
+        let engine = self.engine;
+        let (handed_over, waits) = channel();
+        let log_before = log_thread_nanoseconds();
+        self.watch.start();
+        let durable_us = std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| wait_durable(engine, waits));
+            let executed = self.execute(batches, &handed_over, sealed);
+            drop(handed_over);
+            let waited = waiter.join().expect("waiting does not panic");
+            executed.and(waited)
+        })?;
+        self.watch.stop();
+        self.log_nanoseconds += log_thread_nanoseconds().saturating_sub(log_before);
+        self.durable_us.add(durable_us).expect("both have the same bounds");
+        Ok(())
+    }
+
+    fn execute(
+        &mut self,
+        batches: &[BatchBytes],
+        handed_over: &Sender<(u64, Instant)>,
+        sealed: &mut Vec<Sealed>,
+    ) -> Result<(), LoggedError> {
+        for batch in batches {
+            let start = Instant::now();
+            let executed = self.engine.execute(batch.clone())?;
+            // The receiver lives until this sender is gone, unless the log failed; then the next batch fails too.
+            _ = handed_over.send((executed.height(), start));
+            // With syncs under way the clock runs on, so that the disk gets no time for free.
+            if !self.synced {
+                self.watch.stop();
+            }
+            self.stages.add(executed.stages());
+            self.tally.add(batch, &executed);
+            sealed.push(Sealed::of(&executed));
+            drop(executed);
+            if !self.synced {
+                self.watch.start();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes how long each batch took until it was durable.
+fn wait_durable(engine: &LoggedEngine, handed_over: Receiver<(u64, Instant)>) -> Result<Histogram<u64>, LoggedError> {
+    let mut durable_us = microseconds();
+    for (height, start) in handed_over {
+        engine.wait_durable(height)?;
+        durable_us.saturating_record(start.elapsed().as_micros() as u64);
+    }
+    Ok(durable_us)
+}
+
+fn log_thread_nanoseconds() -> u64 {
+    clock::thread_nanoseconds("phalanx-log").unwrap_or(0)
+}

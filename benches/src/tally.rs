@@ -1,0 +1,30 @@
+//! What receipts say, counted.
+
+use phalanx_engine::{BatchBytes, Executed, Outcome};
+use std::collections::BTreeMap;
+
+/// Sums over the measured batches.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Calls by outcome.
+    pub(crate) outcomes: BTreeMap<&'static str, u64>,
+    pub(crate) gas_used: u64,
+    pub(crate) input_bytes: u64,
+    pub(crate) receipt_bytes: u64,
+}
+
+impl Tally {
+    /// Counts a batch.
+    pub(crate) fn add(&mut self, batch: &BatchBytes, executed: &Executed) {
+        let mut counts = [0; Outcome::ALL.len()];
+        for receipt in executed.receipts() {
+            counts[usize::from(receipt.outcome().code())] += 1;
+            self.gas_used += receipt.gas_used();
+        }
+        for (outcome, count) in Outcome::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+            *self.outcomes.entry(outcome.name()).or_default() += count;
+        }
+        self.input_bytes += batch.as_slice().len() as u64;
+        self.receipt_bytes += executed.receipts().bytes().len() as u64;
+    }
+}

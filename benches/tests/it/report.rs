@@ -1,0 +1,163 @@
+//! What a run reports.
+
+use super::bench;
+use serde_json::Value;
+
+const FIELDS: [&str; 32] = [
+    "schema",
+    "workload",
+    "seed",
+    "accounts",
+    "calls",
+    "batch_size",
+    "workers",
+    "mode",
+    "mode_chosen",
+    "skew",
+    "durability",
+    "elapsed_seconds",
+    "calls_per_second",
+    "outcomes",
+    "reexecutions",
+    "dirty_ratio",
+    "state_digest",
+    "log_digest",
+    "serial_match",
+    "phase_seconds",
+    "core_ns_per_call",
+    "baselines",
+    "log_bytes_per_call",
+    "receipt_bytes_per_call",
+    "sync_ms",
+    "sync_reference_bytes_per_second",
+    "batch_to_durable_ms",
+    "peak_rss_bytes",
+    "rss_bytes",
+    "check",
+    "mismatch",
+    "machine",
+];
+const STAGES: [&str; 10] =
+    ["decode", "execute", "reset", "chain", "validate", "repair", "commit", "receipts", "digest", "log"];
+
+fn json(arguments: &str) -> Value {
+    let report = bench(arguments).unwrap();
+    assert_eq!(report.exit_code(), 0, "{:?} {:?}", report.mismatch, report.invariant);
+    serde_json::to_value(&report).unwrap()
+}
+
+#[test]
+fn every_field_of_the_schema_is_there() {
+    let report = json("--accounts 20 --calls 300 --batch-size 100");
+    for field in FIELDS {
+        assert!(report.get(field).is_some(), "{field}");
+    }
+    for stage in STAGES {
+        assert!(report["phase_seconds"][stage].is_number() && report["core_ns_per_call"][stage].is_number(), "{stage}");
+    }
+    assert_eq!(report["schema"], "phalanx.bench/1");
+    assert_eq!(report["mode_chosen"]["mode"], "serial");
+    assert_eq!((&report["serial_match"], &report["baselines"]), (&Value::Null, &Value::Null));
+    assert!(report["calls_per_second"].as_f64().unwrap() > 0.0);
+    assert!(report["phase_seconds"]["execute"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn outcomes_sum_to_the_calls_and_one_in_a_hundred_fails() {
+    let report = json("token --accounts 50 --calls 5000 --batch-size 1024 --skew 1.3");
+    let outcomes = report["outcomes"].as_object().unwrap();
+    assert_eq!(outcomes.values().map(|calls| calls.as_u64().unwrap()).sum::<u64>(), 5_000);
+    let reverted = outcomes["reverted"].as_u64().unwrap();
+    assert!((20..100).contains(&reverted), "{reverted}");
+    assert_eq!(outcomes.len(), 2, "{outcomes:?}");
+}
+
+#[test]
+fn a_check_compares_with_the_oracle_whatever_it_is_called() {
+    for check in ["--check", "--check=serial", "--check=oracle"] {
+        let report = json(&format!("--accounts 30 --calls 400 --batch-size 128 --skew 1.2 {check}"));
+        assert_eq!((&report["serial_match"], &report["check"]), (&Value::Bool(true), &Value::from("oracle")));
+    }
+}
+
+#[test]
+fn baselines_have_rates() {
+    let report = json("--accounts 30 --calls 400 --batch-size 128 --baselines");
+    for name in ["native_serial", "native_flat", "wasm_serial", "fresh_instance"] {
+        assert!(report["baselines"][name].as_f64().unwrap() > 0.0, "{name}");
+    }
+    assert_eq!(report["serial_match"], Value::Null);
+}
+
+#[test]
+fn results_depend_on_the_seed_and_not_on_the_repetition() {
+    let digests = |seed: u64| {
+        let report = json(&format!("--accounts 20 --calls 200 --seed {seed}"));
+        (report["state_digest"].clone(), report["log_digest"].clone())
+    };
+    let first = digests(1);
+    assert_eq!(first, digests(1));
+    assert_ne!(first, digests(2));
+    assert!(first.0.as_str().is_some_and(|digest| digest.len() == 66 && digest.starts_with("0x")));
+}
+
+#[test]
+fn an_integer_that_json_cannot_hold_is_a_string() {
+    assert_eq!(json("--accounts 2 --calls 1 --seed 18446744073709551615")["seed"], "18446744073709551615");
+    assert_eq!(json("--accounts 2 --calls 1 --seed 9007199254740992")["seed"], 9_007_199_254_740_992_u64);
+}
+
+#[test]
+fn people_read_rate_check_and_projection() {
+    let mut text = Vec::new();
+    bench("--accounts 30 --calls 400 --check --baselines --explain").unwrap().print_human(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    for part in
+        ["calls a second", "checked by the oracle", "Projection, not measured", "wasm_serial", "How the figures"]
+    {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn synced_runs_report_syncs_and_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger");
+    let report =
+        json(&format!("--accounts 30 --calls 400 --batch-size 50 --durability fsync --data-dir {}", ledger.display()));
+    for percentiles in ["sync_ms", "batch_to_durable_ms"] {
+        let (p50, p99) = (&report[percentiles]["p50"], &report[percentiles]["p99"]);
+        assert!(p50.as_f64().unwrap() > 0.0 && p99.as_f64() >= p50.as_f64(), "{percentiles}: {p50} {p99}");
+    }
+    assert!(report["sync_reference_bytes_per_second"].as_f64().unwrap() > 0.0);
+    assert!(!ledger.join("reference").exists());
+
+    // What is left is a ledger like any other: it opens, replays, and has the digest that was reported.
+    let options = phalanx_engine::Options::default();
+    let files = std::sync::Arc::new(phalanx_engine::fs::RealFileSystem);
+    let verified = phalanx_engine::verify_log(files, &ledger, options, &mut |_| {}).unwrap();
+    let digest = verified.digest.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    assert_eq!(report["log_digest"], digest);
+    assert!(verified.tail.is_none());
+
+    let Err(again) = bench(&format!("--calls 1 --data-dir {}", ledger.display())) else {
+        panic!("the folder is taken")
+    };
+    assert_eq!(again.exit_code(), 2);
+    assert!(again.to_string().contains("is not empty"), "{again}");
+}
+
+#[test]
+fn a_log_without_sync_has_the_same_bytes_dropped_or_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = "--accounts 30 --calls 400 --batch-size 50";
+    let dropped = json(shape);
+    let written = json(&format!("{shape} --data-dir {}", folder.path().display()));
+    assert_eq!(dropped["log_digest"], written["log_digest"]);
+    assert_eq!((&dropped["sync_ms"], &written["sync_ms"]), (&Value::Null, &Value::Null));
+    for report in [dropped, written] {
+        let (log, input) =
+            (report["log_bytes_per_call"].as_f64().unwrap(), report["input_bytes_per_call"].as_f64().unwrap());
+        assert!(log > input && input >= 92.0, "{log} {input}");
+    }
+}
