@@ -13,7 +13,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-contracts=(token)
+contracts=(token hostile exerciser)
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 rustc=/usr/bin/rustc
 rust_source=/usr/lib/rustlib/src/rust

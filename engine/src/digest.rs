@@ -4,10 +4,13 @@
 //! 256 k + 255. A run is hashed as a whole because blake3 costs a seventh for a byte of 25 KB that it costs for a byte of 100 B.
 //!
 //! ```text
-//! leaf   = blake3(00 | run)               node = blake3(01 | left | right), an odd one out moves up
-//! root   = blake3(02 | head | tree)       (head: the batch's header and targets for inputs, else empty; no run: tree = 0)
+//! leaf   = blake3 keyed "leaf" (run)      node = blake3 keyed "node" (left | right), an odd one out moves up
+//! root   = blake3 keyed "root" (head | tree)   head: the batch's header and targets for inputs, else empty; no run: tree = 0
 //! digest = blake3("phalanx/digest" | version u32 | height u64 | digest before | input root | receipts root | writes root)
 //! ```
+//!
+//! The keys are the names padded with zeros to 32 bytes. Keys, not prefixes: a prefix would shift a run against blake3's
+//! chunks, and the first and last would be hashed alone.
 
 /// A 32-byte blake3 hash.
 pub type Digest = [u8; 32];
@@ -18,12 +21,19 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// Items longer than this enter their run as their hash, so that a proof of a small neighbour stays small.
 pub(crate) const ITEM_BYTES_MAX: usize = 1 << 10;
 
+const fn key(name: &[u8; 4]) -> [u8; 32] {
+    let mut key = [0; 32];
+    (key[0], key[1], key[2], key[3]) = (name[0], name[1], name[2], name[3]);
+    key
+}
+
+const LEAF: [u8; 32] = key(b"leaf");
+const NODE: [u8; 32] = key(b"node");
+const ROOT: [u8; 32] = key(b"root");
+
 /// Hash of one run.
 pub(crate) fn leaf(run: &[u8]) -> Digest {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[0]);
-    hasher.update(run);
-    *hasher.finalize().as_bytes()
+    *blake3::keyed_hash(&LEAF, run).as_bytes()
 }
 
 /// Root over the runs' hashes, which are used up.
@@ -31,19 +41,14 @@ pub(crate) fn root(head: &[u8], leaves: &mut Vec<Digest>) -> Digest {
     while leaves.len() > 1 {
         let pairs = leaves.len() / 2;
         for pair in 0..pairs {
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(&[1]);
-            hasher.update(&leaves[2 * pair]);
-            hasher.update(&leaves[2 * pair + 1]);
-            leaves[pair] = *hasher.finalize().as_bytes();
+            leaves[pair] = *blake3::keyed_hash(&NODE, leaves[2 * pair..2 * pair + 2].as_flattened()).as_bytes();
         }
         if leaves.len() % 2 == 1 {
             leaves[pairs] = leaves[leaves.len() - 1];
         }
         leaves.truncate(leaves.len().div_ceil(2));
     }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[2]);
+    let mut hasher = blake3::Hasher::new_keyed(&ROOT);
     hasher.update(head);
     hasher.update(&leaves.pop().unwrap_or_default());
     *hasher.finalize().as_bytes()

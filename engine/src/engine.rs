@@ -1,20 +1,20 @@
 //! The facade: what a ledger node embeds.
 
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
-use crate::deploy::{Change, module_key};
+use crate::deploy::{Change, module_key, record_key};
 use crate::digest::{Digest, Roots, batch_digest, root};
 use crate::error::{BatchError, EngineError};
 use crate::execute::{BatchExecutor, Finished};
 use crate::limits::CALL_WRITES_MAX;
 use crate::receipt::Receipts;
-use crate::registry::{Registry, SYSTEM_INDEX};
+use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
 use crate::state_root::state_root;
 use crate::threads;
 use crate::wasm::{Code, InstancePool};
 use crate::write_set::{self, WriteSet};
 use parking_lot::Mutex;
-use phalanx_scheduler::{CallIndex, HashSeed, State, Write, execute_serial};
+use phalanx_scheduler::{CallIndex, ContractIndex, HashSeed, State, Write, execute_serial};
 use rayon::ThreadPool;
 use std::sync::Arc;
 
@@ -155,15 +155,34 @@ impl Engine {
     /// [`EngineError::Batch`]: the batch is refused whole. [`EngineError::Stopped`]: a fault of ours; the engine refuses
     /// everything from then on.
     pub fn execute_batch(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, EngineError> {
-        let mut clock = StageClock::start(self.clock);
-        let batch = Batch::decode(bytes)?;
+        let clock = StageClock::start(self.clock);
+        self.execute(&Batch::decode(bytes)?, clock)
+    }
+
+    /// As [`Engine::execute_batch`], for a batch that is decoded already.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn execute_decoded(&self, batch: &Batch) -> Result<Executed, EngineError> {
+        self.execute(batch, StageClock::start(self.clock))
+    }
+
+    /// Whether a batch could be executed now: height and time follow the last committed ones.
+    ///
+    /// # Errors
+    /// What [`Engine::execute_batch`] would answer.
+    pub fn check(&self, batch: &Batch) -> Result<(), EngineError> {
+        self.core.lock().check(batch)
+    }
+
+    fn execute(&self, batch: &Batch, mut clock: StageClock) -> Result<Executed, EngineError> {
         let mut core = self.core.lock();
-        core.check(&batch)?;
+        core.check(batch)?;
         core.discard();
         let buffers = self.buffers.lock().pop().unwrap_or_default();
         clock.lap(Stage::Decode);
         let running = &mut *core;
-        let executed = self.workers.install(|| running.execute(&batch, buffers, clock, &self.buffers));
+        let executed = self.workers.install(|| running.execute(batch, buffers, clock, &self.buffers));
         if let Err(EngineError::Stopped(fault)) = &executed {
             core.stopped = Some(fault.clone());
         }
@@ -225,6 +244,12 @@ impl Engine {
             (contract.index, contract.ordered.contains(key[0]))
         };
         core.state.as_ref()?.committed(index, key, ordered).map(<[u8]>::to_vec)
+    }
+
+    /// The module of a deployed contract, as it was deployed or last upgraded.
+    pub fn module(&self, contract: &Address) -> Option<Vec<u8>> {
+        let record = self.get(&SYSTEM_CONTRACT, &record_key(contract))?;
+        self.get(&SYSTEM_CONTRACT, &module_key(&DeployRecord::decode(&record)?.code_hash))
     }
 
     /// Entries of the committed state, deploy records and modules included.
@@ -330,6 +355,9 @@ fn write_runs(
     let mut leaves = Vec::with_capacity(batch.len() / 256 + 1);
     let mut scratch = Vec::new();
     let mut of_call: Vec<Write<'_>> = Vec::new();
+    // Contracts by number: one comparison where ids would be 32 bytes.
+    let called: Vec<Option<ContractIndex>> =
+        batch.targets.iter().map(|target| registry.index(&target.contract)).collect();
     let (mut run_start, mut oversize) = (0, false);
     for call in 0..batch.len() {
         of_call.clear();
@@ -340,14 +368,14 @@ fn write_runs(
                 writes.sort_unstable_by(|a, b| (registry.id(a.contract), a.key).cmp(&(registry.id(b.contract), b.key)))
             }
         }
-        let called = batch.target_of(&batch.call(call)).0;
+        let called = called[batch.call(call).target()];
         for write in &of_call {
-            let id = registry.id(write.contract);
+            let other = called != Some(write.contract);
             oversize |= write_set::push(
                 buffer,
                 &write_set::Item {
                     call: call as u32,
-                    contract: (id != called).then_some(id),
+                    contract: other.then(|| registry.id(write.contract)),
                     key: write.key,
                     value: write.value,
                     module: write.contract == SYSTEM_INDEX && write.key[0] == module_key(&[0; 32])[0],

@@ -78,6 +78,11 @@ impl Registry {
         self.contracts.get(id)
     }
 
+    /// Number of a contract, the system contract included.
+    pub(crate) fn index(&self, id: &Address) -> Option<ContractIndex> {
+        if *id == SYSTEM_CONTRACT { Some(SYSTEM_INDEX) } else { self.contracts.get(id).map(|contract| contract.index) }
+    }
+
     /// Id of a contract that has state.
     #[inline]
     pub(crate) fn id(&self, index: ContractIndex) -> &Address {

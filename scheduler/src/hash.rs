@@ -42,10 +42,18 @@ impl KeyHasher {
     }
 
     #[inline]
-    fn hash(&self, contract: ContractIndex, bytes: &[u8]) -> u64 {
+    fn hash(&self, contract: ContractIndex, key: &PackedKey, bytes: &[u8]) -> u64 {
         let mut hasher = self.0.build_hasher();
-        hasher.write_u32(contract.0);
-        hasher.write(bytes);
+        hasher.write_u64(u64::from(contract.0) << 8 | u64::from(key.length_less_one));
+        if key.is_inline() {
+            // Whole padded words: no loop over a length that nearly always is the same.
+            for word in key.head.as_chunks::<8>().0 {
+                hasher.write_u64(u64::from_le_bytes(*word));
+            }
+            hasher.write_u16(u16::from_le_bytes([key.head[32], key.head[33]]));
+        } else {
+            hasher.write(bytes);
+        }
         hasher.finish()
     }
 
@@ -53,17 +61,19 @@ impl KeyHasher {
     /// can scan them.
     #[inline]
     pub fn pack(&self, contract: ContractIndex, bytes: &[u8], ordered: bool) -> PackedKey {
-        let mut hash = self.hash(contract, bytes);
+        let mut key = PackedKey::new(contract, bytes, ordered);
+        key.hash = self.hash(contract, &key, bytes);
         if ordered {
-            let owner = self.hash(contract, &bytes[..1]) >> (64 - OWNER_BITS);
-            hash = hash << OWNER_BITS >> OWNER_BITS | owner << (64 - OWNER_BITS);
+            let owner = self.owner_of_slot(contract, bytes[0]) as u64;
+            key.hash = key.hash << OWNER_BITS >> OWNER_BITS | owner << (64 - OWNER_BITS);
         }
-        PackedKey::new(hash, contract, bytes, ordered)
+        key
     }
 
     /// The owner of all keys of an ordered slot.
     pub fn owner_of_slot(&self, contract: ContractIndex, slot: u8) -> usize {
-        (self.hash(contract, &[slot]) >> (64 - OWNER_BITS)) as usize
+        let slot = PackedKey::new(contract, &[slot], false);
+        owner(self.hash(contract, &slot, &[]))
     }
 }
 
@@ -77,5 +87,5 @@ pub fn owner(hash: u64) -> usize {
 /// that a growing table is filled from front to back.
 #[inline]
 pub fn home(hash: u64, capacity: u32) -> u32 {
-    (((hash << OWNER_BITS) >> 32) * u64::from(capacity) >> 32) as u32
+    ((((hash << OWNER_BITS) >> 32) * u64::from(capacity)) >> 32) as u32
 }

@@ -30,9 +30,9 @@ pub struct PackedKey {
 }
 
 impl PackedKey {
-    /// Packs `bytes` (1 to 256 of them) with a hash that [`crate::hash::KeyHasher`] made.
+    /// Packs `bytes` (1 to 256 of them), without a hash yet.
     #[inline]
-    pub fn new(hash: u64, contract: ContractIndex, bytes: &[u8], ordered: bool) -> Self {
+    pub(crate) fn new(contract: ContractIndex, bytes: &[u8], ordered: bool) -> Self {
         debug_assert!(!bytes.is_empty() && bytes.len() <= 256);
         let mut head = [0; INLINE_KEY_BYTES];
         if bytes.len() == 33 {
@@ -42,7 +42,7 @@ impl PackedKey {
             let n = bytes.len().min(INLINE_KEY_BYTES);
             head[..n].copy_from_slice(&bytes[..n]);
         }
-        Self { hash, contract, length_less_one: (bytes.len() - 1) as u8, ordered, head }
+        Self { hash: 0, contract, length_less_one: (bytes.len() - 1) as u8, ordered, head }
     }
 
     /// Length in bytes.

@@ -1,8 +1,11 @@
 //! `#[contract]`.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::{Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Result, Safety, Type, Visibility};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Result, ReturnType, Safety, Type, Visibility,
+};
 
 use crate::abi;
 
@@ -65,6 +68,8 @@ struct Method<'a> {
     /// `#[cfg]` of the function also decides about its export.
     conditions: Vec<&'a Attribute>,
     arguments: Vec<(&'a Ident, &'a Type)>,
+    /// Where the source says what is returned.
+    output: Span,
     abi_line: String,
 }
 
@@ -94,22 +99,29 @@ impl<'a> Method<'a> {
             abi::doc(&function.attrs),
         );
         let conditions = function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect();
-        Ok(Self { name, conditions, arguments, abi_line })
+        let output = match &signature.output {
+            ReturnType::Default => name.span(),
+            ReturnType::Type(_, ty) => ty.span(),
+        };
+        Ok(Self { name, conditions, arguments, output, abi_line })
     }
 
     /// The closure that runs the method: decode, call, encode.
     fn runner(&self, contract: &Type) -> TokenStream {
         let name = self.name;
         let (names, types): (Vec<_>, Vec<_>) = self.arguments.iter().copied().unzip();
+        let finish = quote_spanned!(self.output=> ::phalanx_contract::entry::Outcome::finish);
         quote! {
             || -> i32 {
-                ::phalanx_contract::entry::run::<
-                    { ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MIN_LEN),*]) },
-                    { ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MAX_LEN),*]) },
-                >(|reader| {
+                const MIN: usize =
+                    ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MIN_LEN),*]);
+                const MAX: usize =
+                    ::phalanx_contract::wire::total_len(&[#(<#types as ::phalanx_contract::Wire>::MAX_LEN),*]);
+                const STACK: usize = ::phalanx_contract::entry::stack_bytes(MAX);
+                ::phalanx_contract::entry::run::<MIN, MAX, STACK>(|reader| {
                     #(let #names = ::phalanx_contract::Wire::read(reader)?;)*
                     reader.end()?;
-                    Some(::phalanx_contract::entry::Outcome::finish(&<#contract>::#name(#(#names),*)))
+                    Some(#finish(&<#contract>::#name(#(#names),*)))
                 })
             }
         }

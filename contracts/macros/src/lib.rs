@@ -6,6 +6,8 @@
 mod abi;
 mod contract;
 mod slot;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use proc_macro::TokenStream;

@@ -14,6 +14,16 @@ impl Address {
         // SAFETY: `Address` is `repr(transparent)` over `[u8; 32]`: same size, alignment and validity.
         unsafe { &*core::ptr::from_ref(bytes).cast::<Self>() }
     }
+
+    /// A copy in four words. The compiler keeps them as values, where an array of bytes would be copied through memory on each
+    /// use: each store of a module is metered and marks its granule, so copies are what a call pays for.
+    #[inline(always)]
+    pub(crate) fn from_words(bytes: &[u8; 32]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let words: [u64; 4] = core::array::from_fn(|i| u64::from_ne_bytes(words[i]));
+        // SAFETY: both are 32 bytes for which any bits are a value.
+        Self(unsafe { core::mem::transmute::<[u64; 4], [u8; 32]>(words) })
+    }
 }
 
 impl core::fmt::Debug for Address {
@@ -29,7 +39,7 @@ impl<'a> Wire<'a> for Address {
 
     #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Option<Self> {
-        reader.array().map(|bytes| Self(*bytes))
+        reader.array().map(Self::from_words)
     }
 
     #[inline(always)]

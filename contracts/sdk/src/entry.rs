@@ -15,14 +15,22 @@ const MALFORMED: i32 = 2;
 /// Longest arguments of a call.
 const ARGUMENT_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes of stack for arguments of at most `max` bytes: none where a static holds them.
+pub const fn stack_bytes(max: usize) -> usize {
+    if max <= STACK_ENCODING_MAX { max } else { 0 }
+}
+
 /// Reads the arguments, whose encoding has `MIN` to `MAX` bytes, and hands them to `body`, which decodes all of them, calls
-/// the method and answers with [`finish`]'s code, or `None` if they do not decode.
+/// the method and answers with [`Outcome::finish`]'s code, or `None` if they do not decode. `STACK` is `stack_bytes(MAX)`.
 ///
-/// Arguments of more than `MAX` bytes are refused by their length alone, with nothing read.
+/// Arguments of more than `MAX` bytes are refused by their length alone.
 #[inline(always)]
-pub fn run<const MIN: usize, const MAX: usize>(body: impl FnOnce(&mut Reader<'_>) -> Option<i32>) -> i32 {
+pub fn run<const MIN: usize, const MAX: usize, const STACK: usize>(
+    body: impl FnOnce(&mut Reader<'_>) -> Option<i32>,
+) -> i32 {
+    const { assert!(STACK == stack_bytes(MAX)) };
     if MAX <= STACK_ENCODING_MAX {
-        within::<MIN, MAX>(&mut [MaybeUninit::uninit(); MAX], body)
+        within::<MIN, MAX>(&mut host::buffer::<STACK>(), body)
     } else {
         with_long_arguments(|buffer| within::<MIN, MAX>(buffer, body))
     }

@@ -72,3 +72,8 @@ pub use ordered::{Direction, OrderedKey, OrderedMap};
 pub use phalanx_contract_macros::{Wire, contract, slot};
 pub use state::{Item, Map, Refused};
 pub use wire::{Bytes, Text, Wire};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,16 +1,15 @@
 //! Writes the instrumented body of one function.
 //!
 //! ```text
-//! block $halted
-//!   charge and check the first block; take the frame's stack units
-//!   block $body                       ;; takes the place of the function's own label: branch depths stay
-//!     the guest's operators, byte for byte, with charges, checks and marks between them
-//!   end
-//!   give the stack units back         ;; only if the function makes calls
-//!   return
+//! charge and check the first block; take the frame's stack units
+//! block                             ;; takes the place of the function's own label: branch depths stay
+//!   the guest's operators, byte for byte, with charges, checks and marks between them
 //! end
-//! halt reason = out of gas; unreachable
+//! give the stack units back         ;; only if the function makes calls
 //! ```
+//!
+//! A check that fails halts where it stands. One place to halt for the whole function would be shorter, but thousands of
+//! branches to it take a compiler quadratic time.
 
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, ValType};
 use wasmparser::{BinaryReader, FunctionBody, LocalsReader, Operator};
@@ -19,7 +18,7 @@ use super::interface::{
     CONTROL_DIRTY, CONTROL_GAS, CONTROL_HALT, CONTROL_STACK, DIRTY_BYTES, GRANULE_LOG2, HALT_GAS, HALT_STACK,
 };
 use super::marks::Marks;
-use super::plan::{Plan, ends_block, store_of};
+use super::plan::{Plan, calls_guest, ends_block, store_of};
 use super::reason::Reason;
 use super::schedule;
 use crate::gas::{MEMORY_GROW, MEMORY_GROW_PAGE};
@@ -73,8 +72,17 @@ pub(super) fn instrument(
     let mut out = Vec::with_capacity(64 + 2 * body.range().len());
     let locals = write_locals(body.get_locals_reader()?, parameters, &mut out)?;
     let tail = plan.charges.iter().map(|charge| u64::from(*charge)).sum();
-    let mut writer =
-        Writer { out, scratch: Scratch::behind(locals), plan, shared, block: 0, store: 0, tail, nesting: 0 };
+    let mut writer = Writer {
+        out,
+        scratch: Scratch::behind(locals),
+        plan,
+        shared,
+        block: 0,
+        store: 0,
+        tail,
+        nesting: 0,
+        calls_left: 0,
+    };
     writer.prologue(result);
     writer.operators(module, body.get_binary_reader_for_operators()?)?;
     writer.epilogue();
@@ -111,6 +119,8 @@ struct Writer<'a> {
     tail: u64,
     /// Blocks of the guest that are open, besides the function's own.
     nesting: u32,
+    /// Calls of guest functions to come in this block.
+    calls_left: u32,
 }
 
 impl Writer<'_> {
@@ -119,8 +129,7 @@ impl Writer<'_> {
     }
 
     fn prologue(&mut self, result: BlockType) {
-        self.sink().block(BlockType::Empty);
-        self.begin_block(true, 0);
+        self.begin_block(true);
         self.take_stack();
         self.sink().block(result);
     }
@@ -158,9 +167,7 @@ impl Writer<'_> {
         }
         if ends_block(operator) {
             self.end_block();
-            let head = matches!(operator, Operator::Loop { .. });
-            let halted = self.nesting + 1;
-            self.begin_block(head, halted);
+            self.begin_block(matches!(operator, Operator::Loop { .. }));
         } else {
             self.check_after_call(operator);
         }
@@ -172,8 +179,7 @@ impl Writer<'_> {
             let field = control(CONTROL_STACK, 2);
             self.sink().i32_const(0).i32_const(0).i32_load(field).i32_const(units).i32_add().i32_store(field);
         }
-        self.sink().return_().end();
-        self.sink().i32_const(0).i32_const(HALT_GAS).i32_store(control(CONTROL_HALT, 2)).unreachable().end();
+        self.sink().end();
     }
 
     fn end_block(&mut self) {
@@ -182,41 +188,51 @@ impl Writer<'_> {
         self.block += 1;
     }
 
-    /// Charges the block that begins here; `halted` is how many labels out `$halted` is.
-    fn begin_block(&mut self, check: bool, halted: u32) {
+    /// Charges the block that begins here.
+    fn begin_block(&mut self, check: bool) {
+        self.calls_left = self.plan.calls.get(self.block).copied().unwrap_or(0);
         let charge = self.plan.charges.get(self.block).copied().unwrap_or(0);
-        let gas = self.scratch.gas;
-        let field = control(CONTROL_GAS, 3);
         if charge > 0 {
-            let mut sink = self.sink();
-            sink.i32_const(0).i32_const(0).i64_load(field).i64_const(i64::from(charge)).i64_sub();
-            if check {
-                sink.local_tee(gas);
-            }
-            sink.i64_store(field);
-            if check {
-                sink.local_get(gas).i64_const(0).i64_lt_s().br_if(halted);
-            }
+            self.charge(check, |sink| {
+                sink.i64_const(i64::from(charge));
+            });
         } else if check {
-            self.check_gas(halted);
+            self.check();
         }
     }
 
-    fn check_gas(&mut self, halted: u32) {
-        self.sink().i32_const(0).i64_load(control(CONTROL_GAS, 3)).i64_const(0).i64_lt_s().br_if(halted);
+    /// Subtracts from the gas left the i64 that `price` leaves on the stack.
+    fn charge(&mut self, check: bool, price: impl FnOnce(&mut InstructionSink<'_>)) {
+        let gas = self.scratch.gas;
+        let field = control(CONTROL_GAS, 3);
+        let mut sink = self.sink();
+        sink.i32_const(0).i32_const(0).i64_load(field);
+        price(&mut sink);
+        sink.i64_sub();
+        if check {
+            sink.local_tee(gas).i64_store(field).local_get(gas).i64_const(0).i64_lt_s();
+            halt_if(&mut sink, HALT_GAS);
+        } else {
+            sink.i64_store(field);
+        }
     }
 
-    /// The callee may have used up the gas without asking at its end.
+    fn check(&mut self) {
+        let mut sink = self.sink();
+        sink.i32_const(0).i64_load(control(CONTROL_GAS, 3)).i64_const(0).i64_lt_s();
+        halt_if(&mut sink, HALT_GAS);
+    }
+
+    /// The callee may have used up the gas without asking at its end. Of several calls in one block, which was charged
+    /// whole before the first, only the last is followed by anything that was not.
     fn check_after_call(&mut self, operator: &Operator<'_>) {
-        let calls_guest = match operator {
-            Operator::Call { function_index } => *function_index >= self.shared.imports,
-            Operator::CallIndirect { .. } => true,
-            _ => false,
-        };
+        if !calls_guest(operator, self.shared.imports) {
+            return;
+        }
+        self.calls_left = self.calls_left.saturating_sub(1);
         let current = self.plan.charges.get(self.block).copied().unwrap_or(0);
-        if calls_guest && self.tail.saturating_sub(u64::from(current)) > schedule::UNCHECKED_TAIL {
-            let halted = self.nesting + 1;
-            self.check_gas(halted);
+        if self.calls_left == 0 && self.tail.saturating_sub(u64::from(current)) > schedule::UNCHECKED_TAIL {
+            self.check();
         }
     }
 
@@ -234,26 +250,13 @@ impl Writer<'_> {
         } else {
             sink.i32_const(0).i32_load(field).i32_const(units).i32_lt_s();
         }
-        sink.if_(BlockType::Empty).i32_const(0).i32_const(HALT_STACK).i32_store(control(CONTROL_HALT, 2));
-        sink.unreachable().end();
-    }
-
-    /// Subtracts the i64 on top of the stack from the gas left, and checks it.
-    fn charge_dynamic(&mut self, price: impl FnOnce(&mut InstructionSink<'_>)) {
-        let gas = self.scratch.gas;
-        let halted = self.nesting + 1;
-        let field = control(CONTROL_GAS, 3);
-        let mut sink = self.sink();
-        sink.i32_const(0).i32_const(0).i64_load(field);
-        price(&mut sink);
-        sink.i64_sub().local_tee(gas).i64_store(field);
-        sink.local_get(gas).i64_const(0).i64_lt_s().br_if(halted);
+        halt_if(&mut sink, HALT_STACK);
     }
 
     fn charge_grow(&mut self) {
         let pages = self.scratch.operand;
         self.sink().local_set(pages);
-        self.charge_dynamic(|sink| {
+        self.charge(true, |sink| {
             sink.local_get(pages).i64_extend_i32_u().i64_const(MEMORY_GROW_PAGE.cast_signed()).i64_mul();
             sink.i64_const(MEMORY_GROW.cast_signed()).i64_add();
         });
@@ -264,7 +267,7 @@ impl Writer<'_> {
         let Scratch { address, operand, length, .. } = self.scratch;
         let mark_range = self.shared.mark_range;
         self.sink().local_set(length).local_set(operand).local_set(address);
-        self.charge_dynamic(|sink| {
+        self.charge(true, |sink| {
             let round_up = (1 << schedule::BULK_BYTES_LOG2) - 1;
             sink.local_get(length).i64_extend_i32_u().i64_const(round_up).i64_add();
             sink.i64_const(i64::from(schedule::BULK_BYTES_LOG2)).i64_shr_u();
@@ -289,6 +292,12 @@ impl Writer<'_> {
         }
         self.sink().local_get(address).local_get(value);
     }
+}
+
+/// Halts for `reason` if the i32 on the stack is not zero.
+fn halt_if(sink: &mut InstructionSink<'_>, reason: i32) {
+    sink.if_(BlockType::Empty).i32_const(0).i32_const(reason).i32_store(control(CONTROL_HALT, 2));
+    sink.unreachable().end();
 }
 
 /// Marks the granule of the address on the stack plus `distance`.

@@ -4,8 +4,8 @@
 //!
 //! A *block* here is a basic block: it ends after `loop`, `if`, `else`, `end` and every branch. Its price is the sum of
 //! its operators', charged before the first of them. Whether gas is left is asked for at function entry, at each loop's
-//! head, after charges that depend on operands, and after a call returned if the rest of the function can cost more than
-//! [`schedule::UNCHECKED_TAIL`] without asking.
+//! head, after charges that depend on operands, and after the last call of a block if the blocks behind it can cost more
+//! than [`schedule::UNCHECKED_TAIL`] without asking.
 //!
 //! So what a call uses above its limit is bounded. From the moment the gas falls below zero to the next check, the
 //! innermost function runs forward through its body once, which costs at most its price summed over all blocks:
@@ -14,9 +14,11 @@
 //!
 //! # Stack
 //!
-//! A frame costs [`FRAME_UNITS`] + its locals + its deepest operand stack + an eighth of its operators. The last term is
-//! there because a compiler keeps common subexpressions alive: the frame of the machine code grows with the number of
-//! values that a function computes, not only with those that Wasm holds at once.
+//! A frame costs [`FRAME_UNITS`] + its locals + its deepest operand stack + an eighth of the values it makes. The last
+//! term is there because the frame of the machine code grows with all values that a function computes, not only with
+//! those that Wasm holds at once: an optimising compiler keeps common subexpressions alive, and a quick one gives every
+//! value a slot of its own. An operator makes the values it leaves, a block those it takes and leaves, and each at least
+//! one.
 
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, ModuleArity, Operator, OperatorsReader, Parser,
@@ -31,14 +33,16 @@ use super::values::Values;
 
 /// Stack units of an empty frame.
 pub(super) const FRAME_UNITS: u32 = 2;
-/// Operators that cost one stack unit.
-const OPERATORS_PER_UNIT: u32 = 8;
+/// Values made that cost one stack unit.
+const VALUES_PER_UNIT: u32 = 8;
 
 /// What the code of one function is given.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The price of each block, in the order of the body. The first includes entering the function.
     pub(super) charges: Vec<u32>,
+    /// How many calls of guest functions each block makes.
+    pub(super) calls: Vec<u32>,
     /// The marks of each store, in the order of the body.
     pub(super) marks: Vec<Marks>,
     /// Stack units of the frame.
@@ -106,6 +110,15 @@ pub(super) fn ends_block(operator: &Operator<'_>) -> bool {
     )
 }
 
+/// Whether `operator` calls a function of the guest; the first `imports` functions are the host's.
+pub(super) fn calls_guest(operator: &Operator<'_>, imports: u32) -> bool {
+    match operator {
+        Operator::Call { function_index } => *function_index >= imports,
+        Operator::CallIndirect { .. } => true,
+        _ => false,
+    }
+}
+
 /// The static offset and the number of bytes that a store writes.
 pub(super) fn store_of(operator: &Operator<'_>) -> Option<(u32, u32)> {
     let (memarg, bytes) = match operator {
@@ -154,9 +167,12 @@ struct Planner<'a> {
     values: Values,
     marks: MarkPlanner,
     charges: Vec<u32>,
+    calls: Vec<u32>,
+    imports: u32,
     block: u32,
+    block_calls: u32,
     makes_calls: bool,
-    operators: u32,
+    values_made: u32,
 }
 
 impl<'a> Planner<'a> {
@@ -166,16 +182,20 @@ impl<'a> Planner<'a> {
             values: Values::new(locals as usize),
             marks: MarkPlanner::default(),
             charges: Vec::new(),
+            calls: Vec::new(),
+            imports: u32::try_from(outline.imports.len()).unwrap_or(u32::MAX),
             block: 0,
+            block_calls: 0,
             makes_calls: false,
-            operators: 0,
+            values_made: 0,
         }
     }
 
     /// Follows one operator, before the validator does. An operator that is invalid may be followed to anywhere.
     fn step(&mut self, operator: &Operator<'_>, arity: &impl ModuleArity) {
-        self.operators += 1;
+        self.values_made = self.values_made.saturating_add(self.values_of(operator, arity).max(1));
         self.block = self.block.saturating_add(self.price(operator));
+        self.block_calls += u32::from(calls_guest(operator, self.imports));
         if let Some((offset, bytes)) = store_of(operator) {
             let address = self.values.operand(1);
             self.marks.store(address, offset, bytes);
@@ -197,6 +217,20 @@ impl<'a> Planner<'a> {
         }
         if ends_block(operator) {
             self.charges.push(std::mem::take(&mut self.block));
+            self.calls.push(std::mem::take(&mut self.block_calls));
+        }
+    }
+
+    /// How many values an operator makes.
+    fn values_of(&self, operator: &Operator<'_>, arity: &impl ModuleArity) -> u32 {
+        match operator {
+            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+                arity.block_type_arity(*blockty).map_or(0, |(takes, leaves)| takes + leaves)
+            }
+            Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                operator.operator_arity(arity).map_or(0, |(_, leaves)| leaves)
+            }
+            _ => 1,
         }
     }
 
@@ -217,10 +251,16 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, locals: u32, height: u32) -> Plan {
-        let frame_units = FRAME_UNITS + locals + height + self.operators / OPERATORS_PER_UNIT;
+        let frame_units = FRAME_UNITS + locals + height + self.values_made / VALUES_PER_UNIT;
         if let Some(first) = self.charges.first_mut() {
             *first = first.saturating_add(schedule::entry(frame_units));
         }
-        Plan { charges: self.charges, marks: self.marks.into_marks(), frame_units, makes_calls: self.makes_calls }
+        Plan {
+            charges: self.charges,
+            calls: self.calls,
+            marks: self.marks.into_marks(),
+            frame_units,
+            makes_calls: self.makes_calls,
+        }
     }
 }

@@ -411,6 +411,8 @@ impl Reasons {
         !self.0.iter().any(|reason| match reason {
             Reason::Limit { .. } => true,
             Reason::Feature { feature, .. } => feature.unbounds_validation(),
+            // The validator has a reason of its own to call it invalid, which is less of a help.
+            Reason::DuplicateExport { .. } => true,
             _ => false,
         })
     }

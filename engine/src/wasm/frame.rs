@@ -6,7 +6,7 @@ use crate::outcome::Outcome;
 use crate::prepare::OrderedSlots;
 use core::ops::Range;
 use phalanx_scheduler::{ContractIndex, State};
-use wasmtime::Memory;
+use wasmtime::{Memory, ResourceLimiter};
 
 /// Data of an instance's store.
 pub(crate) struct Host {
@@ -15,6 +15,20 @@ pub(crate) struct Host {
     pub(crate) guest: Guest,
     /// To look the memory's length up again after the guest may have grown it.
     pub(crate) memory: Option<Memory>,
+    /// Whether the guest has grown its memory since this was last set to false. A hook tells, so that a call need not ask.
+    pub(crate) grown: bool,
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.grown = true;
+        // The module's own maximum is the limit; the preparation pass has seen to that.
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// A contract that a batch calls.

@@ -68,7 +68,7 @@ impl Guest {
     }
 
     /// Copies into memory and marks what becomes dirty; `false` if it is not all inside.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> bool {
         if bytes.len() > u32::MAX as usize || !self.holds(at, bytes.len() as u32) {

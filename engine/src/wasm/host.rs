@@ -2,6 +2,7 @@
 
 use super::frame::{Frame, Halt, Host};
 use super::guest::Guest;
+use crate::batch::Address;
 use crate::gas;
 use crate::limits;
 use crate::outcome::Outcome;
@@ -67,7 +68,7 @@ fn read(guest: &Guest, at: u32, length: u32) -> Answered<&[u8]> {
     guest.bytes(at, length).ok_or(Outcome::MemoryOutOfBounds)
 }
 
-#[inline]
+#[inline(always)]
 fn write(guest: &mut Guest, at: u32, bytes: &[u8]) -> Answered<()> {
     if guest.write(at, bytes) { Ok(()) } else { Err(Outcome::MemoryOutOfBounds) }
 }
@@ -110,7 +111,10 @@ fn link_context(linker: &mut Linker<Host>) -> Result<()> {
         })
     })?;
     linker.func_wrap("phalanx", "caller", |caller: Caller<'_, Host>, out: i32| {
-        enter(caller, |frame, guest| write(guest, out as u32, &frame.batch.0[frame.sender.clone()]))
+        enter(caller, |frame, guest| {
+            let sender: &Address = frame.batch.0[frame.sender.clone()].first_chunk().expect("32 bytes");
+            write(guest, out as u32, sender)
+        })
     })?;
     linker.func_wrap("phalanx", "self", |caller: Caller<'_, Host>, out: i32| {
         enter(caller, |frame, guest| write(guest, out as u32, &frame.called().id))

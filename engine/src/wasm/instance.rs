@@ -54,7 +54,9 @@ impl Instance {
 
     fn instantiate(code: &Code) -> Result<Self, String> {
         let dangling = Guest::new(NonNull::dangling(), 0, NonNull::dangling());
-        let mut store = Store::new(Runtime::shared().engine(), Host { frame: None, guest: dangling, memory: None });
+        let mut store =
+            Store::new(Runtime::shared().engine(), Host { frame: None, guest: dangling, memory: None, grown: false });
+        store.limiter(|host| host);
         let instance =
             code.pre().instantiate(&mut store).map_err(|error| format!("instantiation failed: {error:#}"))?;
         let memory = instance.get_memory(&mut store, MEMORY_EXPORT).ok_or("a prepared module exports its memory")?;
@@ -63,20 +65,20 @@ impl Instance {
         let guest = Guest::new(base(memory), memory.data_size(&store), base(control));
         let image = guest.image();
         store.data_mut().guest = guest;
+        store.data_mut().grown = false;
         store.data_mut().memory = Some(memory);
         Ok(Self { store, instance, methods: vec![None; code.methods.len()], image, calls: 0 })
     }
 
-    fn method(&mut self, code: &Code, method: usize) -> Result<TypedFunc<(), i32>, String> {
-        if let Some(function) = &self.methods[method] {
-            return Ok(function.clone());
-        }
+    #[cold]
+    fn find_method(&mut self, code: &Code, method: usize) -> Result<(), String> {
         let name = format!("{CALL_EXPORT_PREFIX}{}", code.methods[method]);
         let function = self
             .instance
             .get_typed_func::<(), i32>(&mut self.store, &name)
             .map_err(|error| format!("a prepared module exports {name}: {error:#}"))?;
-        Ok(self.methods[method].insert(function).clone())
+        self.methods[method] = Some(function);
+        Ok(())
     }
 
     /// Calls a method with `gas` left, and makes the instance pristine again. The second value tells whether the instance may
@@ -92,13 +94,21 @@ impl Instance {
         frame: &mut Option<Box<Frame>>,
         gas: u64,
     ) -> Result<(Outcome, i64, bool), String> {
-        let function = self.method(code, method)?;
+        if self.methods[method].is_none() {
+            self.find_method(code, method)?;
+        }
+        let function = self.methods[method].as_ref().expect("found above");
         let host = self.store.data_mut();
         host.guest.arm(gas as i64, STACK_UNITS_MAX as i32);
         host.frame = frame.take();
         let result = function.call(&mut self.store, ());
-        let memory = self.store.data().memory.expect("an instance has a memory");
-        let length = memory.data_size(&self.store);
+        let reusable = !self.store.data().grown;
+        if !reusable {
+            self.store.data_mut().grown = false;
+            let memory = self.store.data().memory.expect("an instance has a memory");
+            let length = memory.data_size(&self.store);
+            self.store.data_mut().guest.set_length(length);
+        }
         let host = self.store.data_mut();
         *frame = host.frame.take();
         let running = frame.as_mut().expect("the frame comes back");
@@ -115,10 +125,8 @@ impl Instance {
                     .ok_or_else(|| format!("a call ended in a way that no contract can cause: {error:#}"))?,
             },
         };
-        host.guest.set_length(length);
         let dirty = host.guest.reset(&self.image, trapped);
         let left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
-        let reusable = length == self.image.len();
         self.calls += 1;
         if reusable && self.calls % PRISTINE_CHECK_CALLS == 0 && !host.guest.is_pristine(&self.image) {
             return Err("an instance was not pristine after its reset".into());

@@ -21,12 +21,12 @@ pub fn ret(bytes: &[u8]) {
 
 #[inline(always)]
 fn address(write: unsafe extern "C" fn(*mut u8)) -> Address {
-    let mut address = MaybeUninit::<Address>::uninit();
-    // SAFETY: the host writes 32 bytes, which are all of an `Address`; any bytes are one.
-    unsafe {
-        write(address.as_mut_ptr().cast());
-        address.assume_init()
-    }
+    let mut bytes = MaybeUninit::<[u8; 32]>::uninit();
+    // SAFETY: the host writes 32 bytes, which are all of the array.
+    Address::from_words(unsafe {
+        write(bytes.as_mut_ptr().cast());
+        bytes.assume_init_ref()
+    })
 }
 
 /// See [`crate::caller`].

@@ -85,3 +85,80 @@ fn grouped_stores_cover_every_byte_they_write() {
         }
     }
 }
+
+#[test]
+fn a_wrapper_resets_every_mutable_global() {
+    for globals in [1, 4, 5, 200] {
+        let mut fields = String::from("(func $bump (result i64) (local i64)");
+        for global in 0..globals {
+            fields += &format!(
+                "(local.set 0 (i64.add (local.get 0) (global.get $g{global})))
+                 (global.set $g{global} (i64.add (global.get $g{global}) (i64.const 1)))"
+            );
+        }
+        fields += "(local.get 0))";
+        for global in 0..globals {
+            fields += &format!("(global $g{global} (mut i64) (i64.const {}))", global * 10);
+        }
+        let wasm = contract(&format!(r#"{fields} (func (export "m") (result i32) (i32.wrap_i64 (call $bump)))"#));
+        let mut instance = Instance::new(&wasm);
+        let expected = (0..globals).map(|global| global * 10).sum();
+        for _ in 0..3 {
+            assert_eq!(instance.call("m", GAS, 1_000).result, Ok(expected));
+        }
+    }
+}
+
+#[test]
+fn stack_units_are_taken_and_given_back_on_every_way_out() {
+    let ways = [
+        "(i32.const 1)",
+        "(return (i32.const 1))",
+        "(br 0 (i32.const 1))",
+        "(block (br_if 1 (i32.const 1) (i32.const 1)) drop) (i32.const 1)",
+        "(block (result i32) (loop (result i32) (br_table 1 2 (i32.const 1) (i32.const 1))))",
+        "(if (i32.const 1) (then (return (i32.const 1)))) (i32.const 1)",
+    ];
+    for way in ways {
+        let wasm = contract(&format!(
+            r#"(func $g) (func $f (result i32) (call $g) {way}) (func (export "m") (result i32) (call $f))"#
+        ));
+        let ended = Instance::new(&wasm).call("m", GAS, 100);
+        assert_eq!((ended.result, ended.stack_left), (Ok(1), 100), "{way}");
+    }
+    let pair = r#"(func $f (result i64 i32) (call $g) (i64.const 5) (i32.const 6)) (func $g)
+        (func (export "m") (result i32) (call $f) (drop) (i32.wrap_i64))"#;
+    let ended = Instance::new(&contract(pair)).call("m", GAS, 100);
+    assert_eq!((ended.result, ended.stack_left), (Ok(5), 100));
+}
+
+#[test]
+fn a_frame_that_does_not_fit_halts_before_it_runs() {
+    // The method's frame is 2 + one operand; the leaf's 2 + 3 locals + one operand + 8 values / 8.
+    let values = "(local.set 0 (i64.const 1))".repeat(3);
+    let wasm = contract(&format!(
+        r#"(func $leaf (local i64 i64 i64) {values} (i32.store (i32.const 0) (i32.const 1)))
+           (func (export "m") (result i32) (call $leaf) (i32.const 0))"#
+    ));
+    let mut instance = Instance::new(&wasm);
+    let needed = 3 + (2 + 3 + 2 + 1);
+    assert_eq!(instance.call("m", GAS, needed).result, Ok(0));
+    instance.clear_dirty();
+    let ended = instance.call("m", GAS, needed - 1);
+    assert_eq!((ended.halt, ended.stack_left), (HALT_STACK, needed as i32 - 1 - 3));
+    assert!(ended.result.is_err());
+    assert_eq!(instance.dirty(), [0_usize; 0], "the leaf stored nothing");
+    let ended = instance.call("m", GAS, 2);
+    assert_eq!((ended.halt, ended.stack_left), (HALT_STACK, -1));
+}
+
+#[test]
+fn memory_grows_to_its_limit_and_no_further() {
+    let grow = r#"(func (export "m") (result i32) (memory.grow (i32.const 3)))"#;
+    let declared = wat(&format!(r#"(module (memory (export "memory") 1 4) {grow})"#));
+    let mut instance = Instance::new(&declared);
+    assert_eq!(instance.call("m", GAS, 100).result, Ok(1));
+    assert_eq!(instance.call("m", GAS, 100).result, Ok(-1));
+    let undeclared = prepare(&contract(grow)).expect("accepted");
+    assert_eq!((undeclared.memory_pages_min, undeclared.memory_pages_max), (1, limits::MEMORY_PAGES_MAX));
+}

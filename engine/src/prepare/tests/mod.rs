@@ -1,6 +1,8 @@
 //! Tests of the pass: WAT in, refusals or the state after a call out. [`Instance`] is the only thing that runs code.
 
 mod behaviour;
+mod gas;
+mod refusals;
 
 use wasmtime::{Config, Engine, Linker, Memory, Module, Store};
 

@@ -1,0 +1,121 @@
+//! The committed modules are those of the manifest, and of the sources: seconds, and no toolchain. That the sources give these
+//! bytes is what `contracts/build.sh --check` proves.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+fn contracts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    })
+}
+
+fn manifest() -> Value {
+    serde_json::from_slice(&std::fs::read(contracts().join("wasm/MANIFEST.json")).unwrap()).unwrap()
+}
+
+/// Files below `folder`, as paths relative to `contracts`.
+fn files(folder: &str, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(contracts().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+/// The digest that `source_digest` in `build.sh` computes.
+fn source_digest(contract: &str) -> String {
+    let mut paths = Vec::new();
+    [contract, "sdk", "macros"].iter().for_each(|folder| files(folder, &mut paths));
+    paths.retain(|path| path.contains("/src/") || path.ends_with("/build.rs") || path.ends_with("/Cargo.toml"));
+    paths.sort();
+    let lines = paths.iter().fold(String::new(), |mut lines, path| {
+        writeln!(lines, "{}  {path}", sha256(&std::fs::read(contracts().join(path)).unwrap())).unwrap();
+        lines
+    });
+    sha256(lines.as_bytes())
+}
+
+#[test]
+fn modules_are_those_of_the_manifest_and_the_sources() {
+    let manifest = manifest();
+    let modules = manifest["modules"].as_object().unwrap();
+    let mut committed: Vec<String> = std::fs::read_dir(contracts().join("wasm"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".wasm"))
+        .collect();
+    committed.sort();
+    assert_eq!(modules.keys().collect::<Vec<_>>(), committed.iter().collect::<Vec<_>>());
+    for (name, entry) in modules {
+        let bytes = std::fs::read(contracts().join("wasm").join(name)).unwrap();
+        assert_eq!(entry["sha256"], sha256(&bytes), "{name}");
+        assert_eq!(entry["bytes"], bytes.len(), "{name}");
+        let contract = name.strip_suffix(".wasm").unwrap();
+        assert_eq!(entry["source_sha256"], source_digest(contract), "{name}: run contracts/build.sh");
+    }
+}
+
+#[test]
+fn the_token_with_its_abi_is_small() {
+    let bytes = std::fs::read(contracts().join("wasm/token.wasm")).unwrap();
+    assert!(bytes.len() <= 12 << 10, "{} bytes", bytes.len());
+    let abi = abi(&bytes);
+    let names = |kind: &str| -> Vec<String> {
+        abi.iter()
+            .filter_map(|line| line[kind].as_str().or(line["name"].as_str().filter(|_| line[kind].is_u64())))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(
+        names("fn"),
+        ["transfer", "mint", "approve", "transfer_from", "balance_of", "allowance", "total_supply"]
+    );
+    let mut slots = names("slot");
+    slots.sort();
+    assert_eq!(slots, ["ALLOWANCES", "BALANCES", "SUPPLY"]);
+}
+
+/// The lines of a module's custom section `abi`.
+fn abi(module: &[u8]) -> Vec<Value> {
+    let leb = |at: &mut usize| {
+        let (mut number, mut shift) = (0usize, 0);
+        loop {
+            let byte = module[*at];
+            *at += 1;
+            number |= usize::from(byte & 127) << shift;
+            shift += 7;
+            if byte < 128 {
+                return number;
+            }
+        }
+    };
+    let mut at = 8;
+    while at < module.len() {
+        let id = module[at];
+        at += 1;
+        let len = leb(&mut at);
+        let end = at + len;
+        if id == 0 {
+            let name = leb(&mut at);
+            if &module[at..at + name] == b"abi" {
+                let text = std::str::from_utf8(&module[at + name..end]).unwrap();
+                return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            }
+        }
+        at = end;
+    }
+    panic!("the module has no ABI")
+}

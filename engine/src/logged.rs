@@ -1,0 +1,291 @@
+//! An engine with its replay log in a data directory: what a node runs.
+//!
+//! The input of a batch is handed to the log before it executes, so that its sync runs beside its execution; its seal
+//! rides in the next group. Opening replays: every batch is executed again and its digest compared with its seal.
+
+use crate::batch::{Batch, BatchBytes};
+use crate::digest::{Digest, PROTOCOL_VERSION};
+use crate::engine::{Engine, Executed, Options};
+use crate::error::EngineError;
+use crate::fs::FileSystem;
+use crate::log::receipts::ReceiptSegments;
+use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal};
+use std::path::Path;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Bytes after which a receipt segment ends.
+const SEGMENT_BYTES: u64 = 256 << 20;
+
+/// Version of the digest's format, as the genesis record names it.
+pub const DIGEST_FORMAT: u32 = 1;
+
+/// How a logged engine is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoggedOptions {
+    /// The engine's.
+    pub engine: Options,
+    /// The log's.
+    pub log: log::Options,
+    /// Tells one chain from another; opening a log of another chain is refused.
+    pub chain_id: [u8; 32],
+    /// Whether receipts and write sets are kept in receipt segments. They can be rebuilt from the log at any time; who only
+    /// needs them as batches execute saves their bytes.
+    pub receipts: bool,
+}
+
+/// A failure of a logged engine.
+#[derive(Debug, Error)]
+pub enum LoggedError {
+    /// The batch is refused, or the engine has stopped.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The log refused or failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Intact bytes execute to something other than what was logged.
+    #[error("height {height} executes to another {what}: logged {}, now {}", hex(logged), hex(now))]
+    Diverged {
+        /// The first such height.
+        height: u64,
+        /// What differs.
+        what: &'static str,
+        /// As the log has it.
+        logged: Digest,
+        /// As it is now.
+        now: Digest,
+    },
+    /// A batch that is in the log is refused now.
+    #[error("the logged batch of height {height} is refused: {source}")]
+    Replay {
+        /// The height.
+        height: u64,
+        /// Why.
+        source: EngineError,
+    },
+}
+
+fn hex(digest: &Digest) -> String {
+    digest.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// An engine whose batches are logged.
+pub struct LoggedEngine {
+    engine: Engine,
+    log: Log,
+    receipts: Option<ReceiptSegments>,
+}
+
+impl LoggedEngine {
+    /// Opens a data directory, or begins it, and replays its log.
+    ///
+    /// # Errors
+    /// [`LoggedError::Log`] if the log is damaged, of another chain, or held by another process;
+    /// [`LoggedError::Diverged`] if a height executes to another digest than it did.
+    pub fn open(
+        fs: Arc<dyn FileSystem>,
+        directory: &Path,
+        options: LoggedOptions,
+    ) -> Result<(LoggedEngine, Opened), LoggedError> {
+        let genesis =
+            Genesis { chain_id: options.chain_id, protocol_version: PROTOCOL_VERSION, digest_format: DIGEST_FORMAT };
+        let (log, opened) = Log::open(Arc::clone(&fs), directory, genesis, options.log)?;
+        let receipts =
+            options.receipts.then(|| ReceiptSegments::open(Arc::clone(&fs), directory, SEGMENT_BYTES)).transpose()?;
+        let receipts = match receipts {
+            None => None,
+            Some((segments, found)) => {
+                // Derived, so what is broken or ahead of the log is dropped and made again.
+                let intact_to = found.damage.iter().map(|damage| damage.height).min();
+                segments.truncate_from(intact_to.unwrap_or(u64::MAX).min(opened.last_input + 1))?;
+                Some(segments)
+            }
+        };
+        let logged = LoggedEngine { engine: Engine::new(options.engine), log, receipts };
+        logged.replay(&fs, directory)?;
+        Ok((logged, opened))
+    }
+
+    fn replay(&self, fs: &Arc<dyn FileSystem>, directory: &Path) -> Result<(), LoggedError> {
+        let mut unsealed = None;
+        for located in LogReader::new(Arc::clone(fs), directory).records(0)? {
+            match located?.record {
+                Record::Input(input) => {
+                    let executed = replay_input(&self.engine, input.height, input.batch)?;
+                    self.keep_receipts(&executed)?;
+                    if let Some(last) = unsealed.replace(executed) {
+                        self.log.append_seal(seal_of(&last))?;
+                    }
+                }
+                Record::Seal(seal) => {
+                    if let Some(executed) = unsealed.take_if(|executed| executed.height() == seal.height) {
+                        compare(&executed, &seal)?;
+                    }
+                }
+                Record::Genesis(_) | Record::Protocol { .. } | Record::Close => {}
+            }
+        }
+        // A crash may leave inputs without their seals; what they execute to is sealed now.
+        unsealed.map_or(Ok(()), |last| Ok(self.log.append_seal(seal_of(&last))?))
+    }
+
+    /// Logs, executes and commits a batch for the next height. It is executed when this returns, and durable when
+    /// [`LoggedEngine::wait_durable`] says so.
+    ///
+    /// # Errors
+    /// [`LoggedError::Engine`] with a refused batch changes nothing and logs nothing. After any other failure nothing goes on.
+    pub fn execute(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
+        let batch = Batch::decode(bytes).map_err(EngineError::from)?;
+        self.engine.check(&batch)?;
+        self.log.append_input(batch.height(), 0, batch.bytes().shared())?;
+        let executed = self.engine.commit(self.engine.execute_decoded(&batch)?)?;
+        self.log.append_seal(seal_of(&executed))?;
+        self.keep_receipts(&executed)?;
+        Ok(executed)
+    }
+
+    fn keep_receipts(&self, executed: &Executed) -> Result<(), LogError> {
+        let Some(segments) = &self.receipts else { return Ok(()) };
+        if segments.heights().is_some_and(|kept| kept.contains(&executed.height())) {
+            return Ok(());
+        }
+        segments.append(executed.height(), executed.receipts().bytes(), executed.write_set().bytes())
+    }
+
+    /// Waits until a height is as durable as the log's options make it.
+    ///
+    /// # Errors
+    /// [`LogError::Stopped`] if a write or sync failed.
+    pub fn wait_durable(&self, height: u64) -> Result<(), LogError> {
+        self.log.wait_durable(height)
+    }
+
+    /// Last height that is durable in that sense.
+    pub fn durable_height(&self) -> u64 {
+        self.log.durable_height()
+    }
+
+    /// The engine, for reading.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Syncs what is left and closes the log cleanly.
+    ///
+    /// # Errors
+    /// [`LogError`] if that, or an earlier write, failed.
+    pub fn close(self) -> Result<(), LogError> {
+        if let Some(segments) = &self.receipts {
+            segments.sync()?;
+        }
+        self.log.close()
+    }
+}
+
+fn replay_input(engine: &Engine, height: u64, batch: Vec<u8>) -> Result<Executed, LoggedError> {
+    engine
+        .execute_batch(batch)
+        .and_then(|executed| engine.commit(executed))
+        .map_err(|source| LoggedError::Replay { height, source })
+}
+
+fn seal_of(executed: &Executed) -> Seal {
+    Seal {
+        height: executed.height(),
+        receipts_root: executed.roots().receipts,
+        writes_root: executed.roots().writes,
+        digest: executed.digest(),
+    }
+}
+
+fn compare(executed: &Executed, seal: &Seal) -> Result<(), LoggedError> {
+    let now = seal_of(executed);
+    let pairs = [
+        ("receipts root", seal.receipts_root, now.receipts_root),
+        ("writes root", seal.writes_root, now.writes_root),
+        ("digest", seal.digest, now.digest),
+    ];
+    match pairs.into_iter().find(|(_, logged, now)| logged != now) {
+        None => Ok(()),
+        Some((what, logged, now)) => Err(LoggedError::Diverged { height: seal.height, what, logged, now }),
+    }
+}
+
+/// What [`verify_log`] found.
+#[derive(Clone, Debug)]
+pub struct VerifiedLog {
+    /// Last height that was executed; 0 without one.
+    pub height: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// Root of the state after it.
+    pub state_digest: Digest,
+    /// Heights whose receipts and write sets were compared.
+    pub receipts: u64,
+    /// A tail that opening would cut.
+    pub tail: Option<Cut>,
+}
+
+/// Checks every byte of a data directory's log and receipt segments, executes every batch again and compares every digest,
+/// receipt and write set. Changes nothing. `progress` is told each height.
+///
+/// # Errors
+/// [`LogError::Damaged`] names file, offset and height. [`LoggedError::Diverged`]: intact bytes that execute to something else.
+pub fn verify_log(
+    fs: Arc<dyn FileSystem>,
+    directory: &Path,
+    options: Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<VerifiedLog, LoggedError> {
+    let checked = log::verify(Arc::clone(&fs), directory)?;
+    let segments = ReceiptSegments::read(Arc::clone(&fs), directory)?;
+    let engine = Engine::new(options);
+    let mut compared = 0;
+    let mut last: Option<Executed> = None;
+    for located in LogReader::new(Arc::clone(&fs), directory).records(0)? {
+        match located?.record {
+            Record::Input(input) => {
+                let executed = replay_input(&engine, input.height, input.batch)?;
+                compared += u64::from(compare_receipts(&segments, &executed)?);
+                progress(input.height);
+                last = Some(executed);
+            }
+            Record::Seal(seal) => {
+                if let Some(executed) = last.as_ref().filter(|executed| executed.height() == seal.height) {
+                    compare(executed, &seal)?;
+                }
+            }
+            Record::Genesis(_) | Record::Protocol { .. } | Record::Close => {}
+        }
+    }
+    Ok(VerifiedLog {
+        height: engine.height(),
+        digest: engine.digest(),
+        state_digest: engine.state_digest(),
+        receipts: compared,
+        tail: checked.tail,
+    })
+}
+
+/// Whether the height is kept; an error if what is kept differs.
+fn compare_receipts(segments: &ReceiptSegments, executed: &Executed) -> Result<bool, LoggedError> {
+    let Some(kept) = segments.receipts(executed.height())? else { return Ok(false) };
+    let pairs = [
+        ("kept receipts", kept.0.as_slice(), executed.receipts().bytes()),
+        ("kept write set", kept.1.as_slice(), executed.write_set().bytes()),
+    ];
+    match pairs.into_iter().find(|(_, kept, now)| kept != now) {
+        None => Ok(true),
+        Some((what, kept, now)) => Err(LoggedError::Diverged {
+            height: executed.height(),
+            what,
+            logged: *blake3::hash(kept).as_bytes(),
+            now: *blake3::hash(now).as_bytes(),
+        }),
+    }
+}
