@@ -1,4 +1,7 @@
-//! Interrupts: asked for between two batches, so that a log is never left in the middle of one.
+//! Interrupts: SIGINT and SIGTERM.
+//!
+//! A verb that only reads ends at once. One that writes holds the interrupt and asks for it between two batches, so that it
+//! ends with its log closed; a second signal ends that one at once, too.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -6,35 +9,35 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 
-/// Whether somebody asked the command to end.
-#[derive(Clone)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+/// Whether somebody asked the command to end. The flags guard no other memory: relaxed is enough.
+pub(crate) struct Interrupt {
+    asked: Arc<AtomicBool>,
+    /// Whether the next signal ends the process.
+    at_once: Arc<AtomicBool>,
+}
 
 impl Interrupt {
-    /// Listens for SIGINT and SIGTERM from now on. The first asks; a second one ends the process at once.
+    /// Listens from now on. A signal ends the process with its exit code.
     pub(crate) fn listen() -> io::Result<Interrupt> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let interrupt = Interrupt { asked: Arc::default(), at_once: Arc::new(AtomicBool::new(true)) };
         for signal in [SIGINT, SIGTERM] {
-            // Registered first, so that it sees the flag as it was before this signal.
-            flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, Arc::clone(&asked))?;
-            flag::register(signal, Arc::clone(&asked))?;
+            // Actions run in this order: the first sees the flag as it was before the signal.
+            flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, Arc::clone(&interrupt.at_once))?;
+            flag::register(signal, Arc::clone(&interrupt.at_once))?;
+            flag::register(signal, Arc::clone(&interrupt.asked))?;
         }
-        Ok(Interrupt(asked))
+        Ok(interrupt)
     }
 
-    /// Whether the command should end.
+    /// From now on the first signal only asks.
+    pub(crate) fn hold(&self) {
+        self.at_once.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a signal came since it is held.
     pub(crate) fn asked(&self) -> bool {
-        // The flag guards no other memory: relaxed is enough.
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// The failure to end with, once asked.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        match self.asked() {
-            true => Err(Failure::new(Exit::Interrupted, "interrupted", "run the command again; nothing was changed")),
-            false => Ok(()),
-        }
+        self.asked.load(Ordering::Relaxed)
     }
 }

@@ -2,12 +2,11 @@
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{Cut, Located, LogError, LogReader, Record, Seal};
-use phalanx_engine::{Batch, Engine, EngineError, Executed, LogFailure, Options};
+use phalanx_engine::{Batch, Engine, EngineError, Executed, LoggedError, Options};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
 use crate::hex::hex;
 use crate::output::Output;
@@ -16,28 +15,21 @@ use crate::progress::Progress;
 const REPORT_MISMATCH: &str =
     "keep the data directory and the binary, and report both: equal inputs must give equal digests";
 
-/// What a log led to.
-pub(crate) struct Replayed {
-    /// The state after the last height.
-    pub(crate) engine: Engine,
-    /// Heights at the end that the log has no seal of.
-    pub(crate) unsealed: usize,
-    /// What opening would cut.
-    pub(crate) tail: Option<String>,
-}
+const OTHER_VERSION: &str = "the log holds a batch that this version refuses: use the version that wrote it";
 
-/// Executes the whole log of a data directory and compares digests from height `compare_from` on. `visit` sees each height
-/// after its execution and before its commit.
+const REPORT_FAULT: &str = "this is a fault of the engine, not of a contract: report it with the log";
+
+/// Executes the whole log of a data directory. `visit` sees each height after its execution and before its commit. Answers
+/// the engine after the last height.
 ///
 /// # Errors
-/// Exit code 1 where there is no log, 4 for damaged or incompatible bytes, 5 for a digest that is not its seal's, 130 when
-/// interrupted, and whatever `visit` answers.
+/// Exit code 1 where there is no log, 4 for damaged or incompatible bytes, 5 for a digest that is not its seal's, and
+/// whatever `visit` answers.
 pub(crate) fn replay(
     data_directory: &Path,
-    context: &Context,
-    compare_from: u64,
+    output: &Output,
     visit: &mut dyn FnMut(&Batch, &Executed) -> Result<(), Failure>,
-) -> Result<Replayed, Failure> {
+) -> Result<Engine, Failure> {
     let reader = LogReader::new(Arc::new(RealFileSystem), data_directory);
     if reader.genesis().map_err(|error| log_failure(&error))?.is_none() {
         return Err(no_log(data_directory));
@@ -47,7 +39,6 @@ pub(crate) fn replay(
     let mut records = reader.records(0).map_err(|error| log_failure(&error))?;
     let mut unsealed = VecDeque::new();
     for located in &mut records {
-        context.interrupt.check()?;
         let located = located.map_err(|error| log_failure(&error))?;
         match &located.record {
             Record::Input(input) => {
@@ -59,19 +50,14 @@ pub(crate) fn replay(
                 engine.commit(executed).map_err(refused)?;
                 progress.at(input.height);
             }
-            Record::Seal(seal) => {
-                let executed = unsealed.pop_front();
-                if seal.height >= compare_from {
-                    check_seal(seal, executed, &located)?;
-                }
-            }
+            Record::Seal(seal) => check_seal(seal, unsealed.pop_front(), &located)?,
             Record::Genesis(_) | Record::Protocol { .. } | Record::Close => {}
         }
     }
     if let Some(tail) = records.tail() {
-        warn_of_tail(tail, &context.output);
+        warn_of_tail(tail, output);
     }
-    Ok(Replayed { engine, unsealed: unsealed.len(), tail: records.tail().map(ToString::to_string) })
+    Ok(engine)
 }
 
 fn check_seal(seal: &Seal, executed: Option<(u64, [u8; 32])>, located: &Located) -> Result<(), Failure> {
@@ -128,22 +114,17 @@ fn engine_failure(error: &EngineError, located: &Located) -> Failure {
     let place =
         format!("{}: offset {}, height {}: {error}", located.file.display(), located.offset, located.record.height());
     match error {
-        EngineError::Batch(_) => Failure::new(
-            Exit::Damaged,
-            place,
-            "the log holds a batch that this version refuses: use the one that wrote it",
-        ),
-        _ => Failure::failed(place, "this is a fault of the engine, not of a contract: report it with the log"),
+        EngineError::Batch(_) => Failure::new(Exit::Damaged, place, OTHER_VERSION),
+        _ => Failure::failed(place, REPORT_FAULT),
     }
 }
 
 /// Sorts a failure of a logged engine into an exit code.
-pub(crate) fn logged_failure(error: &LogFailure) -> Failure {
+pub(crate) fn logged_failure(error: &LoggedError) -> Failure {
     match error {
-        LogFailure::Log(error) => log_failure(error),
-        LogFailure::Mismatch { .. } => Failure::new(Exit::Mismatch, error, REPORT_MISMATCH),
-        LogFailure::Engine(_) => {
-            Failure::failed(error, "this is a fault of the engine, not of a contract: report it with the log")
-        }
+        LoggedError::Log(error) => log_failure(error),
+        LoggedError::Diverged { .. } => Failure::new(Exit::Mismatch, error, REPORT_MISMATCH),
+        LoggedError::Replay { source: EngineError::Batch(_), .. } => Failure::new(Exit::Damaged, error, OTHER_VERSION),
+        LoggedError::Replay { .. } | LoggedError::Engine(_) => Failure::failed(error, REPORT_FAULT),
     }
 }

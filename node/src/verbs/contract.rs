@@ -87,8 +87,13 @@ impl From<&Reason> for RefusalReason {
             Reason::Limit { limit, actual, .. } => (Some(Integer(limit.max())), Some(Integer(*actual))),
             _ => (None, None),
         };
-        RefusalReason { name: reason.name(), text: reason.to_string(), limit, actual }
+        RefusalReason { name: reason.name(), text: on_one_line(&reason.to_string()), limit, actual }
     }
+}
+
+/// The parser's texts have lines of their own.
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Report for Checked {
@@ -164,7 +169,10 @@ fn check_file(path: &Path, require_abi: bool) -> CheckedFile {
             checked.reasons.extend(refused.reasons.iter().map(RefusalReason::from));
         }
     }
-    check_abi(&module, require_abi, &mut checked);
+    // What is no module at all has no place for an ABI.
+    if !checked.reasons.iter().any(|reason| reason.name == "Invalid") {
+        check_abi(&module, require_abi, &mut checked);
+    }
     checked
 }
 

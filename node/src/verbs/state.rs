@@ -78,12 +78,12 @@ impl Report for Value {
 
 fn get(arguments: &GetArguments, context: &Context) -> Result<Exit, Failure> {
     let mut contracts = Contracts::default();
-    let replayed = replay(&arguments.data_directory.path, context, 0, &mut |batch, executed| {
+    let engine = replay(&arguments.data_directory.path, &context.output, &mut |batch, executed| {
         contracts.observe(batch, executed);
         Ok(())
     })?;
     let contract = resolve(&arguments.contract, &contracts)?;
-    let value = replayed.engine.get(&contract, &arguments.key.0);
+    let value = engine.get(&contract, &arguments.key.0);
     let exit = match value {
         Some(_) => Exit::Ok,
         None => {
@@ -92,7 +92,7 @@ fn get(arguments: &GetArguments, context: &Context) -> Result<Exit, Failure> {
         }
     };
     context.output.print(&Value {
-        height: Integer(replayed.engine.height()),
+        height: Integer(engine.height()),
         contract,
         key: hex(&arguments.key.0),
         value: value.map(|value| hex(&value)),
@@ -133,8 +133,8 @@ impl Report for Root {
 
 fn root(arguments: &RootArguments, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.data_directory.path;
-    let replayed = replay(path, context, 0, &mut |_, _| Ok(()))?;
-    let height = Integer(replayed.engine.height());
-    context.output.print(&Root { height, state_digest: replayed.engine.state_digest() })?;
+    let engine = replay(path, &context.output, &mut |_, _| Ok(()))?;
+    let height = Integer(engine.height());
+    context.output.print(&Root { height, state_digest: engine.state_digest() })?;
     Ok(Exit::Ok)
 }

@@ -3,8 +3,9 @@
 //! Executing the log again gives receipts and writes; what is printed so has been compared with the seals, whatever has
 //! become of the receipt segments.
 
-use phalanx_engine::{Address, Batch, Executed, Receipt, WriteItem};
+use phalanx_engine::{Address, Batch, Executed, Receipt, SYSTEM_CONTRACT, WriteItem};
 use serde::Serialize;
+use serde_json::json;
 use std::io::{self, BufWriter, Write, stdout};
 use std::iter::Peekable;
 
@@ -74,7 +75,7 @@ struct WriteLine {
 pub(crate) fn execute(arguments: &LogArguments, context: &Context) -> Result<Exit, Failure> {
     let mut contracts = Contracts::default();
     let mut out = BufWriter::new(stdout().lock());
-    replay(&arguments.data_directory.path, context, 0, &mut |batch, executed| {
+    replay(&arguments.data_directory.path, &context.output, &mut |batch, executed| {
         if batch.height() >= arguments.from {
             print_height(&mut out, batch, executed, &contracts).map_err(|error| Failure::of_stdout(&error))?;
         }
@@ -126,7 +127,10 @@ fn call_line<'a>(
         sender: hex(call.sender()),
         gas_limit: call.gas_limit(),
         arguments: hex(call.arguments()),
-        arguments_decoded: abi.and_then(|abi| abi.decode_arguments(method, call.arguments())),
+        arguments_decoded: match *contract == SYSTEM_CONTRACT {
+            true => deployment(method, call.arguments()),
+            false => abi.and_then(|abi| abi.decode_arguments(method, call.arguments())),
+        },
         outcome: outcome.name(),
         gas_used: receipt.gas_used(),
         returned: hex(receipt.return_bytes()),
@@ -136,6 +140,24 @@ fn call_line<'a>(
             .map(|write| write_line(&write, contract))
             .collect(),
         explanation: None,
+    }
+}
+
+/// Arguments of the system contract, with the module's hash in the module's place.
+fn deployment(method: &[u8], arguments: &[u8]) -> Option<serde_json::Value> {
+    let (first, rest) = arguments.split_first_chunk::<32>()?;
+    let module = |module: &[u8]| (hex(blake3::hash(module).as_bytes()), module.len());
+    match method {
+        b"deploy" => {
+            let (profile, (code_hash, module_bytes)) =
+                rest.split_first().map(|(profile, rest)| (profile, module(rest)))?;
+            Some(json!({"salt": hex(first), "profile": profile, "code_hash": code_hash, "module_bytes": module_bytes}))
+        }
+        b"upgrade" => {
+            let (code_hash, module_bytes) = module(rest);
+            Some(json!({"contract": hex(first), "code_hash": code_hash, "module_bytes": module_bytes}))
+        }
+        _ => None,
     }
 }
 

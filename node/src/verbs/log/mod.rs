@@ -23,7 +23,8 @@ pub(crate) enum LogVerb {
 pub(crate) struct LogArguments {
     #[command(flatten)]
     data_directory: DataDirectory,
-    /// The first height that is compared or printed; those below are executed all the same
+    /// The first height that is printed, or has to be verified; those below are executed all the same, since a result
+    /// stands on all before it
     #[arg(long, value_name = "H", default_value_t = 0)]
     from: u64,
     /// Threads; this version executes on one, results never depend on it

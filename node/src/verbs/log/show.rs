@@ -1,7 +1,7 @@
 //! `phalanx log show`.
 
 use phalanx_engine::fs::RealFileSystem;
-use phalanx_engine::log::{LogReader, Record, Records};
+use phalanx_engine::log::{Located, LogReader, Record, Records};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,6 +14,11 @@ use crate::output::{Format, Integer};
 use crate::replay::{log_failure, no_log, warn_of_tail};
 
 const SCHEMA: &str = "phalanx.log.show/1";
+
+/// Payloads of fixed size, as the log's FORMAT.md draws them.
+const GENESIS_BYTES: usize = 40;
+const SEAL_BYTES: usize = 96;
+const PROTOCOL_BYTES: usize = 4;
 
 /// A record as it is shown.
 #[derive(Serialize)]
@@ -30,12 +35,12 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(located: &phalanx_engine::log::Located) -> Shown {
+    fn of(located: &Located) -> Shown {
         let (kind, bytes, digest) = match &located.record {
-            Record::Genesis(genesis) => ("genesis", 40, Some(genesis.hash())),
+            Record::Genesis(genesis) => ("genesis", GENESIS_BYTES, Some(genesis.hash())),
             Record::Input(input) => ("input", input.batch.len(), Some(input.hash())),
-            Record::Seal(seal) => ("seal", 96, Some(seal.digest)),
-            Record::Protocol { .. } => ("protocol", 4, None),
+            Record::Seal(seal) => ("seal", SEAL_BYTES, Some(seal.digest)),
+            Record::Protocol { .. } => ("protocol", PROTOCOL_BYTES, None),
             Record::Close => ("close", 0, None),
         };
         Shown {

@@ -1,17 +1,19 @@
 //! `phalanx log verify`.
 
 use phalanx_engine::fs::RealFileSystem;
-use phalanx_engine::log::receipts;
+use phalanx_engine::log::LogReader;
+use phalanx_engine::{Options, verify_log};
 use serde::Serialize;
 use std::io::{self, Write};
-use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::LogArguments;
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
 use crate::hex::hex;
 use crate::output::{Integer, Report, print_rows};
-use crate::replay::{log_failure, replay};
+use crate::progress::Progress;
+use crate::replay::{log_failure, logged_failure, no_log, warn_of_tail};
 
 #[derive(Serialize)]
 struct Verified {
@@ -19,10 +21,10 @@ struct Verified {
     /// The last height that was executed, and its digest; `null` where the log is bad.
     height: Option<Integer>,
     log_digest: Option<String>,
-    /// Heights at the end that were ordered, but whose digest is not in the log.
-    unsealed: usize,
-    /// First and last height of the receipt segments.
-    receipts: Option<(Integer, Integer)>,
+    /// Root of the state after it.
+    state_digest: Option<String>,
+    /// Heights whose kept receipts and write sets were compared too.
+    receipts: Option<Integer>,
     /// What opening would cut.
     tail: Option<String>,
     /// What is wrong: file, offset and height.
@@ -52,8 +54,8 @@ impl Report for Verified {
         let mut rows = vec![("log", status.to_owned())];
         rows.extend(self.height.map(|height| ("height", height.0.to_string())));
         rows.extend(self.log_digest.clone().map(|digest| ("log digest", digest)));
-        rows.extend(self.receipts.map(|(first, last)| ("receipts", format!("heights {} to {}", first.0, last.0))));
-        rows.extend((self.unsealed > 0).then(|| ("unsealed", format!("{} heights", self.unsealed))));
+        rows.extend(self.state_digest.clone().map(|digest| ("state digest", digest)));
+        rows.extend(self.receipts.map(|heights| ("receipts", format!("of {} heights compared", heights.0))));
         print_rows(out, &rows)
     }
 }
@@ -76,7 +78,7 @@ pub(crate) fn execute(arguments: &LogArguments, context: &Context) -> Result<Exi
         status,
         height: None,
         log_digest: None,
-        unsealed: 0,
+        state_digest: None,
         receipts: None,
         tail: None,
         error: Some(failure.cause.clone()),
@@ -86,15 +88,24 @@ pub(crate) fn execute(arguments: &LogArguments, context: &Context) -> Result<Exi
 
 fn verify(arguments: &LogArguments, context: &Context) -> Result<Verified, Failure> {
     let path = &arguments.data_directory.path;
-    let replayed = replay(path, context, arguments.from, &mut |_, _| Ok(()))?;
-    let receipts = receipts::verify(&RealFileSystem, path).map_err(|error| log_failure(&error))?;
+    let fs = Arc::new(RealFileSystem);
+    let genesis = LogReader::new(fs.clone(), path).genesis().map_err(|error| log_failure(&error))?;
+    if genesis.is_none() {
+        return Err(no_log(path));
+    }
+    let progress = Progress::of_heights();
+    let verified = verify_log(fs, path, Options::default(), &mut |height| progress.at(height))
+        .map_err(|error| logged_failure(&error))?;
+    if let Some(tail) = &verified.tail {
+        warn_of_tail(tail, &context.output);
+    }
     Ok(Verified {
         status: Status::Verified,
-        height: Some(Integer(replayed.engine.height())),
-        log_digest: Some(hex(&replayed.engine.digest())),
-        unsealed: replayed.unsealed,
-        receipts: receipts.map(RangeInclusive::into_inner).map(|(first, last)| (Integer(first), Integer(last))),
-        tail: replayed.tail,
+        height: Some(Integer(verified.height)),
+        log_digest: Some(hex(&verified.digest)),
+        state_digest: Some(hex(&verified.state_digest)),
+        receipts: Some(Integer(verified.receipts)),
+        tail: verified.tail.map(|tail| tail.to_string()),
         error: None,
     })
 }

@@ -8,7 +8,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::command_line::Context;
 use crate::exit::Failure;
 use crate::hex::hex;
 use crate::progress::Progress;
@@ -35,13 +34,12 @@ pub(super) struct Difference {
 
 impl OracleCheck {
     /// An oracle that has executed what the log of a data directory holds, if there is one.
-    pub(super) fn after_log(data_directory: &Path, context: &Context) -> Result<OracleCheck, Failure> {
+    pub(super) fn after_log(data_directory: &Path) -> Result<OracleCheck, Failure> {
         let mut oracle = Oracle::new();
         let reader = LogReader::new(Arc::new(RealFileSystem), data_directory);
         let progress = Progress::of_heights();
         // A directory without a log has no records.
         for located in reader.records(0).map_err(|error| log_failure(&error))? {
-            context.interrupt.check()?;
             if let Record::Input(input) = located.map_err(|error| log_failure(&error))?.record {
                 progress.at(input.height);
                 oracle.execute_batch(input.batch).map_err(|error| refused(&error))?;
@@ -134,5 +132,74 @@ impl fmt::Display for Difference {
             (Some(contract), Some(key)) => write!(f, ", contract {contract}, key {key}"),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phalanx_engine::{BatchBuilder, Call, Engine, Options, SYSTEM_CONTRACT, deploy_arguments};
+
+    /// A deploy and two calls that nobody answers, executed by both.
+    fn executed() -> (Batch, Executed, OracleOutcome) {
+        let module =
+            wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "m") (result i32) (i32.const 0)))"#)
+                .expect("the test's module");
+        let deploy = deploy_arguments(&[7; 32], &module);
+        let mut builder = BatchBuilder::new(1, 1_000);
+        for (contract, method, arguments) in
+            [([1; 32], "m", &[][..]), (SYSTEM_CONTRACT, "deploy", &deploy), ([2; 32], "m", &[])]
+        {
+            let call = Call { contract, method, sender: [3; 32], arguments, gas_limit: 10_000_000 };
+            builder.push(&call).expect("three calls fit");
+        }
+        let bytes = builder.finish();
+        let executed = Engine::new(Options::default()).execute_batch(bytes.clone()).expect("a batch that was built");
+        let outcome = Oracle::new().execute_batch(bytes.clone()).expect("a batch that was built");
+        (Batch::decode(bytes).expect("a batch that was built"), executed, outcome)
+    }
+
+    #[test]
+    fn equal_results_are_no_difference() {
+        let (batch, executed, outcome) = executed();
+        assert_eq!(executed.write_set().count(), 2, "the deploy's record and module");
+        assert_eq!(difference(&batch, &executed, &outcome), None);
+    }
+
+    #[test]
+    fn the_first_receipt_that_differs_is_named() {
+        let (batch, executed, mut outcome) = executed();
+        let last = outcome.receipts.len() - 1;
+        outcome.receipts[last - 5] ^= 1;
+        let found = difference(&batch, &executed, &outcome).expect("a receipt differs");
+        assert_eq!((found.what, found.height, found.call, found.key), ("receipt", 1, Some(2), None));
+    }
+
+    #[test]
+    fn the_first_write_that_differs_is_named() {
+        let (batch, executed, mut outcome) = executed();
+        let last = outcome.writes.len() - 1;
+        outcome.writes[last] ^= 1;
+        let found = difference(&batch, &executed, &outcome).expect("a write differs");
+        assert_eq!((found.what, found.call), ("write", Some(1)));
+        assert_eq!(found.contract, Some(hex(&SYSTEM_CONTRACT)));
+        let second = executed.write_set().nth(1).map(|item| hex(item.key()));
+        assert_eq!(found.key, second);
+        assert!(found.to_string().starts_with("write at height 1, call 1, contract 0x00"));
+    }
+
+    #[test]
+    fn a_write_that_is_missing_is_named() {
+        let (batch, executed, mut outcome) = executed();
+        outcome.writes.clear();
+        let found = difference(&batch, &executed, &outcome).expect("writes are missing");
+        assert_eq!(found.key, executed.write_set().next().map(|item| hex(item.key())));
+    }
+
+    #[test]
+    fn another_digest_alone_is_a_difference() {
+        let (batch, executed, mut outcome) = executed();
+        outcome.digest[0] ^= 1;
+        assert_eq!(difference(&batch, &executed, &outcome).map(|found| found.what), Some("digest"));
     }
 }
