@@ -1,3 +1,5 @@
 //! The engine's integration tests, one binary.
 
+mod equivalence;
+mod generate;
 mod token;

@@ -1,0 +1,116 @@
+//! The engine against the oracle on generated batches: all host functions, all outcomes, under two hash seeds.
+//!
+//! `PHALANX_TEST_BATCHES` sets how many batches run (default 150), `PHALANX_TEST_SEED` where they start. A failure
+//! names its seed. What was covered is printed, and a zero fails.
+
+use crate::generate::Generator;
+use phalanx_engine::{BatchBytes, Engine, HashSeed, Options, Oracle, Outcome, Receipts};
+use std::collections::BTreeMap;
+
+/// Batches before both sides start afresh, with another seed.
+const BATCHES_AN_EPISODE: u64 = 50;
+
+#[derive(Default)]
+struct Covered {
+    batches: u64,
+    calls: u64,
+    large_batches: u64,
+    discarded: u64,
+    events: u64,
+    outcomes: BTreeMap<&'static str, u64>,
+    operations: BTreeMap<&'static str, u64>,
+}
+
+fn from_environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+}
+
+#[test]
+fn generated_batches_equal_the_oracle() {
+    let batches = from_environment("PHALANX_TEST_BATCHES", 150);
+    let first_seed = from_environment("PHALANX_TEST_SEED", 1);
+    let mut covered = Covered::default();
+    let mut seed = first_seed;
+    while covered.batches < batches {
+        let count = BATCHES_AN_EPISODE.min(batches - covered.batches);
+        episode(seed, count, &mut covered);
+        seed += 1;
+    }
+    report(&covered);
+}
+
+fn report(covered: &Covered) {
+    let Covered { batches, calls, large_batches, discarded, events, .. } = covered;
+    println!(
+        "{batches} batches, {calls} calls, {large_batches} batches over 4,096 calls, {discarded} discarded, {events} events"
+    );
+    println!("outcomes: {:?}", covered.outcomes);
+    println!("operations: {:?}", covered.operations);
+    assert!(*discarded > 0 && *events > 0 && (*large_batches > 0 || *batches < 100));
+    for outcome in Outcome::ALL {
+        assert!(covered.outcomes.contains_key(outcome.name()), "no call ended as {}", outcome.name());
+    }
+    for operation in Generator::OPERATIONS {
+        assert!(covered.operations.contains_key(operation), "no script held {operation}");
+    }
+}
+
+fn engine(seed: u64) -> Engine {
+    // Few instances, so that eviction and re-making happen all the time.
+    Engine::new(Options { hash_seed: HashSeed::Fixed(seed), instances: 3, ..Options::default() })
+}
+
+fn episode(seed: u64, batches: u64, covered: &mut Covered) {
+    let mut generator = Generator::new(seed);
+    let engines = [engine(seed), engine(!seed)];
+    let mut oracle = Oracle::new();
+    for number in 0..batches {
+        let height = oracle.height() + 1;
+        // An execution that is not committed leaves nothing.
+        if generator.chance(0.1) && height > 1 {
+            let dropped = generator.batch(height);
+            engines.iter().for_each(|engine| drop(engine.execute_batch(dropped.clone()).expect("executes")));
+            covered.discarded += 1;
+        }
+        let batch = generator.batch(height);
+        let calls = compare(seed, &batch, &engines, &mut oracle, covered);
+        covered.batches += 1;
+        covered.calls += calls;
+        covered.large_batches += u64::from(calls > 4_096);
+        if number % 10 == 9 || number + 1 == batches {
+            let expected = oracle.state_digest();
+            engines.iter().for_each(|engine| assert_eq!(engine.state_digest(), expected, "state, seed {seed}"));
+        }
+    }
+    for (operation, count) in generator.operations() {
+        *covered.operations.entry(operation).or_default() += count;
+    }
+}
+
+fn compare(seed: u64, batch: &BatchBytes, engines: &[Engine; 2], oracle: &mut Oracle, covered: &mut Covered) -> u64 {
+    let expected = oracle.execute_batch(batch.clone()).expect("executes");
+    let mut calls = 0;
+    for receipt in Receipts::new(&expected.receipts) {
+        *covered.outcomes.entry(receipt.outcome().name()).or_default() += 1;
+        covered.events += receipt.events().count() as u64;
+        calls += 1;
+    }
+    for engine in engines {
+        let executed = engine.execute_batch(batch.clone()).expect("executes");
+        let height = executed.height();
+        if executed.receipts().bytes() != expected.receipts {
+            for (call, (mine, theirs)) in executed.receipts().zip(Receipts::new(&expected.receipts)).enumerate() {
+                assert_eq!(
+                    (mine.outcome(), mine.gas_used(), mine.record()),
+                    (theirs.outcome(), theirs.gas_used(), theirs.record()),
+                    "seed {seed}, height {height}, call {call}"
+                );
+            }
+        }
+        assert_eq!(executed.write_set().bytes(), expected.writes, "writes, seed {seed}, height {height}");
+        assert_eq!(executed.roots(), &expected.roots, "roots, seed {seed}, height {height}");
+        assert_eq!(executed.digest(), expected.digest, "digest, seed {seed}, height {height}");
+        engine.commit(executed).expect("what was executed last");
+    }
+    calls
+}
