@@ -1,2 +1,25 @@
 //! The phalanx command.
-fn main() {}
+
+mod abi;
+mod batches;
+mod calls_file;
+mod command_line;
+mod contracts;
+mod exit;
+mod hex;
+mod interrupt;
+mod output;
+mod progress;
+mod replay;
+mod verbs;
+
+use std::process::ExitCode;
+
+/// Receipts, write sets and instances come and go with each batch; the system's allocator gives their pages back and
+/// fetches them again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    command_line::run()
+}

@@ -1,0 +1,115 @@
+//! The command line: verbs, global options, and how the command ends.
+
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::exit::{EXIT_CODES, Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::output::{Color, Format, Output};
+use crate::verbs::{bench, completions, contract, log, run, state, version};
+
+/// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
+#[derive(Debug, Parser)]
+#[command(name = "phalanx", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// How the result is printed on standard output; everything else goes to standard error
+    #[arg(short, long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
+    output: Format,
+    /// Whether messages are coloured; auto heeds NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Measure what this machine executes, and check the results
+    Bench(bench::BenchArguments),
+    /// Deploy and execute a file of calls, in a data directory that is created or continued
+    Run(run::RunArguments),
+    /// Check, print and export the log of a data directory; nothing on disk changes
+    #[command(subcommand)]
+    Log(log::LogVerb),
+    /// Read the state that the log of a data directory leads to
+    #[command(subcommand)]
+    State(state::StateVerb),
+    /// Look at contract modules
+    #[command(subcommand)]
+    Contract(contract::ContractVerb),
+    /// Print versions
+    Version,
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArguments),
+}
+
+/// The data directory that a verb reads.
+#[derive(Debug, Args)]
+pub(crate) struct DataDirectory {
+    /// Data directory
+    #[arg(long = "data-dir", value_name = "DIR")]
+    pub(crate) path: PathBuf,
+}
+
+/// What verbs share besides their own arguments.
+pub(crate) struct Context {
+    pub(crate) output: Output,
+    pub(crate) interrupt: Interrupt,
+}
+
+/// Runs the command and answers its exit code.
+pub(crate) fn run() -> ExitCode {
+    // Parse errors are coloured too, so this option is read before there is anything to parse.
+    let color = color_asked();
+    let choice = match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    let parsed = CommandLine::command().color(choice).try_get_matches();
+    let CommandLine { global, verb } = match parsed.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
+        Ok(command_line) => command_line,
+        // Help and version are such errors too; clap knows their stream and exit code (2 for wrong usage).
+        Err(error) => error.exit(),
+    };
+    let output = Output::new(global.output, color);
+    let ended = Interrupt::listen()
+        .map_err(|error| Failure::failed(format_args!("signals: {error}"), "this is a fault of the system: report it"))
+        .and_then(|interrupt| execute(&verb, &Context { output, interrupt }));
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if failure.exit != Exit::Ok {
+                output.fail(&failure);
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Bench(arguments) => bench::execute(arguments, context),
+        Verb::Run(arguments) => run::execute(arguments, context),
+        Verb::Log(verb) => log::execute(verb, context),
+        Verb::State(verb) => state::execute(verb, context),
+        Verb::Contract(verb) => contract::execute(verb, context),
+        Verb::Version => version::execute(context),
+        Verb::Completions(arguments) => completions::execute(arguments, context),
+    }
+}
+
+fn color_asked() -> Color {
+    let arguments: Vec<String> = env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let joined = arguments.iter().filter_map(|argument| argument.strip_prefix("--color="));
+    let split = arguments.windows(2).filter(|pair| pair[0] == "--color").map(|pair| &*pair[1]);
+    joined.chain(split).next().and_then(|value| Color::from_str(value, false).ok()).unwrap_or(Color::Auto)
+}

@@ -1,0 +1,9 @@
+//! One file a verb: its arguments, what it does, and its report.
+
+pub(crate) mod bench;
+pub(crate) mod completions;
+pub(crate) mod contract;
+pub(crate) mod log;
+pub(crate) mod run;
+pub(crate) mod state;
+pub(crate) mod version;

@@ -1,0 +1,154 @@
+//! `phalanx run`.
+
+mod check;
+mod report;
+
+use clap::{Args, ValueEnum};
+use phalanx_engine::fs::RealFileSystem;
+use phalanx_engine::limits::BATCH_CALLS_MAX;
+use phalanx_engine::log::{self, Origin};
+use phalanx_engine::{LoggedEngine, LoggedOptions, Options};
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::batches::Batches;
+use crate::calls_file::CallsFile;
+use crate::command_line::{Context, DataDirectory};
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::replay::{log_failure, logged_failure};
+use check::OracleCheck;
+use report::Ran;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    data_directory: DataDirectory,
+    /// The calls: NDJSON, a deploy or a call a line
+    #[arg(long, value_name = "FILE")]
+    calls: PathBuf,
+    /// Calls a batch
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = batch_size)]
+    batch_size: usize,
+    /// Threads; this version executes on one, results never depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    workers: Option<u32>,
+    /// How calls are scheduled; results never depend on it
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: Mode,
+    /// Execute the same batches in the oracle too, and compare receipts, write sets and digests
+    #[arg(long)]
+    check: bool,
+    /// Print why calls failed, where a contract or a refused module says it, and which arguments fit no ABI
+    #[arg(long)]
+    explain: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Mode {
+    /// The mode that suits: serial in this version
+    Auto,
+    /// One call after the other on one core
+    Serial,
+    /// Not in this version
+    Pipe,
+    /// Not in this version
+    Optimistic,
+    /// Not in this version
+    Hinted,
+}
+
+fn batch_size(text: &str) -> Result<usize, String> {
+    let size: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    match (1..=BATCH_CALLS_MAX).contains(&size) {
+        true => Ok(size),
+        false => Err(format!("a batch has 1 to {BATCH_CALLS_MAX} calls")),
+    }
+}
+
+pub(crate) fn execute(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
+    check_mode(arguments.mode)?;
+    let text = fs::read(&arguments.calls).map_err(|error| {
+        Failure::usage(format_args!("{}: {error}", arguments.calls.display()), "name a file of calls")
+    })?;
+    let directory = arguments.calls.parent().unwrap_or(Path::new(""));
+    let file = CallsFile::parse(&text, directory).map_err(|bad| {
+        Failure::usage(
+            format_args!("{}: {bad}", arguments.calls.display()),
+            "a line is {\"deploy\": {wasm, name, sender}} or {\"call\": {contract, method, sender, args, gas?}}; nothing ran",
+        )
+    })?;
+    run(arguments, &file, context)
+}
+
+fn check_mode(mode: Mode) -> Result<(), Failure> {
+    match mode {
+        Mode::Auto | Mode::Serial => Ok(()),
+        Mode::Pipe | Mode::Optimistic | Mode::Hinted => Err(Failure::usage(
+            format_args!("mode {mode:?} is not in this version, which executes serially").to_string().to_lowercase(),
+            "leave --mode out, or say --mode serial",
+        )),
+    }
+}
+
+fn run(arguments: &RunArguments, file: &CallsFile<'_>, context: &Context) -> Result<Exit, Failure> {
+    let path = &arguments.data_directory.path;
+    let started = Instant::now();
+    let mut check = arguments.check.then(|| OracleCheck::after_log(path)).transpose()?;
+    let options = LoggedOptions {
+        engine: Options::default(),
+        log: log::Options { salt: salt(), ..log::Options::default() },
+        chain_id: [0; 32],
+        receipts: true,
+    };
+    let (logged, opened) =
+        LoggedEngine::open(Arc::new(RealFileSystem), path, options).map_err(|error| logged_failure(&error))?;
+    if let Origin::Cut(tail) = &opened.origin {
+        context.output.warn(&tail.to_string());
+    }
+    context.interrupt.hold();
+    let progress = Progress::of_calls(file.lines.len() as u64);
+    let mut ran = Ran::new(arguments.explain);
+    let mut batches = Batches::new(file, arguments.batch_size);
+    while !context.interrupt.asked() {
+        let height = logged.engine().height() + 1;
+        let next = batches.next(height, logged.engine()).map_err(|error| {
+            Failure::failed(format_args!("height {height}: {error}"), "make the line's arguments or module smaller")
+        })?;
+        let Some(cut) = next else { break };
+        let executed = logged.execute(cut.bytes.clone()).map_err(|error| logged_failure(&error))?;
+        ran.add(&cut, &executed);
+        progress.at(ran.calls());
+        if let Some(check) = &mut check
+            && !check.height(&cut.bytes, &executed)?
+        {
+            break;
+        }
+    }
+    ran.interrupted = context.interrupt.asked();
+    let engine = logged.engine();
+    let (height, log_digest, state_digest) = (engine.height(), engine.digest(), engine.state_digest());
+    logged.wait_durable(height).and_then(|()| logged.close()).map_err(|error| log_failure(&error))?;
+    drop(progress);
+    let difference = check.and_then(|check| check.finish(&state_digest));
+    let exit = match (&difference, ran.interrupted) {
+        (Some(_), _) => Exit::Mismatch,
+        (None, true) => Exit::Interrupted,
+        (None, false) => Exit::Ok,
+    };
+    let checked = arguments.check.then_some(difference);
+    context.output.print(&ran.finish(height, &log_digest, &state_digest, checked, started.elapsed()))?;
+    Ok(exit)
+}
+
+/// A number that nobody knows who writes a calls file: no batch can hold what looks like a record of this log.
+fn salt() -> [u8; 16] {
+    let random = || RandomState::new().hash_one(0).to_le_bytes();
+    let mut salt = [0; 16];
+    salt[..8].copy_from_slice(&random());
+    salt[8..].copy_from_slice(&random());
+    salt
+}

@@ -1,0 +1,164 @@
+//! What `phalanx run` tells when it is done.
+
+use phalanx_engine::{Digest, Executed, Outcome};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::check::Difference;
+use crate::batches::CutBatch;
+use crate::hex::hex;
+use crate::output::{Integer, Report, as_hex, print_rows};
+
+/// Counts while a run goes on.
+pub(super) struct Ran {
+    outcomes: [u64; Outcome::ALL.len()],
+    batches: u64,
+    gas_used: u64,
+    json_arguments: u64,
+    /// Texts, if they are asked for.
+    explanations: Option<Vec<Explanation>>,
+    pub(super) interrupted: bool,
+}
+
+#[derive(Serialize)]
+struct Explanation {
+    height: Integer,
+    call: u32,
+    text: String,
+}
+
+/// The report: counts are of this run, digests and height of the data directory.
+#[derive(Serialize)]
+pub(super) struct RunReport {
+    height: Integer,
+    calls: Integer,
+    #[serde(serialize_with = "by_name")]
+    outcomes: [u64; Outcome::ALL.len()],
+    batches: Integer,
+    gas_used: Integer,
+    /// Calls whose arguments fit no ABI entry and were sent as JSON.
+    json_arguments: Integer,
+    #[serde(serialize_with = "as_hex")]
+    log_digest: Digest,
+    #[serde(serialize_with = "as_hex")]
+    state_digest: Digest,
+    mode: &'static str,
+    /// With `--check`: whether the oracle agrees.
+    oracle_match: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<Difference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanations: Option<Vec<Explanation>>,
+    interrupted: bool,
+    elapsed_seconds: f64,
+}
+
+impl Ran {
+    pub(super) fn new(explain: bool) -> Ran {
+        Ran {
+            outcomes: [0; Outcome::ALL.len()],
+            batches: 0,
+            gas_used: 0,
+            json_arguments: 0,
+            explanations: explain.then(Vec::new),
+            interrupted: false,
+        }
+    }
+
+    /// Calls so far.
+    pub(super) fn calls(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// Counts a batch.
+    pub(super) fn add(&mut self, cut: &CutBatch, executed: &Executed) {
+        for receipt in executed.receipts() {
+            self.outcomes[usize::from(receipt.outcome().code())] += 1;
+            self.gas_used += receipt.gas_used();
+        }
+        self.batches += 1;
+        self.json_arguments += cut.misfits.len() as u64;
+        if let Some(explanations) = &mut self.explanations {
+            let height = Integer(executed.height());
+            let misfits = cut.misfits.iter().map(|(call, why)| (*call, format!("arguments sent as JSON: {why}")));
+            let texts = misfits.chain(executed.explanations().iter().cloned());
+            let from = explanations.len();
+            explanations.extend(texts.map(|(call, text)| Explanation { height, call, text }));
+            explanations[from..].sort_by_key(|explanation| explanation.call);
+        }
+    }
+
+    /// The report. `checked`: the difference that a check found, if one was asked for.
+    pub(super) fn finish(
+        self,
+        height: u64,
+        log_digest: &Digest,
+        state_digest: &Digest,
+        checked: Option<Option<Difference>>,
+        elapsed: Duration,
+    ) -> RunReport {
+        RunReport {
+            height: Integer(height),
+            calls: Integer(self.calls()),
+            outcomes: self.outcomes,
+            batches: Integer(self.batches),
+            gas_used: Integer(self.gas_used),
+            json_arguments: Integer(self.json_arguments),
+            log_digest: *log_digest,
+            state_digest: *state_digest,
+            mode: "serial",
+            oracle_match: checked.as_ref().map(Option::is_none),
+            difference: checked.flatten(),
+            explanations: self.explanations,
+            interrupted: self.interrupted,
+            elapsed_seconds: elapsed.as_secs_f64(),
+        }
+    }
+}
+
+/// Outcomes that occurred, by name, in the order of their codes.
+fn by_name<S: Serializer>(outcomes: &[u64; Outcome::ALL.len()], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    for (outcome, count) in Outcome::ALL.iter().zip(outcomes).filter(|(_, count)| **count > 0) {
+        map.serialize_entry(outcome.name(), &Integer(*count))?;
+    }
+    map.end()
+}
+
+impl Report for RunReport {
+    const SCHEMA: &'static str = "phalanx.run/1";
+
+    fn print_human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut rows = vec![
+            ("height", self.height.0.to_string()),
+            ("batches", self.batches.0.to_string()),
+            ("calls", self.calls.0.to_string()),
+        ];
+        let occurred = Outcome::ALL.iter().zip(self.outcomes).filter(|(_, count)| *count > 0);
+        rows.extend(occurred.map(|(outcome, count)| (outcome.name(), count.to_string())));
+        rows.extend([
+            ("gas used", self.gas_used.0.to_string()),
+            ("log digest", hex(&self.log_digest)),
+            ("state digest", hex(&self.state_digest)),
+            ("elapsed", format!("{:.3} s", self.elapsed_seconds)),
+        ]);
+        match self.oracle_match {
+            Some(true) => rows.push(("oracle", "agrees".to_owned())),
+            Some(false) => rows.push(("oracle", "differs".to_owned())),
+            None => {}
+        }
+        print_rows(out, &rows)?;
+        if let Some(difference) = &self.difference {
+            writeln!(out, "first difference: {difference}")?;
+        }
+        for Explanation { height, call, text } in self.explanations.iter().flatten() {
+            writeln!(out, "height {} call {call}: {}", height.0, text.escape_debug())?;
+        }
+        match self.interrupted {
+            true => writeln!(out, "interrupted: the calls counted here are done and durable"),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The command as a user runs it: the built binary, its streams, exit codes and files.
+
+mod command;
+mod damage;
+mod interrupt;
+mod misuse;
+mod reports;
+mod run;
+mod workload;
