@@ -4,7 +4,7 @@
 //! blake3("phalanx/contract" | deployer | salt | code hash). State under the system contract: key 0 | id holds
 //! the [`DeployRecord`], key 1 | code hash the module.
 
-use crate::batch::{Address, CallRef};
+use crate::batch::{Address, Call, CallRef, SYSTEM_CONTRACT};
 use crate::digest::Digest;
 use crate::gas;
 use crate::limits::MODULE_BYTES_MAX;
@@ -34,6 +34,39 @@ pub fn contract_id(deployer: &Address, salt: &[u8; 32], module: &[u8]) -> Addres
     hasher.update(salt);
     hasher.update(blake3::hash(module).as_bytes());
     *hasher.finalize().as_bytes()
+}
+
+/// A deploy to be put into a batch.
+pub struct Deployment {
+    sender: Address,
+    contract: Address,
+    arguments: Vec<u8>,
+    gas_limit: u64,
+}
+
+impl Deployment {
+    /// Deploys `module` (Wasm, at most [`MODULE_BYTES_MAX`] bytes) as `sender`; another salt makes another contract of it.
+    pub fn new(sender: Address, salt: [u8; 32], module: &[u8]) -> Self {
+        Self {
+            sender,
+            contract: contract_id(&sender, &salt, module),
+            arguments: deploy_arguments(&salt, module),
+            gas_limit: deploy_gas(module.len()),
+        }
+    }
+
+    /// The call that deploys.
+    pub fn call(&self) -> Call<'_> {
+        // More than a call may have: its receipt says so.
+        let gas_limit = u32::try_from(self.gas_limit).unwrap_or(u32::MAX);
+        let Self { sender, arguments, .. } = self;
+        Call { contract: SYSTEM_CONTRACT, method: "deploy", sender: *sender, arguments, gas_limit }
+    }
+
+    /// Id of the contract, which can be called from the next height on.
+    pub fn contract(&self) -> Address {
+        self.contract
+    }
 }
 
 /// Arguments of `deploy`.

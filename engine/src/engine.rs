@@ -127,6 +127,12 @@ impl Executed {
     }
 }
 
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
+}
+
 impl Engine {
     /// An engine with an empty state, at height 0.
     pub fn new(options: Options) -> Self {

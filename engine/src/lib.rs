@@ -25,7 +25,7 @@ mod wasm;
 mod write_set;
 
 pub use batch::{Address, Batch, BatchBuilder, BatchBytes, Call, CallRef, SYSTEM_CONTRACT};
-pub use deploy::{contract_id, deploy_arguments, deploy_gas, upgrade_arguments};
+pub use deploy::{Deployment, contract_id, deploy_arguments, deploy_gas, upgrade_arguments};
 pub use digest::{Digest, PROTOCOL_VERSION, Roots};
 pub use engine::{Engine, Executed, Options};
 pub use error::{BatchError, EngineError};

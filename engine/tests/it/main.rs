@@ -2,4 +2,5 @@
 
 mod equivalence;
 mod generate;
+mod readme;
 mod token;
