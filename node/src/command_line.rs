@@ -20,13 +20,16 @@ pub(crate) struct CommandLine {
     verb: Verb,
 }
 
+/// Heading of the options that every verb takes.
+const GLOBAL: &str = "Global options";
+
 #[derive(Debug, Args)]
 struct Global {
     /// How the result is printed on standard output; everything else goes to standard error
-    #[arg(short, long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
+    #[arg(short, long, global = true, value_enum, default_value = "human", value_name = "FORMAT", help_heading = GLOBAL)]
     output: Format,
     /// Whether messages are coloured; auto heeds NO_COLOR and CLICOLOR_FORCE
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = GLOBAL)]
     color: Color,
 }
 
