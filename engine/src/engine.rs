@@ -26,13 +26,16 @@ pub struct Options {
     /// Instances that the engine keeps for reuse. Each costs up to 16 MiB of memory and its share of address space; a
     /// call that finds none makes one, in about 20 µs. Results never depend on it.
     pub instances: usize,
+    /// After every this many calls an instance's whole memory is compared with its image, and a difference stops the
+    /// engine. 1 looks after every call and costs microseconds each; at the default it cannot be measured.
+    pub pristine_check_calls: u64,
     /// A clock for [`Executed::stages`]. Without one, stages are not timed. Results never depend on it.
     pub clock: Option<Clock>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hash_seed: HashSeed::Random, instances: 1_000, clock: None }
+        Self { hash_seed: HashSeed::Random, instances: 1_000, pristine_check_calls: 1 << 16, clock: None }
     }
 }
 
@@ -140,7 +143,7 @@ impl Engine {
             core: Mutex::new(Core {
                 state: Some(Box::new(State::new(options.hash_seed, CALL_WRITES_MAX))),
                 registry: Registry::new(),
-                pool: InstancePool::new(options.instances.max(1)),
+                pool: InstancePool::new(options.instances.max(1), options.pristine_check_calls.max(1)),
                 height: 0,
                 time_ms: 0,
                 digest: Digest::default(),

@@ -12,9 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wasmtime::{Store, Trap, TypedFunc};
 
-/// One call in this many also compares the instance's whole memory with its image; a difference stops the engine.
-const PRISTINE_CHECK_CALLS: u64 = 1 << 16;
-
 /// Instances alive in the process, over all engines and the oracle.
 static LIVE: AtomicU32 = AtomicU32::new(0);
 
@@ -93,6 +90,7 @@ impl Instance {
         method: usize,
         frame: &mut Option<Box<Frame>>,
         gas: u64,
+        check_calls: u64,
     ) -> Result<(Outcome, i64, bool), String> {
         if self.methods[method].is_none() {
             self.find_method(code, method)?;
@@ -128,16 +126,10 @@ impl Instance {
         let dirty = host.guest.reset(&self.image, trapped);
         let left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
         self.calls += 1;
-        if reusable && self.calls % PRISTINE_CHECK_CALLS == 0 && !host.guest.is_pristine(&self.image) {
+        if reusable && self.calls % check_calls == 0 && !host.guest.is_pristine(&self.image) {
             return Err("an instance was not pristine after its reset".into());
         }
         Ok((outcome, left, reusable))
-    }
-
-    /// Whether memory and marks are as instantiation left them, for tests.
-    #[cfg(test)]
-    pub(crate) fn is_pristine(&self) -> bool {
-        self.store.data().guest.is_pristine(&self.image)
     }
 }
 
@@ -148,6 +140,7 @@ pub(crate) struct InstancePool {
     alive: usize,
     clock: u64,
     limit: usize,
+    check_calls: u64,
 }
 
 struct Used {
@@ -156,9 +149,9 @@ struct Used {
 }
 
 impl InstancePool {
-    /// A pool of at most `limit` instances.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { instances: Vec::new(), alive: 0, clock: 0, limit }
+    /// A pool of at most `limit` instances, each of whose `check_calls`-th calls is followed by a look at all its memory.
+    pub(crate) fn new(limit: usize, check_calls: u64) -> Self {
+        Self { instances: Vec::new(), alive: 0, clock: 0, limit, check_calls }
     }
 
     /// Calls a method of the code with this number.
@@ -178,8 +171,9 @@ impl InstancePool {
         if gas_limit < entry_gas {
             return Ok(Invocation { outcome: Outcome::OutOfGas, gas_used: gas_limit });
         }
+        let check_calls = self.check_calls;
         let instance = self.instance(number, code)?;
-        let (outcome, left, reusable) = instance.call(code, method, frame, gas_limit - entry_gas)?;
+        let (outcome, left, reusable) = instance.call(code, method, frame, gas_limit - entry_gas, check_calls)?;
         if !reusable {
             self.evict(number);
         }

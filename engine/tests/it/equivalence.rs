@@ -57,7 +57,12 @@ fn report(covered: &Covered) {
 
 fn engine(seed: u64) -> Engine {
     // Few instances, so that eviction and re-making happen all the time.
-    Engine::new(Options { hash_seed: HashSeed::Fixed(seed), instances: 3, ..Options::default() })
+    Engine::new(Options {
+        hash_seed: HashSeed::Fixed(seed),
+        instances: 3,
+        pristine_check_calls: 7,
+        ..Options::default()
+    })
 }
 
 fn episode(seed: u64, batches: u64, covered: &mut Covered) {

@@ -106,6 +106,19 @@ impl Generator {
         batch.finish()
     }
 
+    /// A batch of attacks and scripts alone.
+    pub(crate) fn batch_of_attacks(&mut self, height: u64) -> BatchBytes {
+        if height == 1 {
+            return self.batch(1);
+        }
+        let mut batch = BatchBuilder::new(height, 1_000 * height);
+        while batch.len() < 500 {
+            let call = if self.chance(0.5) { self.attack() } else { self.script_call() };
+            self.push(&mut batch, &call);
+        }
+        batch.finish()
+    }
+
     fn push(&mut self, batch: &mut BatchBuilder, call: &Owned) {
         let call = Call {
             contract: call.contract,

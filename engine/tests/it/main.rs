@@ -2,5 +2,6 @@
 
 mod equivalence;
 mod generate;
+mod isolation;
 mod readme;
 mod token;
