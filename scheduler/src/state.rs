@@ -69,6 +69,10 @@ struct Branch {
     ends: Vec<u32>,
 }
 
+/// A key's hash, for [`State::prefetch`].
+#[derive(Clone, Copy, Debug)]
+pub struct PrefetchHash(u64);
+
 /// A call wrote more keys than it may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooManyWrites;
@@ -217,11 +221,17 @@ impl State {
         if descending { step(&mut stored.rev(), &mut own.rev()) } else { step(&mut stored, &mut own) }
     }
 
-    /// Asks the processor for the lines of a key that a later call will probably want.
+    /// What [`State::prefetch`] takes of a key.
     #[inline]
-    pub fn prefetch(&self, contract: ContractIndex, key: &[u8]) {
-        let key = self.hasher.key(contract, key, false);
-        self.partitions[owner(key.hash)].prefetch(key.hash);
+    pub fn prefetch_hash(&self, contract: ContractIndex, key: &[u8]) -> PrefetchHash {
+        PrefetchHash(self.hasher.key(contract, key, false).hash)
+    }
+
+    /// Asks the processor for the lines of keys that later calls will probably want.
+    pub fn prefetch(&self, hashes: &[PrefetchHash]) {
+        for &PrefetchHash(hash) in hashes {
+            self.partitions[owner(hash)].prefetch(hash);
+        }
     }
 
     /// Keys that the running call has written.
