@@ -164,32 +164,26 @@ impl Engine {
     /// [`EngineError::Batch`]: the batch is refused whole. [`EngineError::Stopped`]: a fault of ours; the engine refuses
     /// everything from then on.
     pub fn execute_batch(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, EngineError> {
-        let clock = StageClock::start(self.clock);
-        self.execute(&Batch::decode(bytes)?, clock)
+        let (batch, clock) = self.decode(bytes)?;
+        self.execute(&batch, clock)
     }
 
-    /// As [`Engine::execute_batch`], for a batch that is decoded already.
-    ///
-    /// # Errors
-    /// See there.
-    pub fn execute_decoded(&self, batch: &Batch) -> Result<Executed, EngineError> {
-        self.execute(batch, StageClock::start(self.clock))
+    /// Decodes a batch on the clock of its stages, and checks that it comes next.
+    pub(crate) fn decode(&self, bytes: impl Into<BatchBytes>) -> Result<(Batch, StageClock), EngineError> {
+        let mut clock = StageClock::start(self.clock);
+        let batch = Batch::decode(bytes)?;
+        self.core.lock().check(&batch)?;
+        clock.lap(Stage::Decode);
+        Ok((batch, clock))
     }
 
-    /// Whether a batch could be executed now: height and time follow the last committed ones.
-    ///
-    /// # Errors
-    /// What [`Engine::execute_batch`] would answer.
-    pub fn check(&self, batch: &Batch) -> Result<(), EngineError> {
-        self.core.lock().check(batch)
-    }
-
-    fn execute(&self, batch: &Batch, mut clock: StageClock) -> Result<Executed, EngineError> {
+    /// Executes a decoded batch. What passed on the clock since then is nobody's stage.
+    pub(crate) fn execute(&self, batch: &Batch, mut clock: StageClock) -> Result<Executed, EngineError> {
         let mut core = self.core.lock();
         core.check(batch)?;
         core.discard();
         let buffers = self.buffers.lock().pop().unwrap_or_default();
-        clock.lap(Stage::Decode);
+        clock.skip();
         let running = &mut *core;
         let executed = self.workers.install(|| running.execute(batch, buffers, clock, &self.buffers));
         if let Err(EngineError::Stopped(fault)) = &executed {
