@@ -1,7 +1,7 @@
 //! The facade: what a ledger node embeds.
 
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
-use crate::deploy::{Change, module_key, record_key};
+use crate::deploy::{Change, MODULE_SLOT, module_key, record_key};
 use crate::digest::{Digest, Roots, batch_digest, root};
 use crate::error::{BatchError, EngineError};
 use crate::execute::{BatchExecutor, Finished};
@@ -13,6 +13,7 @@ use crate::state_root::state_root;
 use crate::threads;
 use crate::wasm::{Code, InstancePool};
 use crate::write_set::{self, WriteSet};
+use core::cmp::Ordering;
 use parking_lot::Mutex;
 use phalanx_scheduler::{CallIndex, ContractIndex, HashSeed, State, Write, execute_serial};
 use rayon::ThreadPool;
@@ -367,11 +368,18 @@ fn write_runs(
         for write in state.last_writes(CallIndex(call as u32)) {
             of_call.push(write);
         }
+        let before = |a: &Write<'_>, b: &Write<'_>| match a.contract == b.contract {
+            true => a.key.cmp(b.key),
+            false => registry.id(a.contract).cmp(registry.id(b.contract)),
+        };
         match &mut of_call[..] {
             [] | [_] => {}
-            writes => {
-                writes.sort_unstable_by(|a, b| (registry.id(a.contract), a.key).cmp(&(registry.id(b.contract), b.key)))
+            [first, second] => {
+                if before(first, second) == Ordering::Greater {
+                    core::mem::swap(first, second);
+                }
             }
+            writes => writes.sort_unstable_by(before),
         }
         let called = called[batch.call(call).target()];
         for write in &of_call {
@@ -383,7 +391,7 @@ fn write_runs(
                     contract: other.then(|| registry.id(write.contract)),
                     key: write.key,
                     value: write.value,
-                    module: write.contract == SYSTEM_INDEX && write.key[0] == module_key(&[0; 32])[0],
+                    module: write.contract == SYSTEM_INDEX && write.key[0] == MODULE_SLOT,
                 },
             );
         }

@@ -10,9 +10,13 @@ use crate::hash::{HashSeed, KeyHasher, OWNERS, owner};
 use crate::journal::{Journal, NO_SLOT};
 use crate::key::{CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
 use crate::partition::Partition;
+use crate::prefetch::prefetch;
 use crate::slot::{placed, value_bytes, value_place};
 use crate::value::{INLINE_VALUE_BYTES, ValueTag};
 use core::ops::{Bound, ControlFlow};
+
+/// How many writes ahead of the one that is listed its version is asked for.
+const WRITES_PREFETCH: usize = 24;
 
 const OWNER_SHIFT: u32 = 32 - OWNERS.trailing_zeros();
 
@@ -363,6 +367,12 @@ impl State {
         let ends = &self.branch.ends;
         let first = if call.0 == 0 { 0 } else { ends[call.0 as usize - 1] };
         let writes = &self.branch.writes[first as usize..ends[call.0 as usize] as usize];
+        // The versions were written a batch ago and have left the near caches.
+        if let Some(&ahead) = self.branch.writes.get(first as usize + WRITES_PREFETCH) {
+            let version = &raw const self.branch.versions[ahead as usize];
+            prefetch(version);
+            prefetch(version.cast::<u8>().wrapping_add(64));
+        }
         writes
             .iter()
             .map(|&number| &self.branch.versions[number as usize])
