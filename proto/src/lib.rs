@@ -1,8 +1,8 @@
 //! Protobuf types of Phalanx: what crosses a wire.
 //!
-//! The source is `phalanx/v1/types.proto` in this crate, whose comments are the docs of [`v1`]. The messages carry values
-//! and are not what is hashed or logged: protobuf has no canonical form. This crate knows nothing of the engine; whoever
-//! serves the messages converts them, and refuses what has a wrong length or passes a limit.
+//! The source is `phalanx/v1/types.proto` in this crate, whose comments are the docs of [`v1`]. The messages carry
+//! values and are not what is hashed or logged: protobuf has no canonical form. This crate knows nothing of the engine;
+//! whoever serves the messages converts them, and refuses what has a wrong length or passes a limit.
 //!
 //! ```
 //! use phalanx_proto::{Message, v1};
@@ -27,5 +27,5 @@ pub mod v1 {
 pub use prost::bytes::Bytes;
 pub use prost::{DecodeError, Message};
 
-/// An encoded `google.protobuf.FileDescriptorSet` of all files of this crate, comments included: what reflection serves.
+/// An encoded `google.protobuf.FileDescriptorSet` of all files of this crate, comments included, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/file_descriptor_set.bin"));

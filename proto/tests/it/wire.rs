@@ -116,3 +116,10 @@ fn a_success_is_written_and_its_absence_is_seen() {
     assert_eq!(unknown.outcome, Some(200));
     assert!(v1::Outcome::try_from(200).is_err());
 }
+
+#[test]
+fn what_is_decoded_shares_the_memory_of_the_message() {
+    let sent = Bytes::from(batch().0.encode_to_vec());
+    let arrived = v1::Batch::decode(sent.clone()).expect("it was encoded just now");
+    assert!(sent.as_ptr_range().contains(&arrived.calls[0].arguments.as_ptr()));
+}
