@@ -234,11 +234,13 @@ impl Executor for BatchExecutor<'_> {
         let frame = self.frame.as_mut().expect("a call gives its frame back");
         let state = frame.state.take().expect("a call gives the state back");
         let keep = outcome == Outcome::Ok;
-        if keep && let Target::Method(method) = &mut self.targets[self.batch.call(index.0 as usize).target()] {
-            if !method.learned {
-                method.patterns = KeyPatterns::learn(&self.batch.call(index.0 as usize), state.written_keys());
-                method.learned = true;
-            }
+        let call = self.batch.call(index.0 as usize);
+        if keep
+            && let Target::Method(method) = &mut self.targets[call.target()]
+            && !method.learned
+        {
+            method.patterns = KeyPatterns::learn(&call, state.written_keys());
+            method.learned = true;
         }
         (state, if keep { Verdict::Keep } else { Verdict::Drop })
     }

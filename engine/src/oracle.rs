@@ -500,7 +500,6 @@ fn delta(caller: &mut Caller<'_, Run>, sign: Sign, key: (i32, i32), words: [i64;
     Ok(1)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the host function has these")]
 fn scan(
     caller: &mut Caller<'_, Run>,
     start: (i32, i32),
