@@ -4,6 +4,7 @@
 
 mod crash;
 mod faults;
+mod golden;
 mod open;
 mod support;
 mod verify;

@@ -181,6 +181,7 @@ pub(crate) fn flipped(fs: &FaultyFileSystem, path: &Path, offset: usize) -> Faul
 }
 
 /// Seed of the random tests.
+#[expect(clippy::disallowed_methods, reason = "which crashes are tried is not a result")]
 pub(crate) fn seed() -> u64 {
     std::env::var("PHALANX_TEST_SEED").map_or(20_261_123, |seed| seed.parse().expect("a number"))
 }
