@@ -3,5 +3,6 @@
 mod equivalence;
 mod generate;
 mod isolation;
+mod logged;
 mod readme;
 mod token;

@@ -1,0 +1,10 @@
+//! The engine with its log: crashes, refusing disks, damage, and a log of an earlier day.
+//!
+//! `PHALANX_TEST_SEED` chooses which unsynced sectors survive a crash. A failure prints it.
+
+mod crash;
+mod faults;
+mod golden;
+mod open;
+mod support;
+mod verify;
