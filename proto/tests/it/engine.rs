@@ -159,7 +159,8 @@ fn execute_and_cross(engine: &Engine, calls: &[Call<'_>]) -> v1::HeightRecord {
     }
     let batch = Batch::decode(builder.finish()).expect("the builder made it");
     let previous = engine.digest();
-    let executed = engine.commit(engine.execute_batch(batch.bytes().clone()).expect("it executes")).expect("it is the last one");
+    let executed =
+        engine.commit(engine.execute_batch(batch.bytes().clone()).expect("it executes")).expect("it is the last one");
 
     let sent = Bytes::from(record(&executed, &batch, previous).encode_to_vec());
     let arrived = v1::HeightRecord::decode(sent).expect("it was encoded just now");
