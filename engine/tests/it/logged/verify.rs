@@ -1,14 +1,16 @@
 //! `verify_log` finds what is wrong, says where, and changes nothing.
 
 use super::support::{
-    Expected, HEIGHTS, data, digest, expected, files, flipped, genesis, log_files, open, options, place_receipts,
-    receipt_files, remove_receipts, shared, written,
+    Expected, HEIGHTS, data, digest, execute_to, expected, files, flipped, genesis, log_files, open, options,
+    place_receipts, receipt_files, remove_receipts, shared, written,
 };
 use phalanx_engine::fs::FileSystem;
 use phalanx_engine::fs::faulty::FaultyFileSystem;
 use phalanx_engine::log::receipts::ReceiptSegments;
 use phalanx_engine::log::{Log, LogError, LogReader, Record, Seal};
-use phalanx_engine::{LoggedEngine, LoggedError, VerifiedLog, verify_log};
+use phalanx_engine::{BatchBuilder, LoggedEngine, LoggedError, LoggedOptions, VerifiedLog, verify_log};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Verifies, and checks that nothing was changed or even tried.
 fn verify(fs: &FaultyFileSystem) -> Result<VerifiedLog, LoggedError> {
@@ -24,7 +26,7 @@ fn verify(fs: &FaultyFileSystem) -> Result<VerifiedLog, LoggedError> {
 }
 
 /// The damaged file and the height that the error names.
-fn damaged(fs: &FaultyFileSystem) -> (std::path::PathBuf, u64) {
+fn damaged(fs: &FaultyFileSystem) -> (PathBuf, u64) {
     match verify(fs) {
         Err(LoggedError::Log(LogError::Damaged(damage))) => (damage.file, damage.height),
         Err(error) => panic!("another error: {error}"),
@@ -121,7 +123,7 @@ fn a_logged_batch_that_cannot_be_executed_is_named() {
     let fs = FaultyFileSystem::new();
     let (log, _) = Log::open(shared(&fs), data(), genesis(), options().log).expect("opens");
     log.append_input(1, 0, expected()[0].batch.shared()).expect("follows");
-    log.append_input(2, 0, std::sync::Arc::new(vec![9; 40])).expect("the log does not look into batches");
+    log.append_input(2, 0, Arc::new(vec![9; 40])).expect("the log does not look into batches");
     log.close().expect("closes");
     let fs = fs.restart();
     for error in [verify(&fs).err(), open(&fs).err()] {
@@ -244,17 +246,20 @@ fn receipts_ahead_of_the_log_are_dropped() {
     let fs = torn();
     place_receipts(&fs, 1 << 20);
     let (logged, _) = open(&fs).expect("opens");
+    // What follows is not what was torn, so that receipts of what was would be wrong.
+    let other = BatchBuilder::new(9, 1_000_000).finish();
+    logged.execute(other).expect("follows");
     logged.close().expect("closes");
-    assert_eq!(verify(&fs).expect("intact").receipts, 8);
+    assert_eq!(verify(&fs).expect("intact").receipts, 9);
 }
 
 #[test]
 fn who_keeps_no_receipts_leaves_none() {
     let fs = FaultyFileSystem::new();
-    let without = phalanx_engine::LoggedOptions { receipts: false, ..options() };
+    let without = LoggedOptions { receipts: false, ..options() };
     let (logged, _) = LoggedEngine::open(shared(&fs), data(), without).expect("opens");
-    super::support::execute_to(&logged, 5).expect("no faults");
+    execute_to(&logged, 5).expect("no faults");
     logged.close().expect("closes");
-    assert_eq!(receipt_files(&fs), Vec::<std::path::PathBuf>::new());
+    assert_eq!(receipt_files(&fs), Vec::<PathBuf>::new());
     assert_eq!(verify(&fs).expect("intact").receipts, 0);
 }
