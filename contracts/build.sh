@@ -91,7 +91,7 @@ manifest() {
     printf '  "toolchain": "%s",\n' "$(toolchain)"
     printf '  "linker": "%s",\n' "$(wasm-ld --version | head -n1)"
     printf '  "packages": %s,\n' "$(dpkg-query -W -f '${Package} ${Version}\n' rustc-web rust-web-src lld | sort | json_list)"
-    printf '  "flags": ["%s", "build-std core,panic_abort", "--stack-first", "-zstack-size=16384", ' "$profile"
+    printf '  "flags": ["%s", "build-std core,panic_abort", "--stack-first", "-zstack-size=16384", "--max-memory=1048576", ' "$profile"
     printf '"--remap-path-prefix of the sources, CARGO_HOME and the standard library"],\n'
     printf '  "modules": {\n'
     for contract in "${contracts[@]}"; do

@@ -23,7 +23,7 @@
   (import "phalanx" "sub" (func $sub (param i32 i32 i64 i64 i64 i64 i64 i64) (result i32)))
   (import "phalanx" "emit" (func $emit (param i32 i32 i32 i32)))
   (import "phalanx" "abort" (func $abort (param i32 i32)))
-  (memory (export "memory") 1)
+  (memory (export "memory") 1 16)
   ;; Slot 1 (balances) at 0 and 32; 96 and 128 are for addresses that `mint` compares; 176 is the key of slot 0 (the supply)
   ;; and the code of InsufficientBalance; 192 is an absent balance.
   (data (i32.const 0) "\01")

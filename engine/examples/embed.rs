@@ -5,6 +5,7 @@ use phalanx_engine::{BatchBuilder, Call, Deployment, Engine, Outcome};
 const ISSUER: [u8; 32] = [1; 32];
 const ALICE: [u8; 32] = [2; 32];
 
+/// The whole of it.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::default();
 

@@ -365,6 +365,9 @@ fn decode_targets(data: &[u8], count: usize, end: usize) -> Result<Vec<Target>, 
         let length = usize::from(data[at + 32]);
         limit("method bytes", length as u64, METHOD_BYTES_MAX as u64)?;
         let method = at + 33;
+        if core::str::from_utf8(&data[method..method + length]).is_err() {
+            return Err(BatchError::Malformed { offset: method, what: "a method's name is not UTF-8" });
+        }
         targets.push(Target {
             contract: data[at..at + 32].try_into().expect("32 bytes"),
             method: method as u32..(method + length) as u32,

@@ -14,6 +14,10 @@ use crate::registry::{DeployRecord, SYSTEM_INDEX};
 use crate::wasm::Invocation;
 use phalanx_scheduler::State;
 
+/// Slots of the system contract's state.
+pub(crate) const RECORD_SLOT: u8 = 0;
+pub(crate) const MODULE_SLOT: u8 = 1;
+
 /// The only profile there is: the native interface.
 pub(crate) const NATIVE_PROFILE: u8 = 0;
 const SALT_BYTES: usize = 32;
@@ -86,12 +90,12 @@ pub fn deploy_gas(module_bytes: usize) -> u64 {
 
 /// State key of a contract's deploy record.
 pub(crate) fn record_key(id: &Address) -> [u8; 33] {
-    prefixed(0, id)
+    prefixed(RECORD_SLOT, id)
 }
 
 /// State key of a module.
 pub(crate) fn module_key(hash: &Digest) -> [u8; 33] {
-    prefixed(1, hash)
+    prefixed(MODULE_SLOT, hash)
 }
 
 fn prefixed(slot: u8, rest: &[u8; 32]) -> [u8; 33] {

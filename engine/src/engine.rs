@@ -1,7 +1,7 @@
 //! The facade: what a ledger node embeds.
 
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
-use crate::deploy::{Change, module_key, record_key};
+use crate::deploy::{Change, MODULE_SLOT, module_key, record_key};
 use crate::digest::{Digest, Roots, batch_digest, root};
 use crate::error::{BatchError, EngineError};
 use crate::execute::{BatchExecutor, Finished};
@@ -13,6 +13,7 @@ use crate::state_root::state_root;
 use crate::threads;
 use crate::wasm::{Code, InstancePool};
 use crate::write_set::{self, WriteSet};
+use core::cmp::Ordering;
 use parking_lot::Mutex;
 use phalanx_scheduler::{CallIndex, ContractIndex, HashSeed, State, Write, execute_serial};
 use rayon::ThreadPool;
@@ -164,32 +165,26 @@ impl Engine {
     /// [`EngineError::Batch`]: the batch is refused whole. [`EngineError::Stopped`]: a fault of ours; the engine refuses
     /// everything from then on.
     pub fn execute_batch(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, EngineError> {
-        let clock = StageClock::start(self.clock);
-        self.execute(&Batch::decode(bytes)?, clock)
+        let (batch, clock) = self.decode(bytes)?;
+        self.execute(&batch, clock)
     }
 
-    /// As [`Engine::execute_batch`], for a batch that is decoded already.
-    ///
-    /// # Errors
-    /// See there.
-    pub fn execute_decoded(&self, batch: &Batch) -> Result<Executed, EngineError> {
-        self.execute(batch, StageClock::start(self.clock))
+    /// Decodes a batch on the clock of its stages, and checks that it comes next.
+    pub(crate) fn decode(&self, bytes: impl Into<BatchBytes>) -> Result<(Batch, StageClock), EngineError> {
+        let mut clock = StageClock::start(self.clock);
+        let batch = Batch::decode(bytes)?;
+        self.core.lock().check(&batch)?;
+        clock.lap(Stage::Decode);
+        Ok((batch, clock))
     }
 
-    /// Whether a batch could be executed now: height and time follow the last committed ones.
-    ///
-    /// # Errors
-    /// What [`Engine::execute_batch`] would answer.
-    pub fn check(&self, batch: &Batch) -> Result<(), EngineError> {
-        self.core.lock().check(batch)
-    }
-
-    fn execute(&self, batch: &Batch, mut clock: StageClock) -> Result<Executed, EngineError> {
+    /// Executes a decoded batch. What passed on the clock since then is nobody's stage.
+    pub(crate) fn execute(&self, batch: &Batch, mut clock: StageClock) -> Result<Executed, EngineError> {
         let mut core = self.core.lock();
         core.check(batch)?;
         core.discard();
         let buffers = self.buffers.lock().pop().unwrap_or_default();
-        clock.lap(Stage::Decode);
+        clock.skip();
         let running = &mut *core;
         let executed = self.workers.install(|| running.execute(batch, buffers, clock, &self.buffers));
         if let Err(EngineError::Stopped(fault)) = &executed {
@@ -373,11 +368,18 @@ fn write_runs(
         for write in state.last_writes(CallIndex(call as u32)) {
             of_call.push(write);
         }
+        let before = |a: &Write<'_>, b: &Write<'_>| match a.contract == b.contract {
+            true => a.key.cmp(b.key),
+            false => registry.id(a.contract).cmp(registry.id(b.contract)),
+        };
         match &mut of_call[..] {
             [] | [_] => {}
-            writes => {
-                writes.sort_unstable_by(|a, b| (registry.id(a.contract), a.key).cmp(&(registry.id(b.contract), b.key)))
+            [first, second] => {
+                if before(first, second) == Ordering::Greater {
+                    core::mem::swap(first, second);
+                }
             }
+            writes => writes.sort_unstable_by(before),
         }
         let called = called[batch.call(call).target()];
         for write in &of_call {
@@ -389,7 +391,7 @@ fn write_runs(
                     contract: other.then(|| registry.id(write.contract)),
                     key: write.key,
                     value: write.value,
-                    module: write.contract == SYSTEM_INDEX && write.key[0] == module_key(&[0; 32])[0],
+                    module: write.contract == SYSTEM_INDEX && write.key[0] == MODULE_SLOT,
                 },
             );
         }

@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use crate::stage::{Stage, StageClock};
 use crate::wasm::{Code, Frame, InstancePool, Invocation, TargetContract};
 use core::ops::Range;
-use phalanx_scheduler::{CallIndex, Executor, RUN_CALLS, State, Verdict, prefetch};
+use phalanx_scheduler::{CallIndex, Executor, PrefetchHash, RUN_CALLS, State, Verdict, prefetch};
 use std::sync::Arc;
 
 /// How far ahead of the call whose state is asked for the batch's bytes are asked for.
@@ -234,25 +234,29 @@ impl Executor for BatchExecutor<'_> {
         let frame = self.frame.as_mut().expect("a call gives its frame back");
         let state = frame.state.take().expect("a call gives the state back");
         let keep = outcome == Outcome::Ok;
-        if keep && let Target::Method(method) = &mut self.targets[self.batch.call(index.0 as usize).target()] {
-            if !method.learned {
-                method.patterns = KeyPatterns::learn(&self.batch.call(index.0 as usize), state.written_keys());
-                method.learned = true;
-            }
+        let call = self.batch.call(index.0 as usize);
+        if keep
+            && let Target::Method(method) = &mut self.targets[call.target()]
+            && !method.learned
+        {
+            method.patterns = KeyPatterns::learn(&call, state.written_keys());
+            method.learned = true;
         }
         (state, if keep { Verdict::Keep } else { Verdict::Drop })
     }
 
-    #[inline]
-    fn prefetch(&mut self, index: CallIndex, state: &State) {
-        let call = self.batch.call(index.0 as usize);
-        // The input itself comes from another core or the network; it is asked for some more calls ahead.
-        let record = call.record().as_ptr();
-        prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES));
-        prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES + 64));
-        if let (Target::Method(method), Some(frame)) = (&self.targets[call.target()], &self.frame) {
-            let contract = frame.contracts[method.contract].index;
-            method.patterns.predict(&call, |key| state.prefetch(contract, key));
+    fn predict(&mut self, calls: Range<u32>, state: &State, hashes: &mut Vec<PrefetchHash>) {
+        let Some(frame) = &self.frame else { return };
+        for index in calls {
+            let call = self.batch.call(index as usize);
+            // The input itself comes from another core or the network; it is asked for some more calls ahead.
+            let record = call.record().as_ptr();
+            prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES));
+            prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES + 64));
+            if let Target::Method(method) = &self.targets[call.target()] {
+                let contract = frame.contracts[method.contract].index;
+                method.patterns.predict(&call, |key| hashes.push(state.prefetch_hash(contract, key)));
+            }
         }
     }
 

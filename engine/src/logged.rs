@@ -3,7 +3,7 @@
 //! The input of a batch is handed to the log before it executes, so that its sync runs beside its execution; its seal
 //! rides in the next group. Opening replays: every batch is executed again and its digest compared with its seal.
 
-use crate::batch::{Batch, BatchBytes};
+use crate::batch::BatchBytes;
 use crate::digest::{Digest, PROTOCOL_VERSION};
 use crate::engine::{Engine, Executed, Options};
 use crate::error::EngineError;
@@ -135,10 +135,9 @@ impl LoggedEngine {
     /// # Errors
     /// [`LoggedError::Engine`] with a refused batch changes nothing and logs nothing. After any other failure nothing goes on.
     pub fn execute(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
-        let batch = Batch::decode(bytes).map_err(EngineError::from)?;
-        self.engine.check(&batch)?;
+        let (batch, clock) = self.engine.decode(bytes)?;
         self.log.append_input(batch.height(), 0, batch.bytes().shared())?;
-        let executed = self.engine.commit(self.engine.execute_decoded(&batch)?)?;
+        let executed = self.engine.commit(self.engine.execute(&batch, clock)?)?;
         self.log.append_seal(seal_of(&executed))?;
         self.keep_receipts(&executed)?;
         Ok(executed)

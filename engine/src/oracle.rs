@@ -20,7 +20,7 @@ use phalanx_scheduler::{Delta, Sign};
 use rayon::ThreadPool;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use wasmtime::{Caller, Error, Linker, Memory, Module, Result, Store, Trap};
+use wasmtime::{Caller, Error, InstancePre, Linker, Memory, Module, Result, Store, Trap};
 
 type Key = (Address, Vec<u8>);
 type Map = BTreeMap<Key, Vec<u8>>;
@@ -28,7 +28,7 @@ type Map = BTreeMap<Key, Vec<u8>>;
 /// Executes batches one call at a time.
 pub struct Oracle {
     state: Map,
-    modules: HashMap<Digest, Arc<(Prepared, Module)>>,
+    modules: HashMap<Digest, Arc<(Prepared, InstancePre<Run>)>>,
     linker: Linker<Run>,
     height: u64,
     time_ms: u64,
@@ -241,22 +241,23 @@ impl Oracle {
         self.run(&code.1, method, run, limit, limit - entry)
     }
 
-    fn code(&mut self, hash: &Digest, state: &Map) -> core::result::Result<Arc<(Prepared, Module)>, String> {
+    fn code(&mut self, hash: &Digest, state: &Map) -> core::result::Result<Arc<(Prepared, InstancePre<Run>)>, String> {
         if let Some(code) = self.modules.get(hash) {
             return Ok(Arc::clone(code));
         }
         let module = &state[&(SYSTEM_CONTRACT, module_key(hash).to_vec())];
         let prepared =
             prepare::prepare(module).map_err(|refused| format!("a deployed module is refused: {refused}"))?;
-        let module = Module::new(oracle_engine(), &prepared.wasm).map_err(|error| format!("{error:#}"))?;
-        let code = Arc::new((prepared, module));
+        let ours = |error: Error| format!("{error:#}");
+        let module = Module::new(oracle_engine(), &prepared.wasm).map_err(ours)?;
+        let code = Arc::new((prepared, self.linker.instantiate_pre(&module).map_err(ours)?));
         self.modules.insert(*hash, Arc::clone(&code));
         Ok(code)
     }
 
     fn run(
         &self,
-        module: &Module,
+        module: &InstancePre<Run>,
         method: &str,
         run: Run,
         limit: u64,
@@ -264,7 +265,7 @@ impl Oracle {
     ) -> core::result::Result<Ended, String> {
         let ours = |error: Error| format!("{error:#}");
         let mut store = Store::new(oracle_engine(), run);
-        let instance = self.linker.instantiate(&mut store, module).map_err(ours)?;
+        let instance = module.instantiate(&mut store).map_err(ours)?;
         let control = instance.get_memory(&mut store, prepare::CONTROL_EXPORT).ok_or("no control memory")?;
         let words = control.data_mut(&mut store);
         words[prepare::CONTROL_GAS as usize..][..8].copy_from_slice(&gas.to_le_bytes());
@@ -275,7 +276,11 @@ impl Oracle {
         let words = control.data(&store);
         let left = i64::from_le_bytes(words[prepare::CONTROL_GAS as usize..][..8].try_into().expect("8 bytes"));
         let halt = i32::from_le_bytes(words[prepare::CONTROL_HALT as usize..][..4].try_into().expect("4 bytes"));
-        let dirty = words[CONTROL_DIRTY as usize..].iter().filter(|&&mark| mark != 0).count() as u64;
+        // A store outside of memory marks before it traps, so after a trap the whole map counts.
+        let memory = instance.get_memory(&mut store, prepare::MEMORY_EXPORT).ok_or("no memory")?;
+        let granules = if result.is_ok() { memory.data_size(&store) / 1024 } else { prepare::DIRTY_BYTES as usize };
+        let marks = &control.data(&store)[CONTROL_DIRTY as usize..][..granules];
+        let dirty = marks.iter().filter(|&&mark| mark != 0).count() as u64;
         let left = left - (dirty * gas::DIRTY_GRANULE) as i64;
         let run = store.into_data();
         let outcome = match result {
@@ -445,8 +450,9 @@ fn write(caller: &mut Caller<'_, Run>, at: i32, bytes: &[u8]) -> Result<()> {
     let at = at as u32 as usize;
     memory(caller, prepare::MEMORY_EXPORT).data_mut(&mut *caller)[at..][..bytes.len()].copy_from_slice(bytes);
     let control = memory(caller, prepare::CONTROL_EXPORT);
-    for byte in at..at + bytes.len() {
-        control.data_mut(&mut *caller)[CONTROL_DIRTY as usize + byte / 1024] = 1;
+    if !bytes.is_empty() {
+        let (first, last) = (at / 1024, (at + bytes.len() - 1) / 1024);
+        control.data_mut(&mut *caller)[CONTROL_DIRTY as usize..][first..=last].fill(1);
     }
     Ok(())
 }
@@ -494,7 +500,6 @@ fn delta(caller: &mut Caller<'_, Run>, sign: Sign, key: (i32, i32), words: [i64;
     Ok(1)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the host function has these")]
 fn scan(
     caller: &mut Caller<'_, Run>,
     start: (i32, i32),

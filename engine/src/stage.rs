@@ -74,6 +74,11 @@ impl StageClock {
         }
     }
 
+    /// The time since the last border belongs to no stage.
+    pub(crate) fn skip(&mut self) {
+        self.last = self.clock.map_or(0, |clock| clock());
+    }
+
     pub(crate) fn spent(&self) -> StageNanoseconds {
         self.spent
     }

@@ -1,1 +1,31 @@
-//! Protobuf types of Phalanx.
+//! Protobuf types of Phalanx: what crosses a wire.
+//!
+//! The source is `phalanx/v1/types.proto` in this crate, whose comments are the docs of [`v1`]. The messages carry
+//! values and are not what is hashed or logged: protobuf has no canonical form. This crate knows nothing of the engine;
+//! whoever serves the messages converts them, and refuses what has a wrong length or passes a limit.
+//!
+//! ```
+//! use phalanx_proto::{Message, v1};
+//!
+//! let receipt = v1::Receipt { outcome: Some(v1::Outcome::Ok.into()), gas_used: 676, ..Default::default() };
+//! let bytes = receipt.encode_to_vec();
+//! let read = v1::Receipt::decode(&bytes[..])?;
+//! // `outcome()` would answer `Ok` for a receipt that lacks one, or has one that is not known here.
+//! let outcome = read.outcome.map(v1::Outcome::try_from);
+//! assert_eq!(outcome, Some(Ok(v1::Outcome::Ok)));
+//! # Ok::<(), phalanx_proto::DecodeError>(())
+//! ```
+//!
+//! Every `bytes` field is a [`Bytes`]. Decoded from a [`Bytes`], it shares the memory of the message: copy what is kept
+//! for long, else 32 bytes hold the whole message.
+
+/// Version 1 of the types, package `phalanx.v1`.
+pub mod v1 {
+    include!(concat!(env!("OUT_DIR"), "/phalanx.v1.rs"));
+}
+
+pub use prost::bytes::Bytes;
+pub use prost::{DecodeError, Message};
+
+/// An encoded `google.protobuf.FileDescriptorSet` of all files of this crate, comments included, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/file_descriptor_set.bin"));

@@ -1,7 +1,8 @@
 //! The one seam that turns back: what the scheduler asks of the engine.
 
 use crate::key::CallIndex;
-use crate::state::State;
+use crate::state::{PrefetchHash, State};
+use core::ops::Range;
 
 /// Whether a call's writes are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,8 +19,8 @@ pub trait Executor {
     /// its data, so a borrowed state could not be seen from host functions without unsafe code.
     fn execute(&mut self, call: CallIndex, state: Box<State>) -> (Box<State>, Verdict);
 
-    /// Asks the processor for what `call`, some calls ahead, will probably touch. Only ever a guess.
-    fn prefetch(&mut self, call: CallIndex, state: &State);
+    /// Pushes the hashes ([`State::prefetch_hash`]) of keys that these calls will probably touch. Only ever a guess.
+    fn predict(&mut self, calls: Range<u32>, state: &State, hashes: &mut Vec<PrefetchHash>);
 
     /// The calls before `next` have ended, in one run since the last time; see [`RUN_CALLS`].
     fn end_run(&mut self, next: CallIndex);

@@ -41,4 +41,4 @@ pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};
 pub use prefetch::prefetch;
 pub use serial::execute_serial;
-pub use state::{KeyRange, State, TooManyWrites, Write};
+pub use state::{KeyRange, PrefetchHash, State, TooManyWrites, Write};

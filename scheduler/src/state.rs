@@ -10,9 +10,13 @@ use crate::hash::{HashSeed, KeyHasher, OWNERS, owner};
 use crate::journal::{Journal, NO_SLOT};
 use crate::key::{CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
 use crate::partition::Partition;
+use crate::prefetch::prefetch;
 use crate::slot::{placed, value_bytes, value_place};
 use crate::value::{INLINE_VALUE_BYTES, ValueTag};
 use core::ops::{Bound, ControlFlow};
+
+/// How many writes ahead of the one that is listed its version is asked for.
+const WRITES_PREFETCH: usize = 24;
 
 const OWNER_SHIFT: u32 = 32 - OWNERS.trailing_zeros();
 
@@ -68,6 +72,10 @@ struct Branch {
     /// End of each call's part of `writes`.
     ends: Vec<u32>,
 }
+
+/// A key's hash, for [`State::prefetch`].
+#[derive(Clone, Copy, Debug)]
+pub struct PrefetchHash(u64);
 
 /// A call wrote more keys than it may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -217,11 +225,17 @@ impl State {
         if descending { step(&mut stored.rev(), &mut own.rev()) } else { step(&mut stored, &mut own) }
     }
 
-    /// Asks the processor for the lines of a key that a later call will probably want.
+    /// What [`State::prefetch`] takes of a key.
     #[inline]
-    pub fn prefetch(&self, contract: ContractIndex, key: &[u8]) {
-        let key = self.hasher.key(contract, key, false);
-        self.partitions[owner(key.hash)].prefetch(key.hash);
+    pub fn prefetch_hash(&self, contract: ContractIndex, key: &[u8]) -> PrefetchHash {
+        PrefetchHash(self.hasher.key(contract, key, false).hash)
+    }
+
+    /// Asks the processor for the lines of keys that later calls will probably want.
+    pub fn prefetch(&self, hashes: &[PrefetchHash]) {
+        for &PrefetchHash(hash) in hashes {
+            self.partitions[owner(hash)].prefetch(hash);
+        }
     }
 
     /// Keys that the running call has written.
@@ -353,6 +367,12 @@ impl State {
         let ends = &self.branch.ends;
         let first = if call.0 == 0 { 0 } else { ends[call.0 as usize - 1] };
         let writes = &self.branch.writes[first as usize..ends[call.0 as usize] as usize];
+        // The versions were written a batch ago and have left the near caches.
+        if let Some(&ahead) = self.branch.writes.get(first as usize + WRITES_PREFETCH) {
+            let version = &raw const self.branch.versions[ahead as usize];
+            prefetch(version);
+            prefetch(version.cast::<u8>().wrapping_add(64));
+        }
         writes
             .iter()
             .map(|&number| &self.branch.versions[number as usize])

@@ -154,10 +154,29 @@ fn a_log_without_sync_has_the_same_bytes_dropped_or_written() {
     let dropped = json(shape);
     let written = json(&format!("{shape} --data-dir {}", folder.path().display()));
     assert_eq!(dropped["log_digest"], written["log_digest"]);
+    assert!(std::fs::read_dir(folder.path().join("log")).unwrap().count() > 0);
     assert_eq!((&dropped["sync_ms"], &written["sync_ms"]), (&Value::Null, &Value::Null));
     for report in [dropped, written] {
         let (log, input) =
             (report["log_bytes_per_call"].as_f64().unwrap(), report["input_bytes_per_call"].as_f64().unwrap());
         assert!(log > input && input >= 92.0, "{log} {input}");
     }
+}
+
+#[test]
+fn exit_codes_tell_a_mismatch_from_a_broken_invariant() {
+    let mut report = bench("--accounts 2 --calls 4").unwrap();
+    assert_eq!(report.exit_code(), 0);
+    report.invariant.holds = false;
+    assert_eq!(report.exit_code(), 1);
+    (report.check, report.serial_match) = (Some("oracle"), Some(false));
+    report.mismatch = Some("height 3, call 7: …".into());
+    assert_eq!(report.exit_code(), 5);
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.contains("CHECK FAILED against the oracle: height 3, call 7") && text.contains("total supply BROKEN"),
+        "{text}"
+    );
 }

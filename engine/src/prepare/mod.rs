@@ -35,9 +35,9 @@
 //! - Before a call: writes gas and stack units, clears `halt`.
 //! - In a host function: the base price is charged already, without a check. Subtract the price by length; below zero,
 //!   end the call as out of gas before acting.
-//! - After a call, however it ended: gas below zero is out of gas. The code asks at loops, entries and after calls, so
-//!   that a method may return, trap, or exhaust the stack, with the gas already below zero. Otherwise a trap with `halt`
-//!   = [`HALT_STACK`] is an exhausted stack, and any other trap is the guest's own.
+//! - After a call, however it ended: gas below zero is out of gas, with the whole limit used. The code asks at loops,
+//!   entries and after calls, so that a method may return, trap, or exhaust the stack, with the gas already below zero.
+//!   Otherwise a trap with `halt` = [`HALT_STACK`] is an exhausted stack, and any other trap is the guest's own.
 //! - Between calls: restores, for each granule marked, its 2^[`GRANULE_LOG2`] bytes and [`GRANULE_SLACK_BYTES`] after
 //!   them, and clears the map. Writes of the host itself are its own to mark. The whole map of [`DIRTY_BYTES`] is to be
 //!   cleared after a trap, as a store outside memory may have marked beyond memory's end before it trapped.

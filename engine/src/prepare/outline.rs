@@ -376,7 +376,7 @@ impl<'a> Outline<'a> {
     }
 
     /// What only the end of the module shows.
-    fn whole_module(&mut self, reasons: &mut Reasons) {
+    fn whole_module(&self, reasons: &mut Reasons) {
         if self.memory.is_none() || !self.memory_exported {
             reasons.push(Reason::MissingMemory);
         }

@@ -7,10 +7,10 @@
 //! head, after charges that depend on operands, and after the last call of a block if the blocks behind it can cost more
 //! than [`schedule::UNCHECKED_TAIL`] without asking.
 //!
-//! So what a call uses above its limit is bounded. From the moment the gas falls below zero to the next check, the
-//! innermost function runs forward through its body once, which costs at most its price summed over all blocks:
-//! at most `BODY_BYTES_MAX` × the dearest operator a byte (a division, 16 for one byte): 2,097,152 gas, and in practice
-//! some hundreds. Host functions check the gas themselves. Frames outside it run at most `UNCHECKED_TAIL` each.
+//! So what a call runs beyond its limit is bounded. From the moment the gas falls below zero to the next check, the
+//! innermost function runs forward through its body at most once: `BODY_BYTES_MAX` bytes of operators, of which none
+//! costs more than 16 gas a byte without a check of its own, so at most 2,097,152 gas, and in compiled code some
+//! hundreds. Host functions check the gas themselves. Frames outside it run at most `UNCHECKED_TAIL` gas each.
 //!
 //! # Stack
 //!

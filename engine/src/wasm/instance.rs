@@ -126,7 +126,7 @@ impl Instance {
         let dirty = host.guest.reset(&self.image, trapped);
         let left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
         self.calls += 1;
-        if reusable && self.calls % check_calls == 0 && !host.guest.is_pristine(&self.image) {
+        if reusable && self.calls.is_multiple_of(check_calls) && !host.guest.is_pristine(&self.image) {
             return Err("an instance was not pristine after its reset".into());
         }
         Ok((outcome, left, reusable))

@@ -1,5 +1,7 @@
 //! The engine's integration tests, one binary.
 
+#![expect(clippy::disallowed_methods, reason = "tests are sized by their environment")]
+
 mod equivalence;
 mod generate;
 mod isolation;

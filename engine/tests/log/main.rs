@@ -1,5 +1,7 @@
 //! The replay log and the receipt segments against a file system that crashes, tears, refuses and forgets.
 
+#![expect(clippy::disallowed_methods, reason = "tests are sized by their environment")]
+
 mod crash;
 mod damage;
 mod faults;

@@ -1,12 +1,13 @@
 //! Random programs, run against [`State`] and against a `BTreeMap`.
 
 use phalanx_scheduler::{
-    Answer, CallIndex, ContractIndex, Delta, Executor, HashSeed, KeyRange, Sign, State, Verdict, execute_serial,
+    Answer, CallIndex, ContractIndex, Delta, Executor, HashSeed, KeyRange, PrefetchHash, Sign, State, Verdict,
+    execute_serial,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::{Bound, ControlFlow, Range};
 
 type Map = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
 
@@ -179,10 +180,12 @@ impl Executor for Programs<'_> {
         (state, if program.fails { Verdict::Drop } else { Verdict::Keep })
     }
 
-    fn prefetch(&mut self, call: CallIndex, state: &State) {
-        for step in &self.programs[call.0 as usize].steps {
-            if let Step::Get { contract, key } = step {
-                state.prefetch(ContractIndex(*contract), key);
+    fn predict(&mut self, calls: Range<u32>, state: &State, hashes: &mut Vec<PrefetchHash>) {
+        for program in &self.programs[calls.start as usize..calls.end as usize] {
+            for step in &program.steps {
+                if let Step::Get { contract, key } = step {
+                    hashes.push(state.prefetch_hash(ContractIndex(*contract), key));
+                }
             }
         }
     }

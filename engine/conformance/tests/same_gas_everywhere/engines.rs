@@ -61,6 +61,13 @@ pub(crate) struct Observed {
     dirty: Vec<usize>,
 }
 
+impl Observed {
+    /// Whether any granule is marked.
+    pub(crate) fn has_marks(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+}
+
 /// An engine.
 pub(crate) trait Host {
     type Instance: Run;

@@ -6,6 +6,7 @@
 mod engines;
 mod generate;
 mod recursion;
+mod stores;
 
 use std::collections::BTreeMap;
 

@@ -24,9 +24,24 @@ fn a_store_marks_the_granule_it_starts_in() {
 }
 
 #[test]
+fn stores_that_do_not_run_mark_nothing() {
+    let base = "(local.set 0 (i32.const 1000)) (i32.store (local.get 0) (i32.const 1))";
+    assert_eq!(
+        marks(&format!("{base} (block (br_if 0 (i32.const 1)) (i32.store offset=500 (local.get 0) (i32.const 1)))")),
+        [0]
+    );
+    assert_eq!(
+        marks(&format!("{base} (if (i32.const 0) (then (i32.store offset=500 (local.get 0) (i32.const 1))))")),
+        [0]
+    );
+    assert_eq!(marks(&format!("{base} (i32.store offset=500 (local.get 0) (i32.const 1))")), [0, 1]);
+}
+
+#[test]
 fn a_store_outside_memory_marks_nothing_but_the_map() {
-    for address in [65_536_u32, 1 << 24, u32::MAX] {
-        let body = format!("(i32.store offset=4294967295 (i32.const {address}) (i32.const 1))");
+    // Behind memory, behind the largest memory, behind the control memory, and where the sum passes 2³².
+    for (address, offset) in [(65_536_u32, 0), (20 << 20, 0), (1 << 30, 5), (u32::MAX, u32::MAX)] {
+        let body = format!("(i32.store offset={offset} (i32.const {address}) (i32.const 1))");
         let wasm = contract(&format!(r#"(func (export "m") (result i32) {body} (i32.const 0))"#));
         let mut instance = Instance::new(&wasm);
         let ended = instance.call("m", GAS, 100);
@@ -52,8 +67,9 @@ const BASE_AT: u32 = 60_000;
 /// Stores on one base that share marks still cover what each of them writes.
 #[test]
 fn grouped_stores_cover_every_byte_they_write() {
-    let shapes: [&[(u32, &str)]; 5] = [
+    let shapes: [&[(u32, &str)]; 6] = [
         &[(0, "i64.store"), (8, "i64.store")],
+        &[(0, "i64.store"), (10, "i64.store")],
         &[(8, "i64.store"), (0, "i64.store"), (9, "i64.store8")],
         &[(0, "i64.store"), (8, "i64.store"), (4, "i32.store"), (1020, "i32.store"), (512, "i64.store")],
         &[(2000, "i32.store"), (0, "i32.store"), (1000, "i64.store"), (1024, "i64.store")],

@@ -92,7 +92,7 @@ fn what_runs_without_asking_is_bounded() {
     // Recursion that does its work after the call: the callers stop when they are returned to.
     let work = "(drop (i64.mul (local.get 1) (local.get 1)))".repeat(1_000);
     let recursion = format!(
-        "(func $f (param i32) (local i64) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))) {work})))"
+        "(func $f (param i32) (local i64) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))) (br_if 0 (i32.const 0)) {work})))"
     );
     let ended = run_with(&recursion, "(call $f (i32.const 90)) (i32.const 0)", 10_000);
     assert_eq!(ended.halt, HALT_GAS);

@@ -1,0 +1,5 @@
+//! The wire types against the engine, and against bytes that must never change.
+
+mod engine;
+mod outcome;
+mod wire;
