@@ -6,5 +6,7 @@ mod crash;
 mod faults;
 mod golden;
 mod open;
+mod order;
+mod receipts;
 mod support;
 mod verify;
