@@ -3,13 +3,16 @@
 //! The input of a batch is handed to the log before it executes, so that its sync runs beside its execution; its seal
 //! rides in the next group. Opening replays: every batch is executed again and its digest compared with its seal.
 
-use crate::batch::BatchBytes;
+use crate::batch::{Batch, BatchBytes};
 use crate::digest::{Digest, PROTOCOL_VERSION};
 use crate::engine::{Engine, Executed, Options};
 use crate::error::EngineError;
 use crate::fs::FileSystem;
 use crate::log::receipts::ReceiptSegments;
 use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal};
+use crate::stage::StageClock;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
@@ -55,6 +58,14 @@ pub enum LoggedError {
         /// As it is now.
         now: Digest,
     },
+    /// The log changes to rules that this engine does not know.
+    #[error("from height {height} on the log has rules of version {version}, this engine knows {PROTOCOL_VERSION}")]
+    Unknown {
+        /// The first such height.
+        height: u64,
+        /// The rules' version.
+        version: u32,
+    },
     /// A batch that is in the log is refused now.
     #[error("the logged batch of height {height} is refused: {source}")]
     Replay {
@@ -74,6 +85,8 @@ pub struct LoggedEngine {
     engine: Engine,
     log: Log,
     receipts: Option<ReceiptSegments>,
+    /// Held while a height is logged, executed and sealed: seals must not overtake each other. Says what failed.
+    turn: Mutex<Option<String>>,
 }
 
 impl LoggedEngine {
@@ -101,32 +114,25 @@ impl LoggedEngine {
                 Some(segments)
             }
         };
-        let logged = LoggedEngine { engine: Engine::new(options.engine), log, receipts };
+        let logged = LoggedEngine { engine: Engine::new(options.engine), log, receipts, turn: Mutex::new(None) };
         logged.replay(&fs, directory)?;
         Ok((logged, opened))
     }
 
     fn replay(&self, fs: &Arc<dyn FileSystem>, directory: &Path) -> Result<(), LoggedError> {
-        let mut unsealed = None;
+        let mut unsealed = VecDeque::new();
         for located in LogReader::new(Arc::clone(fs), directory).records(0)? {
             match located?.record {
                 Record::Input(input) => {
                     let executed = replay_input(&self.engine, input.height, input.batch)?;
                     self.keep_receipts(&executed)?;
-                    if let Some(last) = unsealed.replace(executed) {
-                        self.log.append_seal(seal_of(&last))?;
-                    }
+                    unsealed.push_back(seal_of(&executed));
                 }
-                Record::Seal(seal) => {
-                    if let Some(executed) = unsealed.take_if(|executed| executed.height() == seal.height) {
-                        compare(&executed, &seal)?;
-                    }
-                }
-                Record::Genesis(_) | Record::Protocol { .. } | Record::Close => {}
+                record => check_record(&record, &mut unsealed)?,
             }
         }
         // A crash may leave inputs without their seals; what they execute to is sealed now.
-        unsealed.map_or(Ok(()), |last| Ok(self.log.append_seal(seal_of(&last))?))
+        unsealed.into_iter().try_for_each(|seal| Ok(self.log.append_seal(seal)?))
     }
 
     /// Logs, executes and commits a batch for the next height. It is executed when this returns, and durable when
@@ -135,20 +141,39 @@ impl LoggedEngine {
     /// # Errors
     /// [`LoggedError::Engine`] with a refused batch changes nothing and logs nothing. After any other failure nothing goes on.
     pub fn execute(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
+        let mut failed = self.turn.lock();
+        if let Some(why) = &*failed {
+            return Err(EngineError::Stopped(why.clone()).into());
+        }
         let (batch, clock) = self.engine.decode(bytes)?;
+        let done = self.log_and_execute(&batch, clock);
+        if let Err(LoggedError::Log(error)) = &done
+            && !matches!(error, LogError::Stopped(_))
+        {
+            *failed = Some(error.to_string());
+        }
+        done
+    }
+
+    fn log_and_execute(&self, batch: &Batch, clock: StageClock) -> Result<Executed, LoggedError> {
         self.log.append_input(batch.height(), 0, batch.bytes().shared())?;
-        let executed = self.engine.commit(self.engine.execute(&batch, clock)?)?;
+        let executed = self.engine.commit(self.engine.execute(batch, clock)?)?;
         self.log.append_seal(seal_of(&executed))?;
         self.keep_receipts(&executed)?;
         Ok(executed)
     }
 
+    /// Appends the height's receipts, unless they are there already, as they should be.
     fn keep_receipts(&self, executed: &Executed) -> Result<(), LogError> {
         let Some(segments) = &self.receipts else { return Ok(()) };
-        if segments.heights().is_some_and(|kept| kept.contains(&executed.height())) {
-            return Ok(());
+        let (height, receipts, writes) = (executed.height(), executed.receipts().bytes(), executed.write_set().bytes());
+        match segments.receipts(height) {
+            Ok(Some(kept)) if (kept.0.as_slice(), kept.1.as_slice()) == (receipts, writes) => return Ok(()),
+            // Missing, damaged, or of another history; or above all that is there, and then nothing is cut.
+            Ok(_) | Err(LogError::Damaged(_)) => segments.truncate_from(height)?,
+            Err(error) => return Err(error),
         }
-        segments.append(executed.height(), executed.receipts().bytes(), executed.write_set().bytes())
+        segments.append(height, receipts, writes)
     }
 
     /// Waits until a height is as durable as the log's options make it.
@@ -202,8 +227,16 @@ fn seal_of(executed: &Executed) -> Seal {
     }
 }
 
-fn compare(executed: &Executed, seal: &Seal) -> Result<(), LoggedError> {
-    let now = seal_of(executed);
+/// What a record other than an Input says of the heights executed so far.
+fn check_record(record: &Record, unsealed: &mut VecDeque<Seal>) -> Result<(), LoggedError> {
+    match record {
+        Record::Seal(seal) => unsealed.pop_front().map_or(Ok(()), |now| compare(&now, seal)),
+        Record::Protocol { height, version } => Err(LoggedError::Unknown { height: *height, version: *version }),
+        Record::Input(_) | Record::Genesis(_) | Record::Close => Ok(()),
+    }
+}
+
+fn compare(now: &Seal, seal: &Seal) -> Result<(), LoggedError> {
     let pairs = [
         ("receipts root", seal.receipts_root, now.receipts_root),
         ("writes root", seal.writes_root, now.writes_root),
@@ -242,24 +275,24 @@ pub fn verify_log(
     progress: &mut dyn FnMut(u64),
 ) -> Result<VerifiedLog, LoggedError> {
     let checked = log::verify(Arc::clone(&fs), directory)?;
-    let segments = ReceiptSegments::read(Arc::clone(&fs), directory)?;
+    if let Some(genesis) = checked.genesis
+        && (genesis.protocol_version, genesis.digest_format) != (PROTOCOL_VERSION, DIGEST_FORMAT)
+    {
+        return Err(LoggedError::Unknown { height: 1, version: genesis.protocol_version });
+    }
+    let segments = ReceiptSegments::read(Arc::clone(&fs), directory, checked.closed)?;
     let engine = Engine::new(options);
     let mut compared = 0;
-    let mut last: Option<Executed> = None;
+    let mut unsealed = VecDeque::new();
     for located in LogReader::new(Arc::clone(&fs), directory).records(0)? {
         match located?.record {
             Record::Input(input) => {
                 let executed = replay_input(&engine, input.height, input.batch)?;
                 compared += u64::from(compare_receipts(&segments, &executed)?);
                 progress(input.height);
-                last = Some(executed);
+                unsealed.push_back(seal_of(&executed));
             }
-            Record::Seal(seal) => {
-                if let Some(executed) = last.as_ref().filter(|executed| executed.height() == seal.height) {
-                    compare(executed, &seal)?;
-                }
-            }
-            Record::Genesis(_) | Record::Protocol { .. } | Record::Close => {}
+            record => check_record(&record, &mut unsealed)?,
         }
     }
     Ok(VerifiedLog {

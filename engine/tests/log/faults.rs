@@ -65,6 +65,10 @@ fn a_fault_at_any_operation_surfaces_and_loses_nothing_acknowledged() {
             let was_hit = fs.operation_count() > k;
             assert_eq!(error.is_some(), was_hit, "{fault:?} at operation {k}");
             surfaced += usize::from(was_hit);
+            if !was_hit {
+                // This run had fewer operations than the first; the fault still waits, and would hit the opening below.
+                continue;
+            }
             assert!(error.is_none_or(|error| is_injected(&error, fault)), "{fault:?} at operation {k}");
             // The process goes on with the page cache, the process dies, or the machine does.
             let images = [fs.clone(), fs.restart(), fs.crash_before(fs.operation_count(), Keep::Some(seed ^ k as u64))];

@@ -71,9 +71,9 @@ impl ReceiptSegments {
     /// # Errors
     ///
     /// As [`verify`].
-    pub fn read(fs: Arc<dyn FileSystem>, data_directory: &Path) -> Result<ReceiptSegments, LogError> {
+    pub fn read(fs: Arc<dyn FileSystem>, data_directory: &Path, closed: bool) -> Result<ReceiptSegments, LogError> {
         let directory = data_directory.join(layout::RECEIPTS);
-        let segments = checked(fs.as_ref(), &directory)?;
+        let segments = checked(fs.as_ref(), &directory, closed)?;
         Ok(ReceiptSegments { fs, directory, segment_bytes: 0, segments: Mutex::new(segments) })
     }
 
@@ -184,22 +184,24 @@ impl ReceiptSegments {
 ///
 /// [`LogError::Damaged`] with the first damage, [`LogError::Io`].
 pub fn verify(fs: &dyn FileSystem, data_directory: &Path) -> Result<Option<RangeInclusive<u64>>, LogError> {
-    Ok(heights(&checked(fs, &data_directory.join(layout::RECEIPTS))?))
+    Ok(heights(&checked(fs, &data_directory.join(layout::RECEIPTS), false)?))
 }
 
 /// Opens every segment for reading only and checks all of it.
-fn checked(fs: &dyn FileSystem, directory: &Path) -> Result<Vec<ReceiptSegment>, LogError> {
+fn checked(fs: &dyn FileSystem, directory: &Path, closed: bool) -> Result<Vec<ReceiptSegment>, LogError> {
     let mut segments = Vec::new();
     for first_height in segment::list(fs, directory)? {
         segments.push(ReceiptSegment::open(fs, directory, first_height, Scan::All)?);
     }
     let last = segments.len().saturating_sub(1);
-    for (index, segment) in segments.iter().enumerate() {
+    for (index, segment) in segments.iter_mut().enumerate() {
+        let torn = index == last && !closed && segment.damage_is_torn_tail();
         match segment.damage() {
-            Some(damage) if index < last || !segment.damage_is_torn_tail() => {
+            Some(_) if torn => segment.forget_damage(),
+            Some(damage) => {
                 return Err(LogError::Damaged(damage.clone()));
             }
-            Some(_) | None => {}
+            None => {}
         }
     }
     Ok(segments)

@@ -214,6 +214,11 @@ impl ReceiptSegment {
         self.damage.as_ref().is_some_and(|damage| damage.offset >= self.mark)
     }
 
+    /// Reads as if what is damaged were not there.
+    pub(super) fn forget_damage(&mut self) {
+        self.damage = None;
+    }
+
     /// Cuts what a crash tore.
     pub(super) fn drop_torn_tail(&mut self) -> Result<(), LogError> {
         if self.damage_is_torn_tail() { self.truncate_from(self.next_height()) } else { Ok(()) }
