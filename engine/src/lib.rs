@@ -1,4 +1,32 @@
-//! The embeddable Phalanx engine.
+//! The embeddable Phalanx engine: executes batches of calls to contracts compiled to Wasm, with results that are a function of
+//! (state before, batch bytes, protocol version) and of nothing else.
+//!
+//! # Use
+//!
+//! [`Engine`] holds a state in memory. [`Engine::execute_batch`] takes the bytes that a [`BatchBuilder`] made and changes nothing; its
+//! result has the receipts, the write set and the digest. [`Engine::commit`] makes it the state, dropping it discards it. A
+//! [`Deployment`] is the call that brings a contract. The example `embed` shows all of it.
+//!
+//! [`LoggedEngine`] is an engine with its replay log in a data directory; [`verify_log`] executes such a log again and compares
+//! everything. [`Oracle`] executes the same batches as plainly as possible, for tests.
+//!
+//! # What a call leaves
+//!
+//! A [`Receipt`] with an [`Outcome`], the gas used, events and return bytes. A contract's failure is an outcome and its writes
+//! are dropped. A batch that cannot be decoded or passes a limit of batches ([`limits`]) is refused whole ([`BatchError`]).
+//! A failure of the engine's own ([`EngineError::Stopped`]) stops it for good.
+//!
+//! # Threads, memory, globals
+//!
+//! Calls run on a thread of the engine's own with a stack that contracts cannot exhaust. The library sets no allocator and reads no
+//! clock and no environment. All engines of a process share one wasmtime engine, whose instances take address space (16 TiB of it,
+//! reserved, not used).
+//!
+//! # Where things are
+//!
+//! `batch` → `execute` (with `wasm`, `prefetch`, `deploy`) → `receipt`, `write_set`, `digest` → `engine`; [`prepare`] is what
+//! stands between a stranger's module and the compiler; [`mod@log`] and [`fs`] are the replay log. `FORMAT.md` draws all bytes,
+//! `ARCHITECTURE.md` the whole.
 
 mod batch;
 mod deploy;
