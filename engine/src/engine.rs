@@ -36,7 +36,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hash_seed: HashSeed::Random, instances: 1_000, pristine_check_calls: 1 << 16, clock: None }
+        Self { hash_seed: HashSeed::Random, instances: 250, pristine_check_calls: 1 << 16, clock: None }
     }
 }
 
@@ -62,6 +62,9 @@ struct Core {
     stopped: Option<String>,
 }
 
+/// Largest buffers that are kept for the next batch: several times what an ordinary one fills.
+const BUFFER_BYTES_KEPT: usize = 64 << 20;
+
 /// Buffers of a batch that is done, for the next: fresh pages from the kernel cost more than filling them.
 #[derive(Default)]
 struct Buffers {
@@ -86,8 +89,9 @@ pub struct Executed {
 impl Drop for Executed {
     fn drop(&mut self) {
         let mut home = self.home.lock();
-        // Two batches may be on their way at once; more would only hold memory.
-        if home.len() < 2 {
+        // Two batches may be on their way at once; more, or ones that a batch has blown up, would only hold memory.
+        let ordinary = self.buffers.receipts.capacity() + self.buffers.writes.capacity() <= BUFFER_BYTES_KEPT;
+        if home.len() < 2 && ordinary {
             home.push(core::mem::take(&mut self.buffers));
         }
     }
@@ -185,11 +189,14 @@ impl Engine {
         core.discard();
         let buffers = self.buffers.lock().pop().unwrap_or_default();
         clock.skip();
+        // Taken back below; if the batch unwinds instead of ending, the state is gone and nothing goes on.
+        core.stopped = Some("a batch did not end".into());
         let running = &mut *core;
         let executed = self.workers.install(|| running.execute(batch, buffers, clock, &self.buffers));
-        if let Err(EngineError::Stopped(fault)) = &executed {
-            core.stopped = Some(fault.clone());
-        }
+        core.stopped = match &executed {
+            Err(EngineError::Stopped(fault)) => Some(fault.clone()),
+            _ => None,
+        };
         executed
     }
 
@@ -204,7 +211,8 @@ impl Engine {
         if let Some(fault) = &core.stopped {
             return Err(EngineError::Stopped(fault.clone()));
         }
-        if !core.branch_open || core.execution != executed.execution || core.height + 1 != executed.height {
+        let ours = Arc::ptr_eq(&executed.home, &self.buffers) && core.execution == executed.execution;
+        if !core.branch_open || !ours || core.height + 1 != executed.height {
             return Err(EngineError::Stale(executed.height));
         }
         core.state.as_mut().expect("no batch executes").commit();

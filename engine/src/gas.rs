@@ -17,6 +17,8 @@ pub const DIRTY_GRANULE: u64 = 40;
 pub const MEMORY_GROW_PAGE: u64 = 20_000;
 /// `memory.grow`, whatever it answers: a grown instance is dropped and a new one made.
 pub const MEMORY_GROW: u64 = 100_000;
+/// A key that the call has written, each time it scans: its own writes are sorted into what is stored.
+pub const SCAN_OWN_KEY: u64 = 150;
 /// An entry that a scan returns.
 pub const SCAN_ENTRY: u64 = 150;
 /// Byte hashed by blake3, sha256, keccak256.

@@ -1,8 +1,9 @@
 //! The oracle: what a batch means, written as plainly as possible, to compare everything else with.
 //!
-//! A `BTreeMap`, a fresh instance for every call, adds applied at once; no partitions, journals, prefetch or reuse. It shares
-//! with the engine the preparation pass, the decoding of batches, the compiler and the hash of a run, and nothing else:
-//! host functions, receipts, write sets, deploys and order are written a second time here, on purpose.
+//! A `BTreeMap`, a fresh instance for every call, adds applied at once; no partitions, journals, prefetch or reuse. Host
+//! functions, receipts, write sets, deploys and order are written a second time here, on purpose. Shared with the engine are
+//! only what has tests of its own or is a table: the preparation pass, the decoding of batches, the compiler, gas prices, the
+//! arithmetic of a delta, the deploy record, and how runs and roots are hashed.
 
 use crate::batch::{Address, Batch, BatchBytes, CallRef, SYSTEM_CONTRACT};
 use crate::deploy::{contract_id, module_key, record_key};
@@ -517,7 +518,8 @@ fn scan(
     require(caller, (direction == 0 || direction == 1) && in_order, Outcome::BadHostArgument)?;
     let slot = start.1[0];
     require(caller, caller.data().ordered.contains(slot), Outcome::SlotNotOrdered)?;
-    charge(caller, words(start.1.len() + end.as_ref().map_or(0, |end| end.1.len())))?;
+    let own = caller.data().writes.len() as u64;
+    charge(caller, words(start.1.len() + end.as_ref().map_or(0, |end| end.1.len())) + own * gas::SCAN_OWN_KEY)?;
     let run = caller.data();
     let inside =
         |key: &Key| *key >= start && end.as_ref().is_none_or(|end| key < end) && key.0 == start.0 && key.1[0] == slot;

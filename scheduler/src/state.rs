@@ -239,7 +239,7 @@ impl State {
     }
 
     /// Keys that the running call has written.
-    pub fn written_keys(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn written_keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.journal.entries.len()).map(|at| self.journal.key_bytes(at))
     }
 

@@ -22,7 +22,7 @@ pub use opcode::{Condition, Trap};
 
 /// The first ordered slot.
 pub const FIRST_ORDERED_SLOT: u8 = 0x80;
-/// Bytes of memory that scripts write to and read ([`opcode`] STORE and LOAD).
+/// Bytes of memory that scripts write to and read (`Store` and `Load`).
 pub const SCRATCH_BYTES: usize = 40 << 10;
 /// Bytes of answers that are returned as they are; beyond, they go into the digest alone.
 pub const JOURNAL_BYTES_MAX: usize = 4 << 10;

@@ -17,13 +17,22 @@ pub(crate) struct Host {
     pub(crate) memory: Option<Memory>,
     /// Whether the guest has grown its memory since this was last set to false. A hook tells, so that a call need not ask.
     pub(crate) grown: bool,
+    /// Whether the grow that was last asked for is one that only the host can fail.
+    pub(crate) may_grow: bool,
 }
 
 impl ResourceLimiter for Host {
-    fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         self.grown = true;
         // The module's own maximum is the limit; the preparation pass has seen to that.
+        self.may_grow = maximum.is_none_or(|maximum| desired <= maximum);
         Ok(true)
+    }
+
+    /// A grow beyond the maximum is the guest's affair: it sees −1. One that fails for want of memory would show the guest
+    /// what the host is short of; it is a fault of ours and stops the engine.
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        if core::mem::take(&mut self.may_grow) { Err(error) } else { Ok(()) }
     }
 
     fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {

@@ -255,7 +255,8 @@ fn scan(frame: &mut Frame, guest: &mut Guest, request: &Scan) -> Answered<i64> {
     if !contract.ordered.contains(start[0]) {
         return Err(Outcome::SlotNotOrdered);
     }
-    charge(guest, copied(start.len() + end.map_or(0, <[u8]>::len)))?;
+    let own = frame.state.as_ref().map_or(0, |state| state.written_keys().len()) as u64;
+    charge(guest, copied(start.len() + end.map_or(0, <[u8]>::len)) + own * gas::SCAN_OWN_KEY)?;
     let range = KeyRange { slot: start[0], start, end };
     let index = contract.index;
     let mut out = core::mem::take(&mut frame.scratch);

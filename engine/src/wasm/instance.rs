@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wasmtime::{Store, Trap, TypedFunc};
 
-/// Instances alive in the process, over all engines and the oracle.
+/// Instances alive in the process, over all engines. The oracle's are not counted: it has one at a time, and wasmtime has
+/// slots to spare for it.
 static LIVE: AtomicU32 = AtomicU32::new(0);
 
 /// How a call into Wasm ended.
@@ -29,9 +30,14 @@ pub(crate) struct Instance {
     /// Memory as instantiation left it.
     image: Box<[u8]>,
     calls: u64,
+    /// Behind the store, so that its slot is free again before it is counted as free.
+    _counted: Counted,
 }
 
-impl Drop for Instance {
+/// Counts an instance while it is alive.
+struct Counted;
+
+impl Drop for Counted {
     fn drop(&mut self) {
         LIVE.fetch_sub(1, Ordering::Relaxed);
     }
@@ -40,19 +46,19 @@ impl Drop for Instance {
 impl Instance {
     /// `None` when the process has as many instances as it may.
     pub(crate) fn new(code: &Code) -> Result<Option<Self>, String> {
+        let counted = Counted;
         if LIVE.fetch_add(1, Ordering::Relaxed) >= INSTANCES_MAX {
-            LIVE.fetch_sub(1, Ordering::Relaxed);
             return Ok(None);
         }
-        Self::instantiate(code).map(Some).inspect_err(|_| {
-            LIVE.fetch_sub(1, Ordering::Relaxed);
-        })
+        Self::instantiate(code, counted).map(Some)
     }
 
-    fn instantiate(code: &Code) -> Result<Self, String> {
+    fn instantiate(code: &Code, counted: Counted) -> Result<Self, String> {
         let dangling = Guest::new(NonNull::dangling(), 0, NonNull::dangling());
-        let mut store =
-            Store::new(Runtime::shared().engine(), Host { frame: None, guest: dangling, memory: None, grown: false });
+        let mut store = Store::new(
+            Runtime::shared().engine(),
+            Host { frame: None, guest: dangling, memory: None, grown: false, may_grow: false },
+        );
         store.limiter(|host| host);
         let instance =
             code.pre().instantiate(&mut store).map_err(|error| format!("instantiation failed: {error:#}"))?;
@@ -64,7 +70,7 @@ impl Instance {
         store.data_mut().guest = guest;
         store.data_mut().grown = false;
         store.data_mut().memory = Some(memory);
-        Ok(Self { store, instance, methods: vec![None; code.methods.len()], image, calls: 0 })
+        Ok(Self { store, instance, methods: vec![None; code.methods.len()], image, calls: 0, _counted: counted })
     }
 
     #[cold]

@@ -15,6 +15,9 @@ use wasmtime::{
 /// which the kernel allows 65,530; what passes this is evicted by [`super::InstancePool`].
 pub(crate) const INSTANCES_MAX: u32 = 2_000;
 
+/// Slots beyond that, for oracles, which make an instance a call and drop it.
+const SPARE_SLOTS: u32 = 100;
+
 /// The wasmtime engine with the host functions linked.
 pub(crate) struct Runtime {
     engine: Engine,
@@ -55,9 +58,10 @@ pub(crate) fn oracle_engine() -> &'static Engine {
 
 fn settings() -> Config {
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_core_instances(INSTANCES_MAX)
-        .total_memories(2 * INSTANCES_MAX)
-        .total_tables(INSTANCES_MAX)
+    let slots = INSTANCES_MAX + SPARE_SLOTS;
+    pool.total_core_instances(slots)
+        .total_memories(2 * slots)
+        .total_tables(slots)
         .max_memories_per_module(2)
         .max_tables_per_module(1)
         .max_memory_size((MEMORY_PAGES_MAX as usize) << 16)
