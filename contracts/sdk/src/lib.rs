@@ -44,7 +44,7 @@
 //! # Two targets
 //!
 //! On `wasm32` the crate is `no_std` and calls the host (see `HOST.md`). On any other target the host is the in-memory ledger of
-//! [`test`], one a thread, which enforces the limits that production enforces.
+//! [`mod@test`], one a thread, which enforces the limits that production enforces.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
