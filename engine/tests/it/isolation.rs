@@ -1,7 +1,7 @@
 //! Every call finds its instance as if it were new: memory is compared with its image after each of many random calls,
 //! whatever way they end, and a contract that hides a secret never finds it again.
 //!
-//! `PHALANX_TEST_CALLS` sets how many calls run (default 20,000; 200,000 take ten times as long).
+//! `PHALANX_TEST_CALLS` sets how many calls run (default 200,000).
 
 use crate::generate::Generator;
 use phalanx_engine::{Engine, HashSeed, Options, Outcome};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 #[test]
 fn no_call_finds_what_another_left() {
-    let calls: u64 = std::env::var("PHALANX_TEST_CALLS").map_or(20_000, |calls| calls.parse().expect("a number"));
+    let calls: u64 = std::env::var("PHALANX_TEST_CALLS").map_or(200_000, |calls| calls.parse().expect("a number"));
     let options = Options { hash_seed: HashSeed::Fixed(5), pristine_check_calls: 1, ..Options::default() };
     let engine = Engine::new(options);
     let mut generator = Generator::new(11);
