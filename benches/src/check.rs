@@ -185,14 +185,14 @@ mod tests {
         assert_eq!(first_difference((receipts, writes), (receipts, writes)), None);
 
         // The outcome of call 2, whatever it was, becomes out of gas.
-        let mut other = receipts.bytes().to_vec();
+        let mut other = receipts.bytes().into_owned();
         let start: usize = receipts.take(2).map(|receipt| receipt.record().len()).sum();
         other[start + 8] = 6;
         let found = first_difference((receipts, writes), (Receipts::new(&other), writes)).expect("a receipt differs");
         assert!(found.starts_with("call 2: ") && found.contains("the oracle: out_of_gas"), "{found}");
 
         // The last byte is that of the last value.
-        let mut other = writes.bytes().to_vec();
+        let mut other = writes.bytes().into_owned();
         *other.last_mut().unwrap() ^= 1;
         let last = writes.last().unwrap();
         let found = first_difference((receipts, writes), (receipts, WriteSet::new(&other))).expect("a write differs");

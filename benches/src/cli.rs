@@ -1,7 +1,7 @@
 //! The arguments of `phalanx bench`, and the run from arguments to report.
 
-use crate::ledger::Placement;
-use crate::measure::{self, Measured};
+use crate::ledger::{Execution, Placement};
+use crate::measure::{self, Measured, Scheduling};
 use crate::progress::Progress;
 use crate::report::{self, Machine, ModeChosen, Percentiles, Phases, Report, hex};
 use crate::workload::{self, Shape, Workload};
@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use phalanx_engine::Stage;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const ACCOUNTS: u64 = 1_000_000;
@@ -70,13 +71,13 @@ pub struct BenchArguments {
 pub enum Mode {
     /// The engine chooses.
     Auto,
-    /// One after the other, on one core.
+    /// One after the other, on one core
     Serial,
-    /// One after the other, the rest of the work on other cores. Not there yet.
+    /// One after the other, the hashing and encoding on other cores
     Pipe,
-    /// In parallel, with validation. Not there yet.
+    /// In parallel, checked, and repaired where calls conflict
     Optimistic,
-    /// In parallel, along declared accesses. Not there yet.
+    /// In parallel, along declared accesses. Not there yet
     Hinted,
 }
 
@@ -91,18 +92,19 @@ impl Mode {
         }
     }
 
-    fn choose(self) -> Result<ModeChosen, BenchError> {
-        let reason = match self {
-            Mode::Auto => "the serial loop is the only mode that this version has",
-            Mode::Serial => "asked for",
-            Mode::Pipe | Mode::Optimistic | Mode::Hinted => {
-                let name = self.name();
-                return Err(BenchError::Usage(format!(
-                    "--mode {name} does not exist in this version; there is: auto, serial"
-                )));
+    /// The engine's name for it.
+    fn of_engine(self) -> Result<phalanx_engine::Mode, BenchError> {
+        Ok(match self {
+            Mode::Auto => phalanx_engine::Mode::Auto,
+            Mode::Serial => phalanx_engine::Mode::Serial,
+            Mode::Pipe => phalanx_engine::Mode::Pipe,
+            Mode::Optimistic => phalanx_engine::Mode::Optimistic,
+            Mode::Hinted => {
+                return Err(BenchError::Usage(
+                    "--mode hinted does not exist in this version; there is: auto, serial, pipe, optimistic".into(),
+                ));
             }
-        };
-        Ok(ModeChosen { mode: "serial", reason })
+        })
     }
 }
 
@@ -138,7 +140,7 @@ struct Plan {
     shape: Shape,
     workers: usize,
     mode: Mode,
-    mode_chosen: ModeChosen,
+    execution: Execution,
     durability: Durability,
     placement: Placement,
     check: bool,
@@ -174,7 +176,7 @@ impl BenchArguments {
             },
             workers,
             mode,
-            mode_chosen: mode.choose()?,
+            execution: Execution { workers, mode: mode.of_engine()? },
             durability,
             placement: match (durability, &self.data_dir) {
                 (Durability::Fsync, directory) => Placement::Synced(directory.clone()),
@@ -226,7 +228,7 @@ impl BenchArguments {
 pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report, BenchError> {
     let plan = arguments.plan()?;
     let workload = workload::by_name(arguments.workload.as_deref().unwrap_or(workload::NAMES[0]), plan.shape)?;
-    let measured = measure::measure(&*workload, &plan.placement, progress)?;
+    let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)?;
     let mut report = report(&plan, &*workload, &measured);
     report.explain = arguments.explain;
     let Measured { ledger, sealed, .. } = measured;
@@ -251,10 +253,6 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
     let elapsed_seconds = measured.elapsed.as_secs_f64();
     let tally = &measured.tally;
     let synced = plan.durability == Durability::Fsync;
-    // What the caller waited for besides the engine's stages, and what the log's own thread computed meanwhile.
-    let in_stages: u64 = Stage::ALL.into_iter().map(|stage| measured.stages.of(stage)).sum();
-    let waited = (elapsed_seconds - in_stages as f64 * 1e-9).max(0.0);
-    let log = measured.log_nanoseconds as f64 / calls;
     Report {
         schema: report::SCHEMA,
         workload: workload.name(),
@@ -264,22 +262,22 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         batch_size: plan.shape.batch_size,
         workers: plan.workers,
         mode: plan.mode.name(),
-        mode_chosen: plan.mode_chosen,
+        mode_chosen: mode_chosen(&measured.scheduling),
         skew: plan.shape.skew,
         durability: plan.durability.name(),
         elapsed_seconds,
         calls_per_second: calls / elapsed_seconds,
         outcomes: tally.outcomes.clone(),
-        reexecutions: 0,
-        dirty_ratio: 0.0,
+        reexecutions: measured.scheduling.reexecutions,
+        dirty_ratio: measured.scheduling.dirty_calls as f64 / calls,
         state_digest: String::new(),
         log_digest: measured.sealed.last().map_or_else(String::new, |sealed| hex(&sealed.digest)),
         check: None,
         serial_match: None,
         mismatch: None,
         invariant: workload.invariant(measured.ledger.engine.engine()),
-        phase_seconds: phases(measured, 1e-9, waited),
-        core_ns_per_call: phases(measured, 1.0 / calls, log),
+        phase_seconds: phases(measured, 1e-9),
+        core_ns_per_call: phases(measured, 1.0 / calls),
         baselines: None,
         gas_per_call: tally.gas_used as f64 / calls,
         input_bytes_per_call: tally.input_bytes as f64 / calls,
@@ -295,16 +293,28 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
     }
 }
 
-/// The engine's stages times `scale`.
-fn phases(measured: &Measured, scale: f64, log: f64) -> Phases {
+/// The mode of most batches.
+fn mode_chosen(scheduling: &Scheduling) -> ModeChosen {
+    let most = scheduling.modes.iter().max_by_key(|(_, batches)| **batches);
+    let (mode, reason) = most.map_or(("serial", "nothing was executed"), |(chosen, _)| *chosen);
+    let batches = scheduling.modes.iter().map(|((mode, _), batches)| (*mode, *batches));
+    let mut by_mode = BTreeMap::new();
+    batches.for_each(|(mode, batches)| *by_mode.entry(mode).or_default() += batches);
+    ModeChosen { mode, reason, batches: by_mode }
+}
+
+/// The time of the engine's stages, summed over workers, and of the log's thread, times `scale`.
+fn phases(measured: &Measured, scale: f64) -> Phases {
     let of = |stage: Stage| measured.stages.of(stage) as f64 * scale;
     Phases {
         decode: of(Stage::Decode),
         execute: of(Stage::Execute),
+        chain: of(Stage::Chain),
+        repair: of(Stage::Repair),
         commit: of(Stage::Commit),
         receipts: of(Stage::Receipts),
         digest: of(Stage::Digest),
-        log,
+        log: measured.log_nanoseconds as f64 * scale,
         ..Phases::default()
     }
 }

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::storage::{Discard, Meter};
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{self, Durability};
-use phalanx_engine::{HashSeed, LoggedEngine, LoggedOptions, Options};
+use phalanx_engine::{HashSeed, LoggedEngine, LoggedOptions, Mode, Options};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -19,6 +19,13 @@ pub(crate) enum Placement {
     Unsynced(PathBuf),
     /// Written and synced, to a folder or else to a fresh one that is removed at the end.
     Synced(Option<PathBuf>),
+}
+
+/// Who executes calls, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Execution {
+    pub(crate) workers: usize,
+    pub(crate) mode: Mode,
 }
 
 /// A logged engine on its own folder.
@@ -36,7 +43,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`BenchError::Usage`] if the folder holds something already.
-    pub(crate) fn begin(placement: &Placement) -> Result<Self, BenchError> {
+    pub(crate) fn begin(placement: &Placement, execution: Execution) -> Result<Self, BenchError> {
         let (directory, temporary) = match placement {
             Placement::Dropped => (None, None),
             Placement::Unsynced(directory) | Placement::Synced(Some(directory)) => (Some(empty(directory)?), None),
@@ -52,7 +59,7 @@ impl Ledger {
             None => Meter::new(Box::new(Discard::default())),
             Some(_) => Meter::new(Box::new(RealFileSystem)),
         });
-        let options = options(matches!(placement, Placement::Synced(_)));
+        let options = options(matches!(placement, Placement::Synced(_)), execution);
         let path = directory.as_deref().unwrap_or(Path::new("dropped"));
         let (engine, _) = LoggedEngine::open(meter.clone(), path, options)?;
         engine.log().wait_written_ahead()?;
@@ -62,13 +69,19 @@ impl Ledger {
 
 /// The tables' key is fixed, so that a run can be repeated exactly; a check uses tables of its own. Receipts are not kept
 /// beside the log: they can be made again from it.
-fn options(synced: bool) -> LoggedOptions {
+fn options(synced: bool, Execution { workers, mode }: Execution) -> LoggedOptions {
     let log = match synced {
         true => log::Options::default(),
         false => log::Options { durability: Durability::None, written_ahead_bytes: 0, ..log::Options::default() },
     };
     LoggedOptions {
-        engine: Options { hash_seed: HashSeed::Fixed(1), clock: Some(clock::nanoseconds), ..Options::default() },
+        engine: Options {
+            hash_seed: HashSeed::Fixed(1),
+            clock: Some(clock::nanoseconds),
+            workers,
+            mode,
+            ..Options::default()
+        },
         log,
         chain_id: *blake3::hash(b"phalanx bench").as_bytes(),
         receipts: false,

@@ -2,7 +2,7 @@
 
 use crate::BenchError;
 use crate::clock::{self, Stopwatch};
-use crate::ledger::{Ledger, Placement};
+use crate::ledger::{Execution, Ledger, Placement};
 use crate::memory::{self, Resident};
 use crate::progress::Progress;
 use crate::storage::{Reference, Written, microseconds};
@@ -10,6 +10,7 @@ use crate::tally::Tally;
 use crate::workload::Workload;
 use hdrhistogram::Histogram;
 use phalanx_engine::{BatchBytes, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -35,8 +36,9 @@ impl Sealed {
 pub(crate) struct Measured {
     /// Time under the clock.
     pub(crate) elapsed: Duration,
-    /// The part of it that the engine's stages took.
+    /// Time that the engine's stages took, summed over workers.
     pub(crate) stages: StageNanoseconds,
+    pub(crate) scheduling: Scheduling,
     /// Processor time that the log's thread used under the clock.
     pub(crate) log_nanoseconds: u64,
     pub(crate) tally: Tally,
@@ -53,13 +55,35 @@ pub(crate) struct Measured {
     pub(crate) ledger: Ledger,
 }
 
+/// How batches were executed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scheduling {
+    /// Batches by (mode, reason).
+    pub(crate) modes: BTreeMap<(&'static str, &'static str), u64>,
+    /// Calls whose parallel execution was found not to stand.
+    pub(crate) dirty_calls: u64,
+    /// Executions beyond one a call.
+    pub(crate) reexecutions: u64,
+}
+
+impl Scheduling {
+    fn add(&mut self, executed: &Executed) {
+        let mode = executed.mode();
+        *self.modes.entry((mode.name(), mode.reason)).or_default() += 1;
+        let statistics = executed.statistics();
+        self.dirty_calls += statistics.dirty_calls + statistics.reopened_calls;
+        self.reexecutions += statistics.repaired_calls + statistics.suffix_calls;
+    }
+}
+
 /// Sets up and measures a workload.
 pub(crate) fn measure(
     workload: &dyn Workload,
     placement: &Placement,
+    execution: Execution,
     progress: &dyn Progress,
 ) -> Result<Measured, BenchError> {
-    let ledger = Ledger::begin(placement)?;
+    let ledger = Ledger::begin(placement, execution)?;
     let synced = matches!(placement, Placement::Synced(_));
     let mut sealed = Vec::new();
     set_up(workload, &ledger.engine, &mut sealed, progress)?;
@@ -81,10 +105,11 @@ pub(crate) fn measure(
     }
     let resident = memory::resident();
     progress.end();
-    let Run { watch, stages, log_nanoseconds, tally, durable_us, .. } = run;
+    let Run { watch, stages, scheduling, log_nanoseconds, tally, durable_us, .. } = run;
     Ok(Measured {
         elapsed: watch.total(),
         stages,
+        scheduling,
         log_nanoseconds,
         tally,
         sealed,
@@ -123,6 +148,7 @@ struct Run<'a> {
     synced: bool,
     watch: Stopwatch,
     stages: StageNanoseconds,
+    scheduling: Scheduling,
     log_nanoseconds: u64,
     tally: Tally,
     durable_us: Histogram<u64>,
@@ -135,6 +161,7 @@ impl<'a> Run<'a> {
             synced,
             watch: Stopwatch::default(),
             stages: StageNanoseconds::default(),
+            scheduling: Scheduling::default(),
             log_nanoseconds: 0,
             tally: Tally::default(),
             durable_us: microseconds(),
@@ -176,6 +203,7 @@ impl<'a> Run<'a> {
                 self.watch.stop();
             }
             self.stages.add(executed.stages());
+            self.scheduling.add(&executed);
             self.tally.add(batch, &executed);
             sealed.push(Sealed::of(&executed));
             drop(executed);

@@ -58,9 +58,9 @@ pub struct Report {
     pub mismatch: Option<String>,
     /// What must hold in the state at the end.
     pub invariant: Invariant,
-    /// Wall time by stage; `log` is what the caller waited for besides the stages of the engine.
+    /// Time by stage, summed over workers; `log` is what the log's thread used beside them.
     pub phase_seconds: Phases,
-    /// Time of a core by stage, a call; `log` is what the log's thread used while the stages ran on another.
+    /// The same, a call, in nanoseconds.
     pub core_ns_per_call: Phases,
     /// Calls a second without Phalanx, on the first 200,000 calls at most.
     pub baselines: Option<Baselines>,
@@ -91,15 +91,18 @@ pub struct Report {
 }
 
 /// The mode that ran, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ModeChosen {
-    /// Its name.
+    /// The one that most batches ran in.
     pub mode: &'static str,
-    /// One sentence.
+    /// Why they did.
     pub reason: &'static str,
+    /// Measured batches by mode.
+    pub batches: BTreeMap<&'static str, u64>,
 }
 
-/// One figure a stage. A stage that a mode does not have is 0; the reset of an instance is inside `execute`.
+/// One figure a stage. A stage that a mode does not have is 0; the reset of an instance is inside `execute`, and records are
+/// validated in the pass that chains them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the stages are those of the engine")]
 pub struct Phases {

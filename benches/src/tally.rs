@@ -18,6 +18,7 @@ impl Tally {
     pub(crate) fn add(&mut self, batch: &BatchBytes, executed: &Executed) {
         let mut counts = [0; Outcome::ALL.len()];
         for receipt in executed.receipts() {
+            self.receipt_bytes += receipt.record().len() as u64;
             counts[usize::from(receipt.outcome().code())] += 1;
             self.gas_used += receipt.gas_used();
         }
@@ -25,6 +26,5 @@ impl Tally {
             *self.outcomes.entry(outcome.name()).or_default() += count;
         }
         self.input_bytes += batch.as_slice().len() as u64;
-        self.receipt_bytes += executed.receipts().bytes().len() as u64;
     }
 }

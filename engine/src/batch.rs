@@ -329,6 +329,12 @@ impl Batch {
         CallRef { record: &self.bytes.0[self.offsets[index] as usize..self.offsets[index + 1] as usize] }
     }
 
+    /// Where the call at an index starts in the batch's bytes.
+    #[inline]
+    pub(crate) fn start(&self, index: usize) -> usize {
+        self.offsets[index] as usize
+    }
+
     /// The contract and method that a call names.
     pub fn target_of(&self, call: &CallRef<'_>) -> (&Address, &[u8]) {
         let target = &self.targets[call.target()];

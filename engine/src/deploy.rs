@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 use crate::prepare::{self, Prepared};
 use crate::registry::{DeployRecord, SYSTEM_INDEX};
 use crate::wasm::Invocation;
-use phalanx_scheduler::State;
+use phalanx_scheduler::View;
 
 /// Slots of the system contract's state.
 pub(crate) const RECORD_SLOT: u8 = 0;
@@ -124,7 +124,7 @@ impl SystemCall {
 pub(crate) fn execute(
     call: &CallRef<'_>,
     method: &[u8],
-    state: &mut State,
+    view: &mut View,
     known: impl Fn(&Digest) -> bool,
 ) -> SystemCall {
     let limit = call.gas_limit();
@@ -137,8 +137,8 @@ pub(crate) fn execute(
         return SystemCall::failed(Outcome::OutOfGas, limit);
     }
     let done = match method {
-        b"deploy" => deploy(call.sender(), arguments, state, known),
-        _ => upgrade(call.sender(), arguments, state, known),
+        b"deploy" => deploy(call.sender(), arguments, view, known),
+        _ => upgrade(call.sender(), arguments, view, known),
     };
     match done {
         Ok(change) => SystemCall {
@@ -165,7 +165,7 @@ impl From<Outcome> for Failure {
 fn deploy(
     sender: &Address,
     arguments: &[u8],
-    state: &mut State,
+    view: &mut View,
     known: impl Fn(&Digest) -> bool,
 ) -> Result<Change, Failure> {
     let (salt, rest) = arguments.split_first_chunk::<SALT_BYTES>().ok_or(Outcome::BadArguments)?;
@@ -174,30 +174,30 @@ fn deploy(
         return Err(Outcome::BadArguments.into());
     }
     let id = contract_id(sender, salt, module);
-    if state.get(SYSTEM_INDEX, &record_key(&id), false).is_some() {
+    if view.get(SYSTEM_INDEX, &record_key(&id), false).is_some() {
         return Err(Outcome::AlreadyDeployed.into());
     }
     let (code_hash, prepared) = check(module)?;
     let record = DeployRecord { deployer: *sender, code_hash, profile, ordered: prepared.ordered };
-    put(state, &id, &record, module);
+    put(view, &id, &record, module);
     Ok(Change { id, record, prepared: (!known(&code_hash)).then_some(prepared) })
 }
 
 fn upgrade(
     sender: &Address,
     arguments: &[u8],
-    state: &mut State,
+    view: &mut View,
     known: impl Fn(&Digest) -> bool,
 ) -> Result<Change, Failure> {
     let (id, module) = arguments.split_first_chunk::<32>().ok_or(Outcome::BadArguments)?;
-    let record = state.get(SYSTEM_INDEX, &record_key(id), false).and_then(DeployRecord::decode);
+    let record = view.get(SYSTEM_INDEX, &record_key(id), false).and_then(DeployRecord::decode);
     let record = record.ok_or(Outcome::UnknownContract)?;
     if record.deployer != *sender {
         return Err(Outcome::NotPermitted.into());
     }
     let (code_hash, prepared) = check(module)?;
     let record = DeployRecord { code_hash, ..record };
-    put(state, id, &record, module);
+    put(view, id, &record, module);
     Ok(Change { id: *id, record, prepared: (!known(&code_hash)).then_some(prepared) })
 }
 
@@ -211,9 +211,9 @@ fn check(module: &[u8]) -> Result<(Digest, Prepared), Failure> {
     Ok((*blake3::hash(module).as_bytes(), prepared))
 }
 
-fn put(state: &mut State, id: &Address, record: &DeployRecord, module: &[u8]) {
-    let written = state
+fn put(view: &mut View, id: &Address, record: &DeployRecord, module: &[u8]) {
+    let written = view
         .set(SYSTEM_INDEX, &record_key(id), false, Some(&record.encode()))
-        .and_then(|()| state.set(SYSTEM_INDEX, &module_key(&record.code_hash), false, Some(module)));
+        .and_then(|()| view.set(SYSTEM_INDEX, &module_key(&record.code_hash), false, Some(module)));
     written.expect("two writes are below the limit of a call");
 }

@@ -55,7 +55,7 @@ pub(crate) fn root(head: &[u8], leaves: &mut Vec<Digest>) -> Digest {
 }
 
 /// The three roots of a batch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Roots {
     /// Over the calls.
     pub input: Digest,
@@ -78,15 +78,11 @@ pub(crate) fn batch_digest(height: u64, previous: &Digest, roots: &Roots) -> Dig
     *hasher.finalize().as_bytes()
 }
 
-/// Hash of a run made of length-framed records (calls, receipts). `oversize` tells whether one of them may be over the item
-/// limit: such a one enters as its length with the top bit set, and its hash.
-pub(crate) fn leaf_of_records(records: &[u8], oversize: bool, scratch: &mut Vec<u8>) -> Digest {
-    if !oversize {
-        return leaf(records);
-    }
-    let mut rest = records;
-    scratch.clear();
-    let mut copied = 0;
+/// Hash of a run made of length-framed records (calls, receipts). One over the item limit enters as its length with the top bit
+/// set, and its hash.
+pub(crate) fn leaf_of_records(records: &[u8]) -> Digest {
+    let mut scratch = Vec::new();
+    let (mut rest, mut copied) = (records, 0);
     while let Some(frame) = rest.first_chunk::<4>() {
         let length = u32::from_le_bytes(*frame);
         let (record, behind) = rest.split_at(length as usize);
@@ -99,6 +95,9 @@ pub(crate) fn leaf_of_records(records: &[u8], oversize: bool, scratch: &mut Vec<
         }
         rest = behind;
     }
+    if copied == 0 {
+        return leaf(records);
+    }
     scratch.extend_from_slice(&records[copied..]);
-    leaf(scratch)
+    leaf(&scratch)
 }

@@ -1,21 +1,22 @@
 //! The facade: what a ledger node embeds.
 
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
-use crate::deploy::{Change, MODULE_SLOT, module_key, record_key};
+use crate::deploy::{Change, module_key, record_key};
 use crate::digest::{Digest, Roots, batch_digest, root};
 use crate::error::{BatchError, EngineError};
-use crate::execute::{BatchExecutor, Finished};
+use crate::execute::{BatchContext, BatchExecutor, Worker};
 use crate::limits::CALL_WRITES_MAX;
+use crate::mode::{Chooser, Mode, ModeChosen};
+use crate::output::{RunBuffers, RunOutput};
 use crate::receipt::Receipts;
 use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
 use crate::state_root::state_root;
 use crate::threads;
 use crate::wasm::{Code, InstancePool};
-use crate::write_set::{self, WriteSet};
-use core::cmp::Ordering;
+use crate::write_set::WriteSet;
 use parking_lot::Mutex;
-use phalanx_scheduler::{CallIndex, ContractIndex, HashSeed, State, Write, execute_serial};
+use phalanx_scheduler::{HashSeed, State, Statistics};
 use rayon::ThreadPool;
 use std::sync::Arc;
 
@@ -24,7 +25,11 @@ use std::sync::Arc;
 pub struct Options {
     /// Key of the hash tables. Results never depend on it; tests fix it.
     pub hash_seed: HashSeed,
-    /// Instances that the engine keeps for reuse. Each costs up to 16 MiB of memory and its share of address space; a
+    /// Threads that execute calls, at least 1. Each keeps instances of its own. Results never depend on it.
+    pub workers: usize,
+    /// How batches are spread over the workers. Results never depend on it.
+    pub mode: Mode,
+    /// Instances that the engine keeps for reuse, over all workers. Each costs up to 16 MiB of memory and its share of address space; a
     /// call that finds none makes one, in about 20 µs. Results never depend on it.
     pub instances: usize,
     /// After every this many calls an instance's whole memory is compared with its image, and a difference stops the
@@ -36,23 +41,31 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hash_seed: HashSeed::Random, instances: 250, pristine_check_calls: 1 << 16, clock: None }
+        Self {
+            hash_seed: HashSeed::Random,
+            workers: 1,
+            mode: Mode::Auto,
+            instances: 250,
+            pristine_check_calls: 1 << 16,
+            clock: None,
+        }
     }
 }
 
 /// Executes batches and holds the state.
 pub struct Engine {
     core: Mutex<Core>,
-    buffers: Arc<Mutex<Vec<Buffers>>>,
+    buffers: Arc<Mutex<Vec<RunBuffers>>>,
     clock: Option<Clock>,
-    workers: ThreadPool,
+    threads: ThreadPool,
 }
 
 struct Core {
     /// Absent only while a batch executes, or for good after a fault.
     state: Option<Box<State>>,
     registry: Registry,
-    pool: InstancePool,
+    workers: Vec<Worker>,
+    chooser: Chooser,
     height: u64,
     time_ms: u64,
     digest: Digest,
@@ -62,15 +75,8 @@ struct Core {
     stopped: Option<String>,
 }
 
-/// Largest buffers that are kept for the next batch: several times what an ordinary one fills.
-const BUFFER_BYTES_KEPT: usize = 64 << 20;
-
-/// Buffers of a batch that is done, for the next: fresh pages from the kernel cost more than filling them.
-#[derive(Default)]
-struct Buffers {
-    receipts: Vec<u8>,
-    writes: Vec<u8>,
-}
+/// Runs whose buffers are kept for later batches: those of two batches of the most calls.
+const BUFFERS_KEPT: usize = 512;
 
 /// An executed batch. Nothing of it is visible until it is committed; dropping it discards it.
 pub struct Executed {
@@ -79,21 +85,24 @@ pub struct Executed {
     execution: u64,
     roots: Roots,
     digest: Digest,
-    buffers: Buffers,
-    home: Arc<Mutex<Vec<Buffers>>>,
+    /// Run by run.
+    receipts: Vec<Vec<u8>>,
+    writes: Vec<Vec<u8>>,
+    home: Arc<Mutex<Vec<RunBuffers>>>,
     changes: Vec<Change>,
     explanations: Vec<(u32, String)>,
     stages: StageNanoseconds,
+    mode: ModeChosen,
+    statistics: Statistics,
 }
 
 impl Drop for Executed {
     fn drop(&mut self) {
+        let pieces = self.receipts.drain(..).zip(self.writes.drain(..));
+        let buffers = pieces.filter_map(|(receipts, writes)| RunBuffers { receipts, writes }.recycled());
         let mut home = self.home.lock();
-        // Two batches may be on their way at once; more, or ones that a batch has blown up, would only hold memory.
-        let ordinary = self.buffers.receipts.capacity() + self.buffers.writes.capacity() <= BUFFER_BYTES_KEPT;
-        if home.len() < 2 && ordinary {
-            home.push(core::mem::take(&mut self.buffers));
-        }
+        let room = BUFFERS_KEPT.saturating_sub(home.len());
+        home.extend(buffers.take(room));
     }
 }
 
@@ -115,12 +124,12 @@ impl Executed {
 
     /// The receipts, in the order of the calls.
     pub fn receipts(&self) -> Receipts<'_> {
-        Receipts::new(&self.buffers.receipts)
+        Receipts::of_pieces(&self.receipts)
     }
 
     /// The last write of each key.
     pub fn write_set(&self) -> WriteSet<'_> {
-        WriteSet::new(&self.buffers.writes)
+        WriteSet::of_pieces(&self.writes)
     }
 
     /// Texts beside receipts, by call index: what a contract said when it aborted, why a module was refused. They are for
@@ -129,7 +138,17 @@ impl Executed {
         &self.explanations
     }
 
-    /// Time by stage, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
+    /// How the batch was executed, and why so.
+    pub fn mode(&self) -> ModeChosen {
+        self.mode
+    }
+
+    /// What happened while it was executed in parallel. Not a result: it depends on timing and workers.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// Time by stage summed over workers, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
     pub fn stages(&self) -> &StageNanoseconds {
         &self.stages
     }
@@ -144,11 +163,16 @@ impl Default for Engine {
 impl Engine {
     /// An engine with an empty state, at height 0.
     pub fn new(options: Options) -> Self {
+        let workers = options.workers.max(1);
+        let instances = (options.instances / workers).max(1);
         Self {
             core: Mutex::new(Core {
                 state: Some(Box::new(State::new(options.hash_seed, CALL_WRITES_MAX))),
                 registry: Registry::new(),
-                pool: InstancePool::new(options.instances.max(1), options.pristine_check_calls.max(1)),
+                workers: (0..workers)
+                    .map(|_| Worker::new(InstancePool::new(instances, options.pristine_check_calls.max(1))))
+                    .collect(),
+                chooser: Chooser::new(options.mode, workers),
                 height: 0,
                 time_ms: 0,
                 digest: Digest::default(),
@@ -158,7 +182,7 @@ impl Engine {
             }),
             buffers: Arc::default(),
             clock: options.clock,
-            workers: threads::pool(1),
+            threads: threads::pool(workers),
         }
     }
 
@@ -187,12 +211,11 @@ impl Engine {
         let mut core = self.core.lock();
         core.check(batch)?;
         core.discard();
-        let buffers = self.buffers.lock().pop().unwrap_or_default();
         clock.skip();
         // Taken back below; if the batch unwinds instead of ending, the state is gone and nothing goes on.
         core.stopped = Some("a batch did not end".into());
         let running = &mut *core;
-        let executed = self.workers.install(|| running.execute(batch, buffers, clock, &self.buffers));
+        let executed = self.threads.install(|| running.execute(batch, clock, self.clock, &self.buffers));
         core.stopped = match &executed {
             Err(EngineError::Stopped(fault)) => Some(fault.clone()),
             _ => None,
@@ -302,44 +325,51 @@ impl Core {
     fn execute(
         &mut self,
         batch: &Batch,
-        mut buffers: Buffers,
-        clock: StageClock,
-        home: &Arc<Mutex<Vec<Buffers>>>,
+        mut stages: StageClock,
+        clock: Option<Clock>,
+        home: &Arc<Mutex<Vec<RunBuffers>>>,
     ) -> Result<Executed, EngineError> {
-        buffers.receipts.clear();
-        buffers.writes.clear();
-        let mut executor = BatchExecutor::new(batch, &self.registry, &mut self.pool, buffers.receipts, clock);
+        let mode = self.chooser.choose(batch.len());
+        let context = BatchContext::new(batch, &self.registry, home);
+        let mut executors: Vec<_> =
+            self.workers.iter_mut().map(|worker| BatchExecutor::new(&context, worker)).collect();
+        stages.lap(Stage::Decode);
         let state = self.state.take().expect("no batch executes");
-        let state = execute_serial(&mut executor, state, batch.len() as u32);
-        let Finished { receipts, mut runs, changes, explanations, mut clock, fault } = executor.finish();
-        buffers.receipts = receipts;
+        let done =
+            phalanx_scheduler::execute(&mut executors, &context, state, batch.len() as u32, mode.scheduled, clock);
+        stages.skip();
+        let fault = executors.iter_mut().find_map(|executor| executor.fault.take());
+        drop(executors);
         self.execution += 1;
         self.branch_open = true;
-        let mut writes = write_runs(&state, batch, &self.registry, &mut buffers.writes, &mut clock);
+        let mut state = done.state;
+        done.logs.into_iter().for_each(|log| state.recycle(log));
         self.state = Some(state);
         if let Some(fault) = fault {
             return Err(EngineError::Stopped(fault));
         }
-        self.compile(&changes)?;
-        let roots = Roots {
-            input: root(batch.head(), &mut runs.inputs),
-            receipts: root(&[], &mut runs.receipts),
-            writes: root(&[], &mut writes),
-        };
-        let digest = batch_digest(batch.height(), &self.digest, &roots);
-        clock.lap(Stage::Digest);
-        Ok(Executed {
+        self.chooser.note(&mode, batch.len(), &done.statistics);
+        let mut executed = Executed {
             height: batch.height(),
             time_ms: batch.time_ms(),
             execution: self.execution,
-            roots,
-            digest,
-            buffers,
+            roots: Roots::default(),
+            digest: Digest::default(),
+            receipts: Vec::with_capacity(done.runs.len()),
+            writes: Vec::with_capacity(done.runs.len()),
             home: Arc::clone(home),
-            changes,
-            explanations,
-            stages: clock.spent(),
-        })
+            changes: Vec::new(),
+            explanations: Vec::new(),
+            stages: StageNanoseconds::of_phases(&done.spent),
+            mode,
+            statistics: done.statistics,
+        };
+        executed.gather(batch, done.runs);
+        executed.digest = batch_digest(batch.height(), &self.digest, &executed.roots);
+        stages.lap(Stage::Digest);
+        self.compile(&executed.changes)?;
+        executed.stages.add(&stages.spent());
+        Ok(executed)
     }
 
     /// Machine code is made after the batch's calls.
@@ -356,63 +386,24 @@ impl Core {
     }
 }
 
-/// Encodes the write set run by run, and hashes each run while it is in the cache.
-fn write_runs(
-    state: &State,
-    batch: &Batch,
-    registry: &Registry,
-    buffer: &mut Vec<u8>,
-    clock: &mut StageClock,
-) -> Vec<Digest> {
-    let mut leaves = Vec::with_capacity(batch.len() / 256 + 1);
-    let mut scratch = Vec::new();
-    let mut of_call: Vec<Write<'_>> = Vec::new();
-    // Contracts by number: one comparison where ids would be 32 bytes.
-    let called: Vec<Option<ContractIndex>> =
-        batch.targets.iter().map(|target| registry.index(&target.contract)).collect();
-    let (mut run_start, mut oversize) = (0, false);
-    for call in 0..batch.len() {
-        of_call.clear();
-        for write in state.last_writes(CallIndex(call as u32)) {
-            of_call.push(write);
+impl Executed {
+    /// Takes what the runs left, and makes the roots.
+    fn gather(&mut self, batch: &Batch, runs: Vec<RunOutput>) {
+        let mut leaves = [const { Vec::new() }; 3];
+        for run in runs {
+            for (leaves, leaf) in leaves.iter_mut().zip([run.input_leaf, run.receipts_leaf, run.writes_leaf]) {
+                leaves.push(leaf);
+            }
+            self.receipts.push(run.receipts);
+            self.writes.push(run.writes);
+            self.changes.extend(run.changes.into_iter().map(|(_, change)| change));
+            self.explanations.extend(run.explanations);
         }
-        let before = |a: &Write<'_>, b: &Write<'_>| match a.contract == b.contract {
-            true => a.key.cmp(b.key),
-            false => registry.id(a.contract).cmp(registry.id(b.contract)),
+        let [mut input, mut receipts, mut writes] = leaves;
+        self.roots = Roots {
+            input: root(batch.head(), &mut input),
+            receipts: root(&[], &mut receipts),
+            writes: root(&[], &mut writes),
         };
-        match &mut of_call[..] {
-            [] | [_] => {}
-            [first, second] => {
-                if before(first, second) == Ordering::Greater {
-                    core::mem::swap(first, second);
-                }
-            }
-            writes => writes.sort_unstable_by(before),
-        }
-        let called = called[batch.call(call).target()];
-        for write in &of_call {
-            let other = called != Some(write.contract);
-            oversize |= write_set::push(
-                buffer,
-                &write_set::Item {
-                    call: call as u32,
-                    contract: other.then(|| registry.id(write.contract)),
-                    key: write.key,
-                    value: write.value,
-                    module: write.contract == SYSTEM_INDEX && write.key[0] == MODULE_SLOT,
-                },
-            );
-        }
-        if (call + 1) % phalanx_scheduler::RUN_CALLS as usize == 0 || call + 1 == batch.len() {
-            clock.lap(Stage::Receipts);
-            let run = &buffer[run_start..];
-            if oversize {
-                write_set::shorten(run, &mut scratch);
-            }
-            leaves.push(crate::digest::leaf(if oversize { &scratch } else { run }));
-            (run_start, oversize) = (buffer.len(), false);
-            clock.lap(Stage::Digest);
-        }
     }
-    leaves
 }

@@ -167,7 +167,8 @@ impl LoggedEngine {
     /// Appends the height's receipts, unless they are there already, as they should be.
     fn keep_receipts(&self, executed: &Executed) -> Result<(), LogError> {
         let Some(segments) = &self.receipts else { return Ok(()) };
-        let (height, receipts, writes) = (executed.height(), executed.receipts().bytes(), executed.write_set().bytes());
+        let (height, receipts, writes) = (executed.height(), executed.receipts(), executed.write_set());
+        let (receipts, writes) = (&*receipts.bytes(), &*writes.bytes());
         match segments.receipts(height) {
             Ok(Some(kept)) if (kept.0.as_slice(), kept.1.as_slice()) == (receipts, writes) => return Ok(()),
             // Missing, damaged, or of another history; or above all that is there, and then nothing is cut.
@@ -309,8 +310,8 @@ pub fn verify_log(
 fn compare_receipts(segments: &ReceiptSegments, executed: &Executed) -> Result<bool, LoggedError> {
     let Some(kept) = segments.receipts(executed.height())? else { return Ok(false) };
     let pairs = [
-        ("kept receipts", kept.0.as_slice(), executed.receipts().bytes()),
-        ("kept write set", kept.1.as_slice(), executed.write_set().bytes()),
+        ("kept receipts", kept.0.as_slice(), &*executed.receipts().bytes()),
+        ("kept write set", kept.1.as_slice(), &*executed.write_set().bytes()),
     ];
     match pairs.into_iter().find(|(_, kept, now)| kept != now) {
         None => Ok(true),

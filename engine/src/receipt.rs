@@ -8,6 +8,7 @@
 //! The length counts the whole record; the return bytes are what is left behind the events.
 
 use crate::outcome::Outcome;
+use std::borrow::Cow;
 
 pub(crate) const RECEIPT_HEADER_BYTES: usize = 10;
 const EVENT_HEADER_BYTES: usize = 4;
@@ -33,20 +34,26 @@ pub(crate) fn push_event(buffer: &mut Vec<u8>, topic: &[u8], data: &[u8]) {
 }
 
 /// The receipts of a batch, in the order of its calls.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Receipts<'a> {
     bytes: &'a [u8],
+    /// The pieces behind, which begin with a whole receipt each.
+    rest: &'a [Vec<u8>],
 }
 
 impl<'a> Receipts<'a> {
     /// Reads encoded receipts, as the engine made them.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+        Self { bytes, rest: &[] }
     }
 
-    /// The encoded receipts.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    pub(crate) fn of_pieces(rest: &'a [Vec<u8>]) -> Self {
+        Self { bytes: &[], rest }
+    }
+
+    /// The encoded receipts, in one piece.
+    pub fn bytes(&self) -> Cow<'a, [u8]> {
+        in_one_piece(self.bytes, self.rest)
     }
 }
 
@@ -54,6 +61,9 @@ impl<'a> Iterator for Receipts<'a> {
     type Item = Receipt<'a>;
 
     fn next(&mut self) -> Option<Receipt<'a>> {
+        while self.bytes.is_empty() {
+            (self.bytes, self.rest) = self.rest.split_first()?;
+        }
         let length = u32::from_le_bytes(*self.bytes.first_chunk()?) as usize;
         if length < RECEIPT_HEADER_BYTES {
             return None;
@@ -62,6 +72,17 @@ impl<'a> Iterator for Receipts<'a> {
         self.bytes = rest;
         Some(Receipt { record })
     }
+}
+
+/// Pieces put together.
+pub(crate) fn in_one_piece<'a>(first: &'a [u8], rest: &[Vec<u8>]) -> Cow<'a, [u8]> {
+    if rest.is_empty() {
+        return Cow::Borrowed(first);
+    }
+    let mut whole = Vec::with_capacity(first.len() + rest.iter().map(Vec::len).sum::<usize>());
+    whole.extend_from_slice(first);
+    rest.iter().for_each(|piece| whole.extend_from_slice(piece));
+    Cow::Owned(whole)
 }
 
 /// What a call left behind.

@@ -1,7 +1,7 @@
 //! Where the time of a batch goes. The engine has no clock of its own: whoever embeds it may lend one.
 
-/// A clock that an embedder lends, in nanoseconds from any start. It never influences a result.
-pub type Clock = fn() -> u64;
+pub use phalanx_scheduler::Clock;
+use phalanx_scheduler::{Phase, PhaseNanoseconds};
 
 /// Stages of a batch, in the order in which they are entered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -10,6 +10,10 @@ pub enum Stage {
     Decode,
     /// Calls, with instance resets and their writes into the branch.
     Execute,
+    /// Chaining the records of calls that ran in parallel, and checking them.
+    Chain,
+    /// Executing calls again.
+    Repair,
     /// Write set in the order of the digest.
     Receipts,
     /// Hashing inputs, receipts and writes.
@@ -20,13 +24,16 @@ pub enum Stage {
 
 impl Stage {
     /// All stages.
-    pub const ALL: [Stage; 5] = [Stage::Decode, Stage::Execute, Stage::Receipts, Stage::Digest, Stage::Commit];
+    pub const ALL: [Stage; 7] =
+        [Stage::Decode, Stage::Execute, Stage::Chain, Stage::Repair, Stage::Receipts, Stage::Digest, Stage::Commit];
 
     /// The stage's name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Stage::Decode => "decode",
             Stage::Execute => "execute",
+            Stage::Chain => "chain",
+            Stage::Repair => "repair",
             Stage::Receipts => "receipts",
             Stage::Digest => "digest",
             Stage::Commit => "commit",
@@ -49,6 +56,23 @@ impl StageNanoseconds {
         for (sum, more) in self.0.iter_mut().zip(other.0) {
             *sum += more;
         }
+    }
+}
+
+impl StageNanoseconds {
+    /// The stages that the scheduler's phases are.
+    pub(crate) fn of_phases(phases: &PhaseNanoseconds) -> Self {
+        let mut stages = Self::default();
+        for (stage, phase) in [
+            (Stage::Execute, Phase::Execute),
+            (Stage::Chain, Phase::Chain),
+            (Stage::Repair, Phase::Repair),
+            (Stage::Receipts, Phase::Writes),
+            (Stage::Digest, Phase::Seal),
+        ] {
+            stages.0[stage as usize] = phases.of(phase);
+        }
+        stages
     }
 }
 

@@ -11,6 +11,8 @@
 
 use crate::batch::Address;
 use crate::digest::ITEM_BYTES_MAX;
+use crate::receipt::in_one_piece;
+use std::borrow::Cow;
 
 pub(crate) const REMOVED: u8 = 1;
 pub(crate) const OTHER_CONTRACT: u8 = 2;
@@ -68,7 +70,7 @@ pub(crate) fn push(buffer: &mut Vec<u8>, item: &Item<'_>) -> bool {
 /// A run for the digest: its items over the limit replaced by their hashes.
 pub(crate) fn shorten(run: &[u8], scratch: &mut Vec<u8>) {
     scratch.clear();
-    for item in (WriteSet { bytes: run }) {
+    for item in WriteSet::new(run) {
         if item.record.len() > ITEM_BYTES_MAX {
             let mut header: [u8; ITEM_HEADER_BYTES] = *item.record.first_chunk().expect("an item has a header");
             header[4] |= HASHED;
@@ -81,9 +83,11 @@ pub(crate) fn shorten(run: &[u8], scratch: &mut Vec<u8>) {
 }
 
 /// The writes of a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WriteSet<'a> {
     bytes: &'a [u8],
+    /// The pieces behind, which begin with a whole item each.
+    rest: &'a [Vec<u8>],
 }
 
 /// A key's last write in a batch.
@@ -95,12 +99,16 @@ pub struct WriteItem<'a> {
 impl<'a> WriteSet<'a> {
     /// Reads an encoded write set, as the engine made it.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+        Self { bytes, rest: &[] }
     }
 
-    /// The encoded write set.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    pub(crate) fn of_pieces(rest: &'a [Vec<u8>]) -> Self {
+        Self { bytes: &[], rest }
+    }
+
+    /// The encoded write set, in one piece.
+    pub fn bytes(&self) -> Cow<'a, [u8]> {
+        in_one_piece(self.bytes, self.rest)
     }
 }
 
@@ -108,6 +116,9 @@ impl<'a> Iterator for WriteSet<'a> {
     type Item = WriteItem<'a>;
 
     fn next(&mut self) -> Option<WriteItem<'a>> {
+        while self.bytes.is_empty() {
+            (self.bytes, self.rest) = self.rest.split_first()?;
+        }
         let header = self.bytes.first_chunk::<ITEM_HEADER_BYTES>()?;
         let id = if header[4] & OTHER_CONTRACT != 0 { 32 } else { 0 };
         let key = usize::from(u16::from_le_bytes([header[6], header[7]]));

@@ -1,7 +1,9 @@
 //! The one seam that turns back: what the scheduler asks of the engine.
 
 use crate::key::CallIndex;
-use crate::state::{PrefetchHash, State};
+use crate::run::RunLog;
+use crate::state::PrefetchHash;
+use crate::view::View;
 use core::ops::Range;
 
 /// Whether a call's writes are kept.
@@ -13,18 +15,41 @@ pub enum Verdict {
     Drop,
 }
 
-/// Runs calls. The engine implements it with Wasm, the scheduler's tests with toy programs.
-pub trait Executor {
-    /// Runs one call. What it reads and writes goes through `state`, which is handed over and back: a Wasm store owns
-    /// its data, so a borrowed state could not be seen from host functions without unsafe code.
-    fn execute(&mut self, call: CallIndex, state: Box<State>) -> (Box<State>, Verdict);
-
-    /// Pushes the hashes ([`State::prefetch_hash`]) of keys that these calls will probably touch. Only ever a guess.
-    fn predict(&mut self, calls: Range<u32>, state: &State, hashes: &mut Vec<PrefetchHash>);
-
-    /// The calls before `next` have ended, in one run since the last time; see [`RUN_CALLS`].
-    fn end_run(&mut self, next: CallIndex);
-}
-
-/// Calls a run: what is hashed together while it is still in the cache.
+/// Calls a run: what is hashed together, and what a worker takes at a time.
 pub const RUN_CALLS: u32 = 256;
+
+/// Runs calls, for one worker. The engine implements it with Wasm, the scheduler's tests with toy programs.
+///
+/// A call must depend on nothing but itself and what it sees through its view: it may be executed more than once.
+pub trait Executor: Send {
+    /// What a run of calls leaves besides its records: receipts, in the engine.
+    type Run: Send;
+    /// What every worker may read.
+    type Shared: Sync;
+
+    /// Begins a run, or a part of one, at `first`.
+    fn begin_run(&mut self, shared: &Self::Shared, first: CallIndex);
+
+    /// Runs one call. What it reads and writes goes through `view`, which is handed over and back: a Wasm store owns
+    /// its data, so a borrowed view could not be seen from host functions without unsafe code.
+    fn execute(&mut self, shared: &Self::Shared, call: CallIndex, view: Box<View>) -> (Box<View>, Verdict);
+
+    /// Pushes the hashes ([`View::prefetch_hash`]) of keys that these calls will probably touch. Only ever a guess.
+    fn predict(&mut self, shared: &Self::Shared, calls: Range<u32>, view: &View, hashes: &mut Vec<PrefetchHash>);
+
+    /// The calls before `next`, from where the run was begun, have ended.
+    fn end_run(&mut self, shared: &Self::Shared, next: CallIndex) -> Self::Run;
+
+    /// Puts what some calls left in the place of what they left before. The calls are all of `by`, and `by` may be all
+    /// that is left of the run from there on.
+    fn splice(shared: &Self::Shared, run: &mut Self::Run, calls: Range<u32>, by: Self::Run);
+
+    /// Hashes what the calls left, as they will stay.
+    fn seal(shared: &Self::Shared, run: &mut Self::Run);
+
+    /// Lists the run's writes that are their keys' last ones in the batch.
+    fn list_writes(shared: &Self::Shared, run: &mut Self::Run, log: &RunLog);
+
+    /// Hashes the listed writes.
+    fn seal_writes(shared: &Self::Shared, run: &mut Self::Run);
+}

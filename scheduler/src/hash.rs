@@ -5,6 +5,7 @@
 //! depends on it; tests compare everything under two seeds.
 
 use crate::key::{ADDRESS_KEY_BYTES, ContractIndex, StateKey};
+use crate::record::Entry;
 use core::hash::{BuildHasher, Hasher};
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
@@ -12,7 +13,7 @@ use foldhash::fast::SeedableRandomState;
 /// Owners of the key space, a power of two. More than workers, so that they balance; few enough that each
 /// owner's part of the table fills whole huge pages.
 pub const OWNERS: usize = 16;
-const OWNER_BITS: u32 = OWNERS.trailing_zeros();
+pub(crate) const OWNER_BITS: u32 = OWNERS.trailing_zeros();
 
 /// Where the hash tables' key comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,11 @@ impl KeyHasher {
             hash = hash << OWNER_BITS >> OWNER_BITS | owner << (64 - OWNER_BITS);
         }
         StateKey { hash, contract, bytes, ordered }
+    }
+
+    /// The key of an entry, whose long keys lie in `bytes`.
+    pub(crate) fn key_of<'a>(&self, entry: &'a Entry, bytes: &'a [u8]) -> StateKey<'a> {
+        self.key(entry.contract, entry.key_bytes(bytes), entry.is_ordered())
     }
 
     /// The owner of all keys of an ordered slot.

@@ -1,5 +1,7 @@
 //! State keys as the scheduler sees them: (contract, key bytes) with their hash.
 
+use crate::hash::OWNER_BITS;
+
 /// Number of a contract in this process. Never visible outside: everything that leaves names contracts by id.
 ///
 /// 0 stands for "no contract" and marks an empty slot of the table.
@@ -30,7 +32,24 @@ pub struct StateKey<'a> {
     pub(crate) ordered: bool,
 }
 
+/// Whether two keys are the same. By words: of this length a comparison by the library is a call that costs more than it does.
+#[inline]
+pub(crate) fn same_address_key(a: &[u8; ADDRESS_KEY_BYTES], b: &[u8; ADDRESS_KEY_BYTES]) -> bool {
+    let differ = |at: usize| {
+        let word = |key: &[u8; ADDRESS_KEY_BYTES]| u64::from_le_bytes(key[at..at + 8].try_into().expect("8 bytes"));
+        word(a) ^ word(b)
+    };
+    // The last word overlaps the one before: 33 bytes are four words and a byte.
+    differ(0) | differ(8) | differ(16) | differ(24) | differ(25) == 0
+}
+
 impl StateKey<'_> {
+    /// The hash without the bits that choose the owner: the same for a key whether its slot is ordered or not.
+    #[inline]
+    pub(crate) fn place_hash(&self) -> u64 {
+        self.hash << OWNER_BITS
+    }
+
     #[inline]
     pub(crate) fn length_less_one(&self) -> u8 {
         (self.bytes.len() - 1) as u8

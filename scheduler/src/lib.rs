@@ -24,21 +24,31 @@
 //! Only one branch is open at a time. [`execute_serial`] is the loop that does this on one core.
 
 mod delta;
+mod execute;
 mod executor;
+mod fold;
 pub mod hash;
-mod journal;
 mod key;
+mod open;
 mod partition;
+mod phase;
 mod prefetch;
-mod serial;
+mod record;
+mod repair;
+mod run;
 mod slot;
 mod state;
 mod value;
+mod view;
+mod workers;
 
 pub use delta::{Answer, Delta, Sign};
+pub use execute::{Done, Mode, Statistics, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};
+pub use phase::{Clock, Phase, PhaseNanoseconds};
 pub use prefetch::prefetch;
-pub use serial::execute_serial;
-pub use state::{KeyRange, PrefetchHash, State, TooManyWrites, Write};
+pub use run::{RunLog, Write};
+pub use state::{KeyRange, PrefetchHash, State};
+pub use view::{TooManyWrites, View};

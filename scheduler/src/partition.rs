@@ -1,4 +1,5 @@
-//! One owner's part of the state: an open-addressing table of cache-line slots on huge pages.
+//! One owner's part of the state: an open-addressing table of cache-line slots on huge pages, and the owner's part of the
+//! open branch.
 //!
 //! Linear probing with the search's start given by a multiplication, so a capacity need not be a power of two: it grows
 //! by 1.4, which keeps an entry between 91 and 128 bytes of table and a search within two neighbouring lines
@@ -6,14 +7,37 @@
 
 use crate::hash::{KeyHasher, home};
 use crate::key::{ContractIndex, StateKey};
-use crate::prefetch::prefetch;
-use crate::slot::{Slot, value_bytes};
-use crate::value::Heap;
+use crate::prefetch::{prefetch, prefetch_for_write};
+use crate::record::{NO_SLOT, RecordId};
+use crate::slot::{Slot, placed, value_bytes, value_place};
+use crate::value::{Heap, INLINE_VALUE_BYTES, ValueTag};
 use memmap2::MmapMut;
 use std::collections::{BTreeMap, BTreeSet};
 
 const FIRST_CAPACITY: u32 = 1 << 10;
 const HUGE_PAGE: usize = 2 << 20;
+
+/// A value as a slot has it: long ones are places in the partition's heap.
+pub(crate) type Raw = (ValueTag, [u8; INLINE_VALUE_BYTES]);
+
+/// What the open branch knows of a key that one of its calls touched.
+#[derive(Clone, Copy)]
+pub(crate) struct Version {
+    /// The key's slot.
+    pub(crate) slot: u32,
+    /// The round whose chain `tail` ends; rounds are numbered within the batch, from 1.
+    pub(crate) round: u32,
+    /// Last record of the key in the round.
+    pub(crate) tail: RecordId,
+    /// Last record of the batch that wrote the key.
+    pub(crate) last: RecordId,
+    /// `last` as it was before the round.
+    pub(crate) base_last: RecordId,
+    /// Value before the batch.
+    pub(crate) old: Raw,
+    /// Value before the round.
+    pub(crate) base: Raw,
+}
 
 pub(crate) struct Partition {
     memory: MmapMut,
@@ -25,6 +49,15 @@ pub(crate) struct Partition {
     pub(crate) values: Heap,
     /// Keys that are present, of the ordered slots that this owner has.
     ordered: BTreeMap<(ContractIndex, u8), BTreeSet<Box<[u8]>>>,
+    /// Number of the open branch; a slot that has it has a version.
+    pub(crate) epoch: u32,
+    pub(crate) versions: Vec<Version>,
+    /// How often slots have moved.
+    pub(crate) moves: u32,
+    /// Whether the table may hold keys without a value, which leave it when the branch is closed.
+    holds_absent: bool,
+    /// Whether a version may hold a long value that no slot has any more.
+    holds_long: bool,
 }
 
 fn map(capacity: u32) -> (MmapMut, usize) {
@@ -52,6 +85,11 @@ impl Partition {
             keys: Heap::default(),
             values: Heap::default(),
             ordered: BTreeMap::new(),
+            epoch: 1,
+            versions: Vec::new(),
+            moves: 0,
+            holds_absent: false,
+            holds_long: false,
         }
     }
 
@@ -70,6 +108,8 @@ impl Partition {
         }
     }
 
+    // ---- keys ----
+
     /// Asks the processor for the lines where a search of the key starts.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
@@ -78,6 +118,14 @@ impl Partition {
         prefetch(first.wrapping_add(1));
         // At seven tenths full, one search in eight goes as far as this.
         prefetch(first.wrapping_add(2));
+    }
+
+    /// Asks the processor for a slot's line, to be written.
+    #[inline]
+    pub(crate) fn prefetch_slot(&self, index: u32) {
+        if let Some(slot) = self.slots().get(index as usize) {
+            prefetch_for_write(slot);
+        }
     }
 
     #[inline]
@@ -102,17 +150,28 @@ impl Partition {
         }
     }
 
-    /// Puts an absent key, growing the table before it is seven tenths full. Returns its slot, and whether others moved.
-    pub(crate) fn insert(&mut self, key: &StateKey<'_>, hasher: &KeyHasher) -> (u32, bool) {
-        let grows = u64::from(self.entries + 1) * 10 > u64::from(self.capacity) * 7;
-        if grows {
+    /// Whether a slot is still the one that it was when slots had moved `moves` times.
+    #[inline]
+    pub(crate) fn is_still(&self, index: u32, moves: u32) -> bool {
+        index != NO_SLOT && moves == self.moves
+    }
+
+    /// The key's slot; an absent key is put in, without a value, growing the table before it is seven tenths full.
+    #[cold]
+    pub(crate) fn find_or_insert(&mut self, key: &StateKey<'_>, hasher: &KeyHasher) -> u32 {
+        let mut index = match self.search(key) {
+            Ok(index) => return index,
+            Err(index) => index,
+        };
+        if u64::from(self.entries + 1) * 10 > u64::from(self.capacity) * 7 {
             self.grow(hasher);
+            index = self.search(key).expect_err("an inserted key is not in the table");
         }
-        let index = self.search(key).expect_err("an inserted key is not in the table");
         let slot = Slot::for_key(key, &mut self.keys);
         self.slots_mut()[index as usize] = slot;
         self.entries += 1;
-        (index, grows)
+        self.holds_absent = true;
+        index
     }
 
     fn hash_of(&self, slot: &Slot, hasher: &KeyHasher) -> u64 {
@@ -128,6 +187,7 @@ impl Partition {
         let old = core::mem::replace(&mut self.memory, memory);
         let (old_skip, old_capacity) = (core::mem::replace(&mut self.skip, skip), self.capacity);
         self.capacity = capacity;
+        self.moves = self.moves.wrapping_add(1);
         // SAFETY: as in `slots`, for the mapping that was replaced and is dropped at the end of this function.
         let slots: &[Slot] =
             unsafe { core::slice::from_raw_parts(old.as_ptr().add(old_skip).cast(), old_capacity as usize) };
@@ -137,13 +197,26 @@ impl Partition {
                 index = self.next(index);
             }
             self.slots_mut()[index as usize] = *slot;
+            self.follow(slot, index);
+        }
+    }
+
+    /// After a slot moved: its version names it by number.
+    #[inline]
+    fn follow(&mut self, slot: &Slot, index: u32) {
+        // There are no versions while a branch is closed.
+        if slot.epoch == self.epoch
+            && let Some(version) = self.versions.get_mut(slot.version as usize)
+        {
+            version.slot = index;
         }
     }
 
     /// Takes a key out and closes the gap, so that no tombstones build up.
-    pub(crate) fn remove(&mut self, index: u32, hasher: &KeyHasher) {
+    fn remove(&mut self, index: u32, hasher: &KeyHasher) {
         let slot = self.slots()[index as usize];
         slot.drop_key(&mut self.keys);
+        self.moves = self.moves.wrapping_add(1);
         let mut gap = index;
         let mut at = index;
         loop {
@@ -157,6 +230,7 @@ impl Partition {
             let stays = if gap <= at { gap < home && home <= at } else { gap < home || home <= at };
             if !stays {
                 self.slots_mut()[gap as usize] = slot;
+                self.follow(&slot, gap);
                 gap = at;
             }
         }
@@ -179,11 +253,170 @@ impl Partition {
         self.ordered.get(&(contract, slot))
     }
 
+    // ---- values ----
+
+    #[inline]
+    pub(crate) fn raw(&self, index: u32) -> Raw {
+        self.slots()[index as usize].raw_value()
+    }
+
     #[inline]
     pub(crate) fn value(&self, index: u32) -> Option<&[u8]> {
-        let slot = &self.slots()[index as usize];
-        let (tag, raw) = slot.raw_value_ref();
+        let (tag, raw) = self.slots()[index as usize].raw_value_ref();
         value_bytes(tag, raw, &self.values)
+    }
+
+    /// The bytes of a value that a version holds.
+    #[inline]
+    pub(crate) fn bytes_of<'a>(&'a self, raw: &'a Raw) -> Option<&'a [u8]> {
+        value_bytes(raw.0, &raw.1, &self.values)
+    }
+
+    /// The version of a slot's key, made at its first touch in the branch.
+    #[inline]
+    pub(crate) fn version(&mut self, index: u32) -> usize {
+        let (epoch, number) = (self.epoch, self.versions.len());
+        let slot = &mut self.slots_mut()[index as usize];
+        if slot.epoch == epoch {
+            return slot.version as usize;
+        }
+        slot.epoch = epoch;
+        slot.version = number as u32;
+        let old = slot.raw_value();
+        self.versions.push(Version {
+            slot: index,
+            round: 0,
+            tail: RecordId::NONE,
+            last: RecordId::NONE,
+            base_last: RecordId::NONE,
+            old,
+            base: old,
+        });
+        number
+    }
+
+    /// The version of a slot's key, with the chain of a round begun if this is the key's first record in it.
+    #[inline]
+    pub(crate) fn version_in_round(&mut self, index: u32, round: u32) -> usize {
+        let number = self.version(index);
+        if self.versions[number].round != round {
+            let now = self.raw(index);
+            let version = &mut self.versions[number];
+            let base = core::mem::replace(&mut version.base, now);
+            version.round = round;
+            version.tail = RecordId::NONE;
+            version.base_last = version.last;
+            let old = version.old;
+            self.free(base, &[old, now]);
+        }
+        number
+    }
+
+    /// Gives a slot another value; a long one's bytes are `long`. The value that it had is freed unless its version needs it.
+    #[inline]
+    pub(crate) fn set(&mut self, index: u32, version: usize, (tag, mut raw): Raw, long: Option<&[u8]>) {
+        let before = self.raw(index);
+        if before.0 == ValueTag::LONG {
+            let Version { old, base, .. } = self.versions[version];
+            self.holds_long = true;
+            self.free(before, &[old, base]);
+        }
+        if let Some(bytes) = long {
+            raw = placed(self.values.put(bytes.into()));
+        }
+        self.holds_absent |= tag == ValueTag::ABSENT;
+        self.slots_mut()[index as usize].set_raw_value(tag, raw);
+    }
+
+    /// Gives a slot a value that its version holds.
+    pub(crate) fn set_back(&mut self, index: u32, version: usize, value: Raw) {
+        let before = self.raw(index);
+        if before != value {
+            let Version { old, base, .. } = self.versions[version];
+            self.free(before, &[old, base]);
+        }
+        self.holds_absent |= value.0 == ValueTag::ABSENT;
+        self.slots_mut()[index as usize].set_raw_value(value.0, value.1);
+    }
+
+    /// Frees a long value, unless it is one of those to be kept.
+    #[inline]
+    fn free(&mut self, value: Raw, kept: &[Raw]) {
+        if value.0 == ValueTag::LONG && !kept.contains(&value) {
+            self.values.take(value_place(&value.1));
+        }
+    }
+
+    // ---- the branch ----
+
+    /// Makes the branch's values the state, or puts back those before it; opens the branch `next`.
+    pub(crate) fn close(&mut self, undo: bool, next: u32, hasher: &KeyHasher) {
+        let versions = core::mem::take(&mut self.versions);
+        if undo {
+            versions.iter().for_each(|version| self.restore(version));
+        } else if self.holds_long {
+            versions.iter().for_each(|version| self.forget(version));
+        }
+        if self.holds_absent {
+            self.evict_absent(&versions, hasher);
+        }
+        self.versions = versions;
+        self.versions.clear();
+        (self.holds_absent, self.holds_long) = (false, false);
+        if next < self.epoch {
+            // Once in four billion branches: numbers start again, so none may be left in a slot.
+            self.slots_mut().iter_mut().for_each(|slot| slot.epoch = 0);
+        }
+        self.epoch = next;
+    }
+
+    /// Frees the long values that a version holds and the state does not need.
+    fn forget(&mut self, version: &Version) {
+        let now = self.raw(version.slot);
+        self.free(version.base, &[now, version.old]);
+        self.free(version.old, &[now]);
+    }
+
+    fn restore(&mut self, version: &Version) {
+        let now = self.raw(version.slot);
+        self.free(now, &[version.old, version.base]);
+        self.free(version.base, &[version.old]);
+        self.slots_mut()[version.slot as usize].set_raw_value(version.old.0, version.old.1);
+        self.order_slot(version.slot);
+    }
+
+    /// Brings the order in step with the value that a slot was given, if its key has an order.
+    pub(crate) fn order_slot(&mut self, index: u32) {
+        let slot = self.slots()[index as usize];
+        // A key that was written and belongs to an ordered slot has brought that slot here.
+        if self.ordered.contains_key(&(slot.contract(), slot.key(&self.keys)[0])) {
+            let key = Box::<[u8]>::from(slot.key(&self.keys));
+            self.order(slot.contract(), &key, slot.raw_value().0 != ValueTag::ABSENT);
+        }
+    }
+
+    /// Keys without a value leave the table. Removal moves slots, so they are looked for by their keys.
+    #[cold]
+    fn evict_absent(&mut self, versions: &[Version], hasher: &KeyHasher) {
+        let absent = versions.iter().map(|version| &self.slots()[version.slot as usize]);
+        let absent = absent.filter(|slot| slot.raw_value_ref().0 == ValueTag::ABSENT);
+        let keys: Vec<(ContractIndex, Box<[u8]>)> =
+            absent.map(|slot| (slot.contract(), slot.key(&self.keys).into())).collect();
+        for (contract, bytes) in keys {
+            // Inside a partition it does not matter whether a key's slot is ordered.
+            let key = hasher.key(contract, &bytes, false);
+            let index = self.search(&key).expect("a version's key is in the table until it is evicted");
+            self.remove(index, hasher);
+        }
+    }
+
+    /// A slot's committed value, whatever the open branch made of it.
+    pub(crate) fn committed(&self, index: u32) -> Option<&[u8]> {
+        let slot = &self.slots()[index as usize];
+        if slot.epoch == self.epoch {
+            return self.bytes_of(&self.versions[slot.version as usize].old);
+        }
+        self.value(index)
     }
 
     pub(crate) fn entries(&self) -> u32 {

@@ -8,7 +8,7 @@
 //!  +----------+---------+-------+-------+------+--------------------------------------+---------------+
 //! ```
 
-use crate::key::{ADDRESS_KEY_BYTES, ContractIndex, INLINE_KEY_BYTES, StateKey};
+use crate::key::{ADDRESS_KEY_BYTES, ContractIndex, INLINE_KEY_BYTES, StateKey, same_address_key};
 use crate::value::{Heap, INLINE_VALUE_BYTES, ValueTag};
 
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ impl Slot {
         };
         if !key.is_inline() {
             slot.key = [0; INLINE_KEY_BYTES];
-            slot.key[..8].copy_from_slice(&key.hash.to_le_bytes());
+            slot.key[..8].copy_from_slice(&key.place_hash().to_le_bytes());
             slot.key[8..12].copy_from_slice(&keys.put(key.bytes.into()).to_le_bytes());
         }
         slot
@@ -67,12 +67,13 @@ impl Slot {
             return false;
         }
         if let Ok(bytes) = <&[u8; ADDRESS_KEY_BYTES]>::try_from(key.bytes) {
-            return self.key[..ADDRESS_KEY_BYTES] == *bytes;
+            let own = self.key.first_chunk().expect("a slot's key is longer");
+            return same_address_key(own, bytes);
         }
         if key.is_inline() {
             return self.key[..key.bytes.len()] == *key.bytes;
         }
-        self.key[..8] == key.hash.to_le_bytes() && keys.get(self.key_place()) == key.bytes
+        self.key[..8] == key.place_hash().to_le_bytes() && keys.get(self.key_place()) == key.bytes
     }
 
     pub(crate) fn contract(&self) -> ContractIndex {

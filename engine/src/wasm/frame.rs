@@ -5,7 +5,8 @@ use crate::batch::{Address, BatchBytes};
 use crate::outcome::Outcome;
 use crate::prepare::OrderedSlots;
 use core::ops::Range;
-use phalanx_scheduler::{ContractIndex, State};
+use phalanx_scheduler::{ContractIndex, View};
+use std::sync::Arc;
 use wasmtime::{Memory, ResourceLimiter};
 
 /// Data of an instance's store.
@@ -50,17 +51,19 @@ pub(crate) struct TargetContract {
 
 /// The running call, and the buffers of its batch, which are handed from call to call.
 pub(crate) struct Frame {
-    pub(crate) state: Option<Box<State>>,
+    /// What the call sees of the state.
+    pub(crate) view: Option<Box<View>>,
     pub(crate) batch: BatchBytes,
     pub(crate) height: u64,
     pub(crate) time_ms: u64,
     /// Contracts of the batch's targets.
-    pub(crate) contracts: Vec<TargetContract>,
+    pub(crate) contracts: Arc<[TargetContract]>,
     /// The called one's place among them.
     pub(crate) contract: usize,
-    pub(crate) sender: Range<usize>,
+    /// Start of the sender's address in the batch.
+    pub(crate) sender: usize,
     pub(crate) arguments: Range<usize>,
-    /// Receipts of the batch so far; events of the running call are appended as they come.
+    /// Receipts of the run so far; events of the running call are appended as they come.
     pub(crate) receipts: Vec<u8>,
     pub(crate) events: u8,
     pub(crate) return_bytes: Vec<u8>,
@@ -79,8 +82,8 @@ impl Frame {
     }
 
     #[inline]
-    pub(crate) fn state(&mut self) -> &mut State {
-        self.state.as_mut().expect("the state is in the frame while a call runs")
+    pub(crate) fn view(&mut self) -> &mut View {
+        self.view.as_mut().expect("the view is in the frame while a call runs")
     }
 }
 

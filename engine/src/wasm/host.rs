@@ -112,7 +112,7 @@ fn link_context(linker: &mut Linker<Host>) -> Result<()> {
     })?;
     linker.func_wrap("phalanx", "caller", |caller: Caller<'_, Host>, out: i32| {
         enter(caller, |frame, guest| {
-            let sender: &Address = frame.batch.0[frame.sender.clone()].first_chunk().expect("32 bytes");
+            let sender: &Address = frame.batch.0[frame.sender..].first_chunk().expect("32 bytes");
             write(guest, out as u32, sender)
         })
     })?;
@@ -196,8 +196,7 @@ fn get(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, out: u32, cap
     charge(guest, copied(key.len()))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
-    let state = frame.state.as_ref().expect("the state is in the frame while a call runs");
-    let Some(value) = state.get(index, key, ordered) else { return Ok(-1) };
+    let Some(value) = frame.view().get(index, key, ordered) else { return Ok(-1) };
     let part = &value[..value.len().min(cap as usize)];
     charge(guest, copied(part.len()))?;
     write(guest, out, part)?;
@@ -212,7 +211,7 @@ fn put(frame: &mut Frame, guest: &mut Guest, at: (u32, u32), value: Option<(u32,
     charge(guest, output(key.len() + value.map_or(0, <[u8]>::len)))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
-    frame.state().set(index, key, ordered, value).map_err(|_| Outcome::LimitExceeded)
+    frame.view().set(index, key, ordered, value).map_err(|_| Outcome::LimitExceeded)
 }
 
 #[inline]
@@ -222,7 +221,7 @@ fn add(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, delta: Delta)
     charge(guest, output(key.len() + 16))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
-    match frame.state().add(index, key, ordered, delta) {
+    match frame.view().add(index, key, ordered, delta) {
         Ok(Answer::Applied) => Ok(1),
         Ok(Answer::Refused) => Ok(0),
         Ok(Answer::WrongLength) => Err(Outcome::BadValueLength),
@@ -252,17 +251,17 @@ fn scan(frame: &mut Frame, guest: &mut Guest, request: &Scan) -> Answered<i64> {
         return Err(Outcome::BadHostArgument);
     }
     let contract = frame.called();
+    let index = contract.index;
     if !contract.ordered.contains(start[0]) {
         return Err(Outcome::SlotNotOrdered);
     }
-    let own = frame.state.as_ref().map_or(0, |state| state.written_keys().len()) as u64;
+    let own = frame.view().written() as u64;
     charge(guest, copied(start.len() + end.map_or(0, <[u8]>::len)) + own * gas::SCAN_OWN_KEY)?;
     let range = KeyRange { slot: start[0], start, end };
-    let index = contract.index;
     let mut out = core::mem::take(&mut frame.scratch);
     out.clear();
     let (mut entries, mut reason, mut paid) = (0, 0, true);
-    frame.state().scan(index, range, request.direction == 1, |key, value| {
+    frame.view().scan(index, range, request.direction == 1, |key, value| {
         if entries == request.limit {
             reason = 1;
             return ControlFlow::Break(());

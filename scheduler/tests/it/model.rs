@@ -1,11 +1,12 @@
-//! Random programs, run against [`State`] and against a `BTreeMap`.
+//! Random programs, run in every mode and against a `BTreeMap`.
 
 use phalanx_scheduler::{
-    Answer, CallIndex, ContractIndex, Delta, Executor, HashSeed, KeyRange, PrefetchHash, Sign, State, Verdict,
-    execute_serial,
+    Answer, CallIndex, ContractIndex, Delta, Done, Executor, HashSeed, KeyRange, Mode, PrefetchHash, RUN_CALLS, RunLog,
+    Sign, State, Statistics, Verdict, View, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::ThreadPool;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow, Range};
 
@@ -13,10 +14,29 @@ type Map = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Get { contract: u32, key: Vec<u8> },
-    Set { contract: u32, key: Vec<u8>, value: Option<Vec<u8>> },
-    Add { contract: u32, key: Vec<u8>, delta: Delta },
-    Scan { contract: u32, start: Vec<u8>, end: Option<Vec<u8>>, descending: bool, limit: usize },
+    Get {
+        contract: u32,
+        key: Vec<u8>,
+    },
+    Set {
+        contract: u32,
+        key: Vec<u8>,
+        value: Option<Vec<u8>>,
+    },
+    Add {
+        contract: u32,
+        key: Vec<u8>,
+        delta: Delta,
+    },
+    Scan {
+        contract: u32,
+        start: Vec<u8>,
+        end: Option<Vec<u8>>,
+        descending: bool,
+        limit: usize,
+    },
+    /// Goes on only if what was seen last has an even digest: what a program accesses changes with what it sees.
+    StopUnlessEven,
 }
 
 #[derive(Clone, Debug)]
@@ -40,13 +60,24 @@ fn ordered(key: &[u8]) -> bool {
     key[0] >= ORDERED
 }
 
-fn random_key(rng: &mut ChaCha8Rng) -> Vec<u8> {
-    let slot = [1, 2, ORDERED, 0xff][rng.random_range(0..4)];
-    let length = [1, 33, 34, 35, 65, 256][rng.random_range(0..6)];
+/// What a batch's programs are like.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    /// Keys that differ in their last two bytes: how rare conflicts are.
+    keys: u16,
+    /// Whether there are ordered slots, and scans of them.
+    scans: bool,
+    calls_max: u32,
+}
+
+fn random_key(rng: &mut ChaCha8Rng, kind: Kind) -> Vec<u8> {
+    let slot = [1, 2, ORDERED, 0xff][rng.random_range(0..if kind.scans { 4 } else { 2 })];
+    let length = [1, 33, 34, 35, 65, 256][rng.random_range(usize::from(kind.keys > 100)..6)];
     let mut key = vec![slot; length];
     let last = key.len() - 1;
     if last > 0 {
-        key[last] = rng.random_range(0..12);
+        key[last - 1..].copy_from_slice(&rng.random_range(0..kind.keys).to_be_bytes());
+        key[0] = slot;
     }
     key
 }
@@ -61,10 +92,13 @@ fn random_value(rng: &mut ChaCha8Rng) -> Vec<u8> {
     value
 }
 
-fn random_step(rng: &mut ChaCha8Rng) -> Step {
+fn random_step(rng: &mut ChaCha8Rng, kind: Kind) -> Step {
     let contract = rng.random_range(1..3);
-    let key = random_key(rng);
-    match rng.random_range(0..10) {
+    let key = random_key(rng, kind);
+    if rng.random_bool(0.1) {
+        return Step::StopUnlessEven;
+    }
+    match rng.random_range(0..if kind.scans { 10 } else { 9 }) {
         0..2 => Step::Get { contract, key },
         2..5 => Step::Set { contract, key, value: Some(random_value(rng)) },
         5 => Step::Set { contract, key, value: None },
@@ -76,9 +110,9 @@ fn random_step(rng: &mut ChaCha8Rng) -> Step {
         }
         _ => {
             let slot = if rng.random() { ORDERED } else { 0xff };
-            let mut start = random_key(rng);
+            let mut start = random_key(rng, kind);
             start[0] = slot;
-            let mut end = random_key(rng);
+            let mut end = random_key(rng, kind);
             end[0] = slot;
             let end = (rng.random() && end >= start).then_some(end);
             Step::Scan { contract, start, end, descending: rng.random(), limit: rng.random_range(0..8) }
@@ -86,10 +120,17 @@ fn random_step(rng: &mut ChaCha8Rng) -> Step {
     }
 }
 
-fn run_on_state(program: &Program, state: &mut State) -> Vec<Seen> {
+fn is_even(seen: &[Seen]) -> bool {
+    let bytes = format!("{:?}", seen.last());
+    bytes.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 4 < 2
+}
+
+fn run_on_view(program: &Program, state: &mut View) -> Vec<Seen> {
     let mut seen = Vec::new();
     for step in &program.steps {
         seen.push(match step {
+            Step::StopUnlessEven if is_even(&seen) => continue,
+            Step::StopUnlessEven => break,
             Step::Get { contract, key } => {
                 Seen::Value(state.get(ContractIndex(*contract), key, ordered(key)).map(<[u8]>::to_vec))
             }
@@ -122,6 +163,8 @@ fn run_on_map(program: &Program, map: &mut Map) -> Vec<Seen> {
     let mut seen = Vec::new();
     for step in &program.steps {
         seen.push(match step {
+            Step::StopUnlessEven if is_even(&seen) => continue,
+            Step::StopUnlessEven => break,
             Step::Get { contract, key } => Seen::Value(own.get(&(*contract, key.clone())).cloned()),
             Step::Set { contract, key, value } => {
                 match value {
@@ -167,32 +210,76 @@ fn run_on_map(program: &Program, map: &mut Map) -> Vec<Seen> {
     seen
 }
 
-struct Programs<'a> {
-    programs: &'a [Program],
-    seen: Vec<Vec<Seen>>,
-    runs: Vec<u32>,
+/// What a call's execution came to.
+type Ended = (u32, Vec<Seen>);
+
+/// What the executor makes of a run.
+#[derive(Default)]
+struct Outcome {
+    ended: Vec<Ended>,
+    /// The writes by call, as they were listed.
+    writes: Vec<(u32, (u32, Vec<u8>), Option<Vec<u8>>)>,
+    sealed: bool,
 }
 
-impl Executor for Programs<'_> {
-    fn execute(&mut self, call: CallIndex, mut state: Box<State>) -> (Box<State>, Verdict) {
-        let program = &self.programs[call.0 as usize];
-        self.seen.push(run_on_state(program, &mut state));
-        (state, if program.fails { Verdict::Drop } else { Verdict::Keep })
+#[derive(Default)]
+struct Programs {
+    ended: Vec<Ended>,
+}
+
+impl Executor for Programs {
+    type Run = Outcome;
+    type Shared = Vec<Program>;
+
+    fn begin_run(&mut self, _: &Vec<Program>, _: CallIndex) {
+        self.ended.clear();
     }
 
-    fn predict(&mut self, calls: Range<u32>, state: &State, hashes: &mut Vec<PrefetchHash>) {
-        for program in &self.programs[calls.start as usize..calls.end as usize] {
+    fn execute(&mut self, programs: &Vec<Program>, call: CallIndex, mut view: Box<View>) -> (Box<View>, Verdict) {
+        let program = &programs[call.0 as usize];
+        self.ended.push((call.0, run_on_view(program, &mut view)));
+        (view, if program.fails { Verdict::Drop } else { Verdict::Keep })
+    }
+
+    fn predict(&mut self, programs: &Vec<Program>, calls: Range<u32>, view: &View, hashes: &mut Vec<PrefetchHash>) {
+        for program in &programs[calls.start as usize..calls.end as usize] {
             for step in &program.steps {
                 if let Step::Get { contract, key } = step {
-                    hashes.push(state.prefetch_hash(ContractIndex(*contract), key));
+                    hashes.push(view.prefetch_hash(ContractIndex(*contract), key));
                 }
             }
         }
     }
 
-    fn end_run(&mut self, next: CallIndex) {
-        self.runs.push(next.0);
+    fn end_run(&mut self, _: &Vec<Program>, next: CallIndex) -> Outcome {
+        let ended = std::mem::take(&mut self.ended);
+        assert!(ended.last().is_none_or(|(call, _)| call + 1 == next.0));
+        Outcome { ended, ..Outcome::default() }
     }
+
+    fn splice(_: &Vec<Program>, run: &mut Outcome, calls: Range<u32>, by: Outcome) {
+        assert_eq!(by.ended.len() as u32, calls.end - calls.start);
+        let start = run.ended.iter().position(|(call, _)| *call == calls.start).unwrap_or(run.ended.len());
+        let end = (start + by.ended.len()).min(run.ended.len());
+        run.ended.splice(start..end, by.ended);
+        run.sealed = false;
+    }
+
+    fn seal(_: &Vec<Program>, run: &mut Outcome) {
+        run.sealed = true;
+    }
+
+    fn list_writes(_: &Vec<Program>, run: &mut Outcome, log: &RunLog) {
+        assert!(run.sealed, "what calls left is sealed when it will not change any more");
+        for call in log.call_range() {
+            for write in log.last_writes(CallIndex(call)) {
+                let key = (write.contract.0, write.key.to_vec());
+                run.writes.push((call, key, write.value.map(<[u8]>::to_vec)));
+            }
+        }
+    }
+
+    fn seal_writes(_: &Vec<Program>, _: &mut Outcome) {}
 }
 
 /// One seed's batches, with counts of what happened in them.
@@ -205,30 +292,48 @@ pub(crate) struct Run {
     wrong_length: u32,
     scanned: u32,
     removed: u32,
+    pub(crate) statistics: Statistics,
 }
+
+/// The modes that a seed's batches run in, each on a state of its own.
+const MODES: [(Mode, usize); 7] = [
+    (Mode::Serial, 1),
+    (Mode::Pipe, 2),
+    (Mode::Optimistic { round: 256 }, 1),
+    (Mode::Optimistic { round: 512 }, 2),
+    (Mode::Optimistic { round: 1_024 }, 3),
+    (Mode::Optimistic { round: 65_536 }, 4),
+    (Mode::Optimistic { round: 768 }, 16),
+];
 
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
 
-    pub(crate) fn execute(mut self) -> Self {
+    pub(crate) fn execute(mut self, pools: &[ThreadPool]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut state = Box::new(State::new(HashSeed::Fixed(rng.random()), 1_024));
+        let mut states: Vec<Option<Box<State>>> =
+            MODES.iter().map(|_| Some(Box::new(State::new(HashSeed::Fixed(rng.random()), 1_024)))).collect();
         let mut map = Map::new();
-        for _ in 0..30 {
-            state = self.batch(&mut rng, state, &mut map);
+        for _ in 0..20 {
+            self.batch(&mut rng, &mut states, &mut map, pools);
         }
         self
     }
 
-    fn batch(&mut self, rng: &mut ChaCha8Rng, state: Box<State>, map: &mut Map) -> Box<State> {
-        let calls = rng.random_range(1..40);
+    fn batch(&mut self, rng: &mut ChaCha8Rng, states: &mut [Option<Box<State>>], map: &mut Map, pools: &[ThreadPool]) {
+        let kind = Kind {
+            keys: [2, 12, 200, 5_000][rng.random_range(0..4)],
+            scans: rng.random_bool(0.3),
+            calls_max: [40, 300, 1_500][rng.random_range(0..3)],
+        };
+        let calls = rng.random_range(1..kind.calls_max);
         let programs: Vec<_> = (0..calls)
             .map(|_| {
-                // Some calls write more keys than a journal searches one after another.
-                let steps = if rng.random_bool(0.05) { 200 } else { rng.random_range(0..8) };
-                Program { steps: (0..steps).map(|_| random_step(rng)).collect(), fails: rng.random_bool(0.2) }
+                // Some calls touch more keys than a view searches one after another.
+                let steps = if rng.random_bool(0.01) { 200 } else { rng.random_range(0..6) };
+                Program { steps: (0..steps).map(|_| random_step(rng, kind)).collect(), fails: rng.random_bool(0.2) }
             })
             .collect();
         let before = map.clone();
@@ -236,32 +341,49 @@ impl Run {
         let mut writers = BTreeMap::new();
         let mut expected = Vec::new();
         for (call, program) in programs.iter().enumerate() {
-            expected.push(run_on_map(program, &mut after));
+            expected.push((call as u32, run_on_map(program, &mut after)));
             if !program.fails {
-                note_writers(program, &expected[call], call as u32, &mut writers);
+                note_writers(program, &expected[call].1, call as u32, &mut writers);
             }
         }
         self.count(&expected, &writers, &after);
-        let mut executor = Programs { programs: &programs, seen: Vec::new(), runs: Vec::new() };
-        let mut state = execute_serial(&mut executor, state, calls);
-        assert_eq!(executor.seen, expected, "seed {}", self.seed);
-        assert_eq!(executor.runs, [calls]);
-        assert_writes(&state, calls, &writers, &after);
-        assert_committed(&state, &before);
-        if rng.random_bool(0.3) {
-            state.discard();
+        let discard = rng.random_bool(0.3);
+        for (at, state) in states.iter_mut().enumerate() {
+            let (mode, workers) = MODES[at];
+            let what = format!("seed {}, mode {mode:?}, {kind:?}, {calls} calls", self.seed);
+            let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
+            let taken = state.take().expect("a state a mode");
+            let done =
+                pools[workers.min(4) - 1].install(|| execute(&mut executors, &programs, taken, calls, mode, None));
+            let Done { state: mut returned, logs, runs, statistics, .. } = done;
+            assert_eq!(runs.len() as u32, calls.div_ceil(RUN_CALLS), "{what}");
+            let ended: Vec<Ended> = runs.iter().flat_map(|run| run.ended.iter().cloned()).collect();
+            for (mine, theirs) in ended.iter().zip(&expected) {
+                assert_eq!(mine, theirs, "{what}, {:?}", programs[mine.0 as usize]);
+            }
+            assert_eq!(ended.len(), expected.len(), "{what}");
+            assert_writes(&runs, &writers, &after, &what);
+            assert_committed(&returned, &before, &what);
+            logs.into_iter().for_each(|log| returned.recycle(log));
+            if discard {
+                returned.discard()
+            } else {
+                returned.commit()
+            }
+            assert_committed(&returned, if discard { &before } else { &after }, &what);
+            *state = Some(returned);
+            add(&mut self.statistics, &statistics);
+        }
+        if discard {
             self.discarded += 1;
         } else {
-            state.commit();
             *map = after;
             self.committed += 1;
         }
-        assert_committed(&state, map);
-        state
     }
 
-    fn count(&mut self, seen: &[Vec<Seen>], writers: &BTreeMap<(u32, Vec<u8>), u32>, after: &Map) {
-        for seen in seen.iter().flatten() {
+    fn count(&mut self, seen: &[Ended], writers: &BTreeMap<(u32, Vec<u8>), u32>, after: &Map) {
+        for seen in seen.iter().flat_map(|(_, seen)| seen) {
             self.refused += u32::from(*seen == Seen::Answer(Answer::Refused));
             self.wrong_length += u32::from(*seen == Seen::Answer(Answer::WrongLength));
             self.scanned += u32::from(matches!(seen, Seen::Entries(entries) if !entries.is_empty()));
@@ -275,8 +397,23 @@ impl Run {
     }
 }
 
+pub(crate) fn add(sum: &mut Statistics, more: &Statistics) {
+    sum.optimistic_calls += more.optimistic_calls;
+    sum.dirty_calls += more.dirty_calls;
+    sum.repaired_calls += more.repaired_calls;
+    sum.reopened_calls += more.reopened_calls;
+    sum.suffix_calls += more.suffix_calls;
+    sum.suffixes += more.suffixes;
+    sum.rescued_reads += more.rescued_reads;
+    sum.changed_predicates += more.changed_predicates;
+    sum.phantoms += more.phantoms;
+    sum.new_writes += more.new_writes;
+    sum.dropped_writes += more.dropped_writes;
+}
+
 fn note_writers(program: &Program, seen: &[Seen], call: u32, writers: &mut BTreeMap<(u32, Vec<u8>), u32>) {
-    for (step, seen) in program.steps.iter().zip(seen) {
+    let steps = program.steps.iter().filter(|step| !matches!(step, Step::StopUnlessEven));
+    for (step, seen) in steps.zip(seen) {
         match step {
             Step::Set { contract, key, .. } => {
                 writers.insert((*contract, key.clone()), call);
@@ -289,26 +426,23 @@ fn note_writers(program: &Program, seen: &[Seen], call: u32, writers: &mut BTree
     }
 }
 
-fn assert_writes(state: &State, calls: u32, writers: &BTreeMap<(u32, Vec<u8>), u32>, after: &Map) {
+fn assert_writes(runs: &[Outcome], writers: &BTreeMap<(u32, Vec<u8>), u32>, after: &Map, what: &str) {
     let mut listed = BTreeMap::new();
-    for call in 0..calls {
-        for write in state.last_writes(CallIndex(call)) {
-            let place = (write.contract.0, write.key.to_vec());
-            assert_eq!(write.value, after.get(&place).map(|value| &value[..]));
-            assert_eq!(listed.insert(place, call), None, "a key is listed once");
-        }
+    for (call, place, value) in runs.iter().flat_map(|run| &run.writes) {
+        assert_eq!(value.as_ref(), after.get(place), "{what}");
+        assert_eq!(listed.insert(place.clone(), *call), None, "a key is listed once, {what}");
     }
-    assert_eq!(&listed, writers);
+    assert_eq!(&listed, writers, "{what}");
 }
 
-fn assert_committed(state: &State, map: &Map) {
+fn assert_committed(state: &State, map: &Map, what: &str) {
     let mut entries: Map = BTreeMap::new();
     for entry in state.entries() {
         let value = entry.value.expect("only present entries are listed").to_vec();
         entries.insert((entry.contract.0, entry.key.to_vec()), value);
     }
-    assert_eq!(&entries, map);
+    assert_eq!(&entries, map, "{what}");
     for ((contract, key), value) in map {
-        assert_eq!(state.committed(ContractIndex(*contract), key, ordered(key)), Some(&value[..]));
+        assert_eq!(state.committed(ContractIndex(*contract), key, ordered(key)), Some(&value[..]), "{what}");
     }
 }

@@ -1,0 +1,137 @@
+//! What a run of calls leaves: receipts, writes, and the hashes of both.
+
+use crate::batch::Batch;
+use crate::deploy::{Change, MODULE_SLOT};
+use crate::digest::{self, Digest, ITEM_BYTES_MAX};
+use crate::execute::BatchContext;
+use crate::registry::SYSTEM_INDEX;
+use crate::write_set;
+use core::cmp::Ordering;
+use core::ops::Range;
+use phalanx_scheduler::{CallIndex, RunLog, Write};
+
+/// Buffers that are handed from batch to batch: fresh pages from the kernel cost more than filling them.
+#[derive(Default)]
+pub(crate) struct RunBuffers {
+    pub(crate) receipts: Vec<u8>,
+    pub(crate) writes: Vec<u8>,
+}
+
+/// Largest buffers that are kept: several times what an ordinary run fills.
+const BUFFER_BYTES_KEPT: usize = 256 << 10;
+
+impl RunBuffers {
+    /// The buffers, emptied, unless a run has blown them up.
+    pub(crate) fn recycled(mut self) -> Option<Self> {
+        self.receipts.clear();
+        self.writes.clear();
+        (self.receipts.capacity().max(self.writes.capacity()) <= BUFFER_BYTES_KEPT).then_some(self)
+    }
+}
+
+/// See the module's docs.
+#[derive(Default)]
+pub(crate) struct RunOutput {
+    pub(crate) calls: Range<u32>,
+    pub(crate) receipts: Vec<u8>,
+    pub(crate) writes: Vec<u8>,
+    /// Deploys and upgrades, by call.
+    pub(crate) changes: Vec<(u32, Change)>,
+    /// Texts beside receipts, by call.
+    pub(crate) explanations: Vec<(u32, String)>,
+    pub(crate) input_leaf: Digest,
+    pub(crate) receipts_leaf: Digest,
+    pub(crate) writes_leaf: Digest,
+    /// Whether a write is over the digest's item limit.
+    oversize_write: bool,
+}
+
+impl RunOutput {
+    pub(crate) fn new(first: u32, writes: Vec<u8>) -> Self {
+        Self { calls: first..first, writes, ..Self::default() }
+    }
+
+    /// Puts what some calls left in the place of what they left before.
+    pub(crate) fn splice(&mut self, calls: Range<u32>, by: RunOutput) {
+        let (mut start, mut end) = (None, None);
+        let mut at = 0;
+        for call in self.calls.start.. {
+            if call == calls.start {
+                start = Some(at);
+            }
+            if call == calls.end {
+                end = Some(at);
+            }
+            let Some(length) = self.receipts[at..].first_chunk() else { break };
+            at += u32::from_le_bytes(*length) as usize;
+        }
+        let start = start.unwrap_or(self.receipts.len());
+        self.receipts.splice(start..end.unwrap_or(self.receipts.len()), by.receipts);
+        self.changes.retain(|(call, _)| !calls.contains(call));
+        self.changes.extend(by.changes);
+        self.changes.sort_by_key(|(call, _)| *call);
+        self.explanations.retain(|(call, _)| !calls.contains(call));
+        self.explanations.extend(by.explanations);
+        self.explanations.sort_by_key(|(call, _)| *call);
+        self.calls.end = self.calls.end.max(calls.end);
+    }
+
+    /// Hashes the calls and their receipts.
+    pub(crate) fn seal(&mut self, batch: &Batch) {
+        let records = batch.records(self.calls.start as usize..self.calls.end as usize);
+        self.input_leaf = digest::leaf_of_records(records);
+        self.receipts_leaf = digest::leaf_of_records(&self.receipts);
+    }
+
+    /// Encodes the writes of the run's calls that are their keys' last ones.
+    pub(crate) fn list_writes(&mut self, context: &BatchContext<'_>, log: &RunLog) {
+        let registry = context.registry;
+        let mut of_call: Vec<Write<'_>> = Vec::new();
+        let before = |a: &Write<'_>, b: &Write<'_>| match a.contract == b.contract {
+            true => a.key.cmp(b.key),
+            false => registry.id(a.contract).cmp(registry.id(b.contract)),
+        };
+        for call in self.calls.clone() {
+            of_call.clear();
+            for write in log.last_writes(CallIndex(call)) {
+                of_call.push(write);
+            }
+            match &mut of_call[..] {
+                [] | [_] => {}
+                [first, second] => {
+                    if before(first, second) == Ordering::Greater {
+                        core::mem::swap(first, second);
+                    }
+                }
+                writes => writes.sort_unstable_by(before),
+            }
+            let called = context.called[context.batch.call(call as usize).target()];
+            for write in &of_call {
+                let other = called != Some(write.contract);
+                self.oversize_write |= write_set::push(
+                    &mut self.writes,
+                    &write_set::Item {
+                        call,
+                        contract: other.then(|| registry.id(write.contract)),
+                        key: write.key,
+                        value: write.value,
+                        module: write.contract == SYSTEM_INDEX && write.key[0] == MODULE_SLOT,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Hashes the listed writes.
+    pub(crate) fn seal_writes(&mut self) {
+        self.writes_leaf = if self.oversize_write {
+            let mut short = Vec::new();
+            write_set::shorten(&self.writes, &mut short);
+            digest::leaf(&short)
+        } else {
+            digest::leaf(&self.writes)
+        };
+    }
+}
+
+const _: () = assert!(ITEM_BYTES_MAX < BUFFER_BYTES_KEPT);

@@ -1,0 +1,509 @@
+//! A batch from its first call to its list of writes: the modes, and the phases of a round.
+
+use crate::executor::{Executor, RUN_CALLS, Verdict};
+use crate::fold::{FoldCounts, OwnerPart, Round};
+use crate::hash::OWNERS;
+use crate::key::CallIndex;
+use crate::open::OpenBatch;
+use crate::phase::{Clock, Phase, PhaseNanoseconds, Watch};
+use crate::repair::Dirty;
+use crate::run::{RunLog, Side};
+use crate::state::{PrefetchHash, State};
+use crate::view::{Base, View};
+use crate::workers::{Queue, each};
+use core::ops::Range;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// Calls whose state is asked for together. A prefetch whose page is not in the TLB holds up what follows it until the page
+/// table is walked; many in a row wait for their walks at the same time.
+const PREFETCH_GROUP: u32 = 2;
+/// How many calls ahead of the group its state is asked for.
+const PREFETCH_CALLS: u32 = 6;
+
+/// Share of a round's calls from which on repairing dirty ones is not tried: executing the rest in order costs less.
+const REPAIR_SHARE_MAX: f64 = 0.3;
+/// Steps in chains, a call of the round, after which a repair is given up.
+const REPAIR_STEPS_A_CALL: u64 = 4;
+
+/// How a batch is executed. Results never depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// In order, on one worker, which does everything.
+    Serial,
+    /// In order, on one worker; the others hash and list what it leaves.
+    Pipe,
+    /// In parallel, with validation, in rounds of this many calls (rounded up to whole runs).
+    Optimistic {
+        /// Calls of a round.
+        round: u32,
+    },
+}
+
+/// What happened while a batch was executed. None of it shows in results.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Calls that were executed in parallel.
+    pub optimistic_calls: u64,
+    /// Calls whose checks failed when their round was chained.
+    pub dirty_calls: u64,
+    /// Calls that were executed again, each by itself.
+    pub repaired_calls: u64,
+    /// Calls that became dirty while others were repaired.
+    pub reopened_calls: u64,
+    /// Calls that were executed again because the rest of their round was executed in order.
+    pub suffix_calls: u64,
+    /// Rounds of which the rest was executed in order.
+    pub suffixes: u64,
+    /// Exact reads that stood although the key had been written: the value was the same.
+    pub rescued_reads: u64,
+    /// Answers to deltas that became others.
+    pub changed_predicates: u64,
+    /// Scans that would have found other entries.
+    pub phantoms: u64,
+    /// Writes that only the second execution made, and that only the first one made.
+    pub new_writes: u64,
+    /// See `new_writes`.
+    pub dropped_writes: u64,
+}
+
+/// A batch that was executed. The branch of `state` holds its writes.
+pub struct Done<R> {
+    /// The state, with the branch open.
+    pub state: Box<State>,
+    /// The runs' records. [`State::recycle`] takes them back.
+    pub logs: Vec<RunLog>,
+    /// What the executors made of the runs, in order.
+    pub runs: Vec<R>,
+    /// What happened.
+    pub statistics: Statistics,
+    /// Where the time went, summed over workers.
+    pub spent: PhaseNanoseconds,
+}
+
+/// Executes `calls` calls in the mode, with one executor a worker; there must be one at least. Runs in the pool of threads that
+/// the caller is in.
+pub fn execute<E: Executor>(
+    executors: &mut [E],
+    shared: &E::Shared,
+    state: Box<State>,
+    calls: u32,
+    mode: Mode,
+    clock: Option<Clock>,
+) -> Done<E::Run> {
+    let views = executors.iter().map(|_| Some(Box::new(View::new(Base::Nothing)))).collect();
+    let mut batch = Batch {
+        executors,
+        shared,
+        open: Some(Box::new(OpenBatch::new(state))),
+        views,
+        runs: Vec::new(),
+        statistics: Statistics::default(),
+        spent: PhaseNanoseconds::default(),
+        clock,
+        parallel: matches!(mode, Mode::Optimistic { .. }),
+    };
+    match mode {
+        Mode::Serial => batch.in_order(0..calls, true),
+        Mode::Pipe => batch.pipe(0..calls),
+        Mode::Optimistic { round } => {
+            let round = round.div_ceil(RUN_CALLS).max(1) * RUN_CALLS;
+            for first in (0..calls).step_by(round as usize) {
+                batch.round(first..calls.min(first + round));
+            }
+        }
+    }
+    batch.list_writes();
+    let OpenBatch { state, runs: logs, .. } = *batch.open.expect("no round is open");
+    Done { state, logs, runs: batch.runs, statistics: batch.statistics, spent: batch.spent }
+}
+
+struct Batch<'a, E: Executor> {
+    executors: &'a mut [E],
+    shared: &'a E::Shared,
+    /// Absent while a view has it.
+    open: Option<Box<OpenBatch>>,
+    /// A view a worker.
+    views: Vec<Option<Box<View>>>,
+    runs: Vec<E::Run>,
+    statistics: Statistics,
+    spent: PhaseNanoseconds,
+    clock: Option<Clock>,
+    /// Whether rounds may be executed in parallel, so that what is executed in order needs accesses too.
+    parallel: bool,
+}
+
+/// How far the state of coming calls has been asked for.
+struct Ahead {
+    next: u32,
+    /// No call from here on is looked at.
+    end: u32,
+    hashes: Vec<PrefetchHash>,
+}
+
+impl Ahead {
+    fn new(calls: &Range<u32>) -> Self {
+        Self { next: calls.start, end: calls.end, hashes: Vec::new() }
+    }
+
+    #[inline]
+    fn ask<E: Executor>(&mut self, executor: &mut E, shared: &E::Shared, view: &View, call: u32) {
+        if call + PREFETCH_CALLS >= self.next && self.next < self.end {
+            let next = (self.next + PREFETCH_GROUP).min(self.end);
+            self.hashes.clear();
+            executor.predict(shared, self.next..next, view, &mut self.hashes);
+            view.prefetch(&self.hashes);
+            self.next = next;
+        }
+    }
+}
+
+/// Executes calls that belong to the view's run.
+fn execute_calls<E: Executor>(
+    executor: &mut E,
+    shared: &E::Shared,
+    mut view: Box<View>,
+    calls: Range<u32>,
+    ahead: &mut Ahead,
+) -> Box<View> {
+    for call in calls {
+        ahead.ask(executor, shared, &view, call);
+        let call = CallIndex(call);
+        view.begin_call(call);
+        let (returned, verdict) = executor.execute(shared, call, view);
+        view = returned;
+        view.end_call(verdict == Verdict::Keep);
+    }
+    view
+}
+
+/// The calls of a range, run by run.
+fn runs_of(calls: Range<u32>) -> impl Iterator<Item = Range<u32>> {
+    let mut first = calls.start;
+    core::iter::from_fn(move || {
+        let next = (first / RUN_CALLS * RUN_CALLS + RUN_CALLS).min(calls.end);
+        let run = first..next;
+        first = next;
+        (run.start < run.end).then_some(run)
+    })
+}
+
+impl<E: Executor> Batch<'_, E> {
+    // ---- in order ----
+
+    /// Executes calls in order. The first may lie inside a run that has been begun.
+    fn in_order(&mut self, calls: Range<u32>, seal: bool) {
+        let shared = self.shared;
+        let mut watch = Watch::start(self.clock);
+        let mut done = Vec::new();
+        self.run_in_order(calls, |range, mut run| {
+            watch.lap(Phase::Execute);
+            if seal {
+                E::seal(shared, &mut run);
+                watch.lap(Phase::Seal);
+            }
+            done.push((range, run));
+        });
+        for (range, run) in done {
+            self.put(range, run);
+        }
+        self.spent.add(&watch.spent);
+    }
+
+    /// Takes what calls of a run left.
+    fn put(&mut self, calls: Range<u32>, run: E::Run) {
+        let number = (calls.start / RUN_CALLS) as usize;
+        if calls.start.is_multiple_of(RUN_CALLS) {
+            self.runs.truncate(number);
+            self.runs.push(run);
+        } else {
+            self.runs.truncate(number + 1);
+            E::splice(self.shared, &mut self.runs[number], calls, run);
+        }
+    }
+
+    fn run_in_order(&mut self, calls: Range<u32>, mut ended: impl FnMut(Range<u32>, E::Run)) {
+        let mut view = self.views[0].take().expect("no call runs");
+        let executor = &mut self.executors[0];
+        let mut ahead = Ahead::new(&calls);
+        view.base = Base::InPlace(self.open.take().expect("no round is open"));
+        for run in runs_of(calls) {
+            let Base::InPlace(open) = &mut view.base else { unreachable!("set above") };
+            if run.start.is_multiple_of(RUN_CALLS) {
+                let mut log = open.state.spare.pop().unwrap_or_default();
+                log.begin((run.start / RUN_CALLS) as usize, run.start, self.parallel);
+                view.run = log;
+            } else {
+                view.run = open.runs.pop().expect("the run was begun");
+            }
+            executor.begin_run(self.shared, CallIndex(run.start));
+            view = execute_calls(executor, self.shared, view, run.clone(), &mut ahead);
+            let Base::InPlace(open) = &mut view.base else { unreachable!("a call gives its base back") };
+            open.runs.push(core::mem::take(&mut view.run));
+            ended(run.clone(), executor.end_run(self.shared, CallIndex(run.end)));
+        }
+        if let Base::InPlace(open) = core::mem::replace(&mut view.base, Base::Nothing) {
+            self.open = Some(open);
+        }
+        self.views[0] = Some(view);
+    }
+
+    /// Executes calls in order; whoever is free hashes what they leave.
+    fn pipe(&mut self, calls: Range<u32>) {
+        let (shared, clock) = (self.shared, self.clock);
+        let (give, take) = crossbeam_channel::unbounded::<(usize, E::Run)>();
+        let sealed = Mutex::new(Vec::new());
+        let helpers = self.executors.len() - 1;
+        let seal = |watch: &mut Watch, (number, mut run): (usize, E::Run)| {
+            E::seal(shared, &mut run);
+            watch.lap(Phase::Seal);
+            sealed.lock().push((number, run));
+        };
+        let spent = Mutex::new(PhaseNanoseconds::default());
+        rayon::in_place_scope(|scope| {
+            for _ in 0..helpers {
+                scope.spawn(|_| {
+                    let mut watch = Watch::start(clock);
+                    for item in take.iter() {
+                        watch.skip();
+                        seal(&mut watch, item);
+                    }
+                    spent.lock().add(&watch.spent);
+                });
+            }
+            let mut watch = Watch::start(clock);
+            self.run_in_order(calls, |range, run| {
+                // The receiver is ours too, so it is there.
+                _ = give.send(((range.start / RUN_CALLS) as usize, run));
+            });
+            watch.lap(Phase::Execute);
+            drop(give);
+            take.iter().for_each(|item| seal(&mut watch, item));
+            spent.lock().add(&watch.spent);
+        });
+        let mut sealed = sealed.into_inner();
+        sealed.sort_unstable_by_key(|(number, _)| *number);
+        self.runs.extend(sealed.into_iter().map(|(_, run)| run));
+        self.spent.add(&spent.into_inner());
+    }
+
+    // ---- in parallel ----
+
+    /// Executes a round of calls: in parallel against the state before it, then chained, and repaired where needed.
+    fn round(&mut self, calls: Range<u32>) {
+        let open = self.open.as_mut().expect("no round is open");
+        open.round += 1;
+        let moves: [u32; OWNERS] = core::array::from_fn(|owner| open.state.partitions[owner].moves);
+        self.execute_round(calls.clone());
+        self.statistics.optimistic_calls += u64::from(calls.end - calls.start);
+        let open = self.open.as_mut().expect("the round gives it back");
+        let first_run = (calls.start / RUN_CALLS) as usize;
+        if open.runs[first_run..].iter().any(|run| run.overflowed) {
+            // Too much was recorded to be checked. Nothing has been applied yet, so there is nothing to take back.
+            open.runs.truncate(first_run);
+            self.suffix(calls);
+            return;
+        }
+        let mut dirty = self.chain(calls.clone(), &moves);
+        self.statistics.dirty_calls += dirty.count as u64;
+        if dirty.count > 0 {
+            self.repair(calls, &mut dirty);
+        }
+    }
+
+    fn execute_round(&mut self, calls: Range<u32>) {
+        let (shared, clock) = (self.shared, self.clock);
+        let mut open = self.open.take().expect("no round is open");
+        let spare: Vec<RunLog> = core::mem::take(&mut open.state.spare);
+        let OpenBatch { state, mut runs, round, steps } = *open;
+        let state = Arc::new(*state);
+        let queue = Queue::new(runs_of(calls.clone()));
+        let spare = Mutex::new(spare);
+        let ended = Mutex::new(Vec::new());
+        let mut workers: Vec<_> = self.executors.iter_mut().zip(&mut self.views).collect();
+        let spent = Mutex::new(PhaseNanoseconds::default());
+        each(&mut workers, |(executor, place)| {
+            let mut watch = Watch::start(clock);
+            let mut view = place.take().expect("no call runs");
+            view.base = Base::Snapshot(Arc::clone(&state));
+            let mut mine = Vec::new();
+            while let Some(range) = queue.take() {
+                let mut log = spare.lock().pop().unwrap_or_default();
+                log.begin((range.start / RUN_CALLS) as usize, range.start, true);
+                view.run = log;
+                executor.begin_run(shared, CallIndex(range.start));
+                let mut ahead = Ahead::new(&range);
+                view = execute_calls(&mut **executor, shared, view, range.clone(), &mut ahead);
+                let mut run = executor.end_run(shared, CallIndex(range.end));
+                watch.lap(Phase::Execute);
+                E::seal(shared, &mut run);
+                watch.lap(Phase::Seal);
+                mine.push((core::mem::take(&mut view.run), run));
+            }
+            view.base = Base::Nothing;
+            **place = Some(view);
+            ended.lock().append(&mut mine);
+            spent.lock().add(&watch.spent);
+        });
+        let mut ended = ended.into_inner();
+        ended.sort_unstable_by_key(|(log, _)| log.number);
+        for (log, run) in ended {
+            runs.push(log);
+            self.runs.push(run);
+        }
+        let mut state = Box::new(Arc::into_inner(state).expect("every worker has given its part back"));
+        state.spare = spare.into_inner();
+        self.spent.add(&spent.into_inner());
+        self.open = Some(Box::new(OpenBatch { state, runs, round, steps }));
+    }
+
+    /// Chains and checks the records of a round, each owner its own.
+    fn chain(&mut self, calls: Range<u32>, moves: &[u32; OWNERS]) -> Dirty {
+        let clock = self.clock;
+        let open = &mut **self.open.as_mut().expect("no round is open");
+        let State { hasher, partitions, .. } = &mut *open.state;
+        let first_run = (calls.start / RUN_CALLS) as usize;
+        let runs = first_run..open.runs.len();
+        let mut buckets: [Vec<_>; OWNERS] = core::array::from_fn(|_| Vec::with_capacity(runs.end));
+        let mut sides: Vec<&Side> = Vec::with_capacity(runs.end);
+        for log in &mut open.runs {
+            for (of_owner, bucket) in buckets.iter_mut().zip(&mut log.buckets) {
+                of_owner.push(bucket);
+            }
+            sides.push(&log.side);
+        }
+        let mut parts: Vec<(OwnerPart<'_>, u32)> = partitions
+            .iter_mut()
+            .zip(buckets)
+            .zip(moves)
+            .map(|((partition, buckets), &moves)| {
+                (OwnerPart { partition, buckets, dirty: Vec::new(), counts: FoldCounts::default() }, moves)
+            })
+            .collect();
+        let round = Round { hasher, sides: &sides, number: open.round, runs };
+        let queue = Queue::new(parts.iter_mut());
+        let mut watches = vec![Watch::start(clock); self.executors.len()];
+        each(&mut watches, |watch| {
+            watch.skip();
+            while let Some((part, moves)) = queue.take() {
+                part.fold(&round, *moves);
+            }
+            watch.lap(Phase::Chain);
+        });
+        let mut dirty = Dirty::new(calls.start, calls.end - calls.start);
+        for (part, _) in &parts {
+            part.dirty.iter().for_each(|&call| dirty.insert(call));
+            self.statistics.rescued_reads += part.counts.rescued;
+            self.statistics.changed_predicates += part.counts.changed_predicates;
+            self.statistics.phantoms += part.counts.phantoms;
+        }
+        watches.iter().for_each(|watch| self.spent.add(&watch.spent));
+        dirty
+    }
+
+    /// Makes a round with dirty calls right.
+    fn repair(&mut self, calls: Range<u32>, dirty: &mut Dirty) {
+        let mut watch = Watch::start(self.clock);
+        let first = dirty.next(calls.start).expect("a call is dirty");
+        let open = self.open.as_mut().expect("no round is open");
+        let scans = open.runs[(calls.start / RUN_CALLS) as usize..].iter().any(|run| !run.side.scans.is_empty());
+        // A scan inside a chain would need the order of the keys as it was at that call.
+        let hopeless = dirty.count as f64 > f64::from(calls.end - first.0) * REPAIR_SHARE_MAX;
+        let given_up = if scans || hopeless { Some(first) } else { self.repair_each(calls.clone(), dirty) };
+        if let Some(from) = given_up {
+            let open = self.open.as_mut().expect("no round is open");
+            open.roll_back(from);
+            self.suffix(from.0..calls.end);
+        }
+        watch.lap(Phase::Repair);
+        self.spent.add(&watch.spent);
+    }
+
+    /// Executes the rest of a round in order.
+    fn suffix(&mut self, calls: Range<u32>) {
+        self.statistics.suffixes += 1;
+        self.statistics.suffix_calls += u64::from(calls.end - calls.start);
+        let clock = self.clock.take();
+        let first_run = (calls.start / RUN_CALLS) as usize;
+        self.in_order(calls, false);
+        self.clock = clock;
+        for run in &mut self.runs[first_run..] {
+            E::seal(self.shared, run);
+        }
+    }
+
+    /// Executes dirty calls again, in order. Gives up at the call that is the answer.
+    fn repair_each(&mut self, calls: Range<u32>, dirty: &mut Dirty) -> Option<CallIndex> {
+        let mut open = self.open.take().expect("no round is open");
+        let mut view = self.views[0].take().expect("no call runs");
+        let steps_max = open.steps.get() + REPAIR_STEPS_A_CALL * u64::from(calls.end - calls.start);
+        let (mut changed, mut unsealed) = (Vec::new(), Vec::new());
+        let (mut from, mut given_up) = (calls.start, None);
+        while let Some(call) = dirty.next(from) {
+            if open.steps.get() > steps_max {
+                given_up = Some(call);
+                break;
+            }
+            let number = (call.0 / RUN_CALLS) as usize;
+            view.run.begin(number, call.0, true);
+            view.base = Base::Chains(open);
+            self.executors[0].begin_run(self.shared, call);
+            view.begin_call(call);
+            let (returned, verdict) = self.executors[0].execute(self.shared, call, view);
+            view = returned;
+            let run = self.executors[0].end_run(self.shared, CallIndex(call.0 + 1));
+            let records = view.take_records(verdict == Verdict::Keep);
+            let Base::Chains(returned) = core::mem::replace(&mut view.base, Base::Nothing) else {
+                unreachable!("a call gives its base back")
+            };
+            open = returned;
+            if !view.run.side.scans.is_empty() {
+                given_up = Some(call);
+                break;
+            }
+            let before = dirty.count;
+            let (new, dropped) = open.replace(call, records, &view.run, dirty, &mut changed);
+            self.statistics.reopened_calls += (dirty.count - before) as u64;
+            self.statistics.new_writes += new;
+            self.statistics.dropped_writes += dropped;
+            self.statistics.repaired_calls += 1;
+            E::splice(self.shared, &mut self.runs[number], call.0..call.0 + 1, run);
+            if unsealed.last() != Some(&number) {
+                unsealed.push(number);
+            }
+            from = call.0 + 1;
+            if from == calls.end {
+                break;
+            }
+        }
+        if given_up.is_none() {
+            open.settle(changed);
+        }
+        for number in unsealed {
+            E::seal(self.shared, &mut self.runs[number]);
+        }
+        self.views[0] = Some(view);
+        self.open = Some(open);
+        given_up
+    }
+
+    // ---- the end ----
+
+    /// Lists and hashes the writes of every run.
+    fn list_writes(&mut self) {
+        let (shared, clock) = (self.shared, self.clock);
+        let open = self.open.as_ref().expect("no round is open");
+        let queue = Queue::new(self.runs.iter_mut().zip(&open.runs));
+        let mut watches = vec![Watch::start(clock); self.executors.len()];
+        each(&mut watches, |watch| {
+            watch.skip();
+            while let Some((run, log)) = queue.take() {
+                E::list_writes(shared, run, log);
+                watch.lap(Phase::Writes);
+                E::seal_writes(shared, run);
+                watch.lap(Phase::Seal);
+            }
+        });
+        watches.iter().for_each(|watch| self.spent.add(&watch.spent));
+    }
+}

@@ -1,0 +1,200 @@
+//! Chaining and validation: an owner goes through its records of a round in the order of the calls.
+//!
+//! For each record it looks whether the check holds of the key's present value, lets the effect change that value in place,
+//! and links the record behind the key's last one. A record whose check fails makes its call *dirty*. If no call is
+//! dirty, every call saw what it would have seen in order: by induction over the calls, all of whose checks hold of the
+//! values that the calls before them left, and whose results depend on nothing else that others could have changed.
+//!
+//! A dirty call's effects are applied like any other's: they are the best guess of what the call will do again.
+
+use crate::delta::{Answer, Delta};
+use crate::hash::KeyHasher;
+use crate::partition::{Partition, Raw};
+use crate::record::{Access, Check, Effect, Entry, Predicate, RecordId, long_value};
+use crate::run::Side;
+use crate::state::KeyRange;
+use crate::value::ValueTag;
+use crate::view::push_entry;
+use core::ops::Range;
+
+/// How many records ahead of the one that is chained its slot is asked for.
+const SLOTS_PREFETCH: usize = 12;
+
+/// One owner's part of a batch in hand.
+pub(crate) struct OwnerPart<'a> {
+    pub(crate) partition: &'a mut Partition,
+    /// The owner's bucket of each run of the batch so far.
+    pub(crate) buckets: Vec<&'a mut Vec<Access>>,
+    /// Calls whose checks failed, in the order in which they were found.
+    pub(crate) dirty: Vec<u32>,
+    pub(crate) counts: FoldCounts,
+}
+
+/// What happened while an owner folded.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct FoldCounts {
+    /// Exact reads of a key that an earlier call of the round wrote, and left with the value that was read.
+    pub(crate) rescued: u64,
+    /// Answers to deltas that became others.
+    pub(crate) changed_predicates: u64,
+    /// Scans that would find other entries.
+    pub(crate) phantoms: u64,
+}
+
+/// What all owners share while they fold.
+pub(crate) struct Round<'a> {
+    pub(crate) hasher: &'a KeyHasher,
+    pub(crate) sides: &'a [&'a Side],
+    /// Number of the round, and its runs.
+    pub(crate) number: u32,
+    pub(crate) runs: Range<usize>,
+}
+
+impl OwnerPart<'_> {
+    /// Chains, checks and applies the owner's records of a round. `moves`: how often its slots had moved when the round began.
+    pub(crate) fn fold(&mut self, round: &Round<'_>, moves: u32) {
+        for run in round.runs.clone() {
+            for place in 0..self.buckets[run].len() {
+                if let Some(ahead) = self.buckets[run].get(place + SLOTS_PREFETCH) {
+                    self.partition.prefetch_slot(ahead.slot());
+                }
+                self.step(round, moves, RecordId::new(run, place));
+            }
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, round: &Round<'_>, moves: u32, id: RecordId) {
+        let side = round.sides[id.run()];
+        let access = &mut self.buckets[id.run()][id.place()];
+        if access.check == Check::Scan {
+            if !scan_holds(self.partition, access, side, round.hasher) {
+                self.dirty.push(access.call.0);
+                self.counts.phantoms += 1;
+            }
+            return;
+        }
+        let partition = &mut *self.partition;
+        let mut index = access.slot();
+        if !partition.is_still(index, moves) {
+            let key = round.hasher.key_of(&side.entries[access.entry as usize], &side.bytes);
+            index = partition.find_or_insert(&key, round.hasher);
+        }
+        let number = partition.version_in_round(index, round.number);
+        let now = partition.raw(index);
+        let version = &mut partition.versions[number];
+        let written = version.last != RecordId::NONE && round.runs.contains(&version.last.run());
+        let tail = core::mem::replace(&mut version.tail, id);
+        let last = if access.writes() { core::mem::replace(&mut version.last, id) } else { RecordId::NONE };
+        access.prev = tail;
+        access.set_version(number);
+        if !meet(access, now, written, side) {
+            self.dirty.push(access.call.0);
+            self.counts.changed_predicates += u64::from(access.check != Check::Exact);
+        } else if written {
+            self.counts.rescued += u64::from(access.check == Check::Exact);
+        }
+        if access.writes() {
+            let (value, entry) = ((access.tag, access.value), access.entry as usize);
+            apply(partition, (index, number), value, &side.entries[entry], side);
+        }
+        if tail != RecordId::NONE {
+            self.buckets[tail.run()][tail.place()].next = id;
+        }
+        if last != RecordId::NONE {
+            self.buckets[last.run()][last.place()].set_superseded(true);
+        }
+    }
+}
+
+/// Whether a record's check holds of the value before it. Deltas that hold are added up to the record's value. `written`:
+/// whether a call of the round has written the key before.
+#[inline]
+pub(crate) fn meet(record: &mut Access, now: Raw, written: bool, side: &Side) -> bool {
+    let (holds, sum) = match record.check {
+        Check::None => return true,
+        // Values are compared, not versions; but of a long value only whether it was written.
+        Check::Exact => return !written || (now.0 != ValueTag::LONG && now == (record.seen_tag, record.seen)),
+        Check::One(sign, answer) => {
+            let (found, sum) = answer_to(&record.one(sign), integer(now));
+            (found == answer, sum)
+        }
+        Check::Many => replay(&side.predicates, record.side, integer(now)),
+        Check::Scan => unreachable!("scans have no key"),
+    };
+    if holds && record.effect == Effect::Deltas {
+        (record.tag, record.value) = (ValueTag::inline(16), sum.to_le_bytes());
+    }
+    holds
+}
+
+/// The integer that a value is; `None` if it is not 16 bytes long, as no long value is. An absent key counts as 0.
+#[inline]
+fn integer((tag, raw): Raw) -> Option<u128> {
+    match tag.inline_length() {
+        Some(16) => Some(u128::from_le_bytes(raw)),
+        None if tag == ValueTag::ABSENT => Some(0),
+        _ => None,
+    }
+}
+
+/// The answer that a delta gets on a value (`None`: not an integer), and what the value is then.
+#[inline]
+fn answer_to(delta: &Delta, value: Option<u128>) -> (Answer, u128) {
+    match value.map(|value| (value, delta.applied_to(value))) {
+        None => (Answer::WrongLength, 0),
+        Some((value, None)) => (Answer::Refused, value),
+        Some((_, Some(after))) => (Answer::Applied, after),
+    }
+}
+
+/// Whether all predicates of a list have their answers, and what the value is behind them.
+#[cold]
+fn replay(predicates: &[Predicate], first: u32, value: Option<u128>) -> (bool, u128) {
+    let (mut value, mut next) = (value, first);
+    while let Some(predicate) = predicates.get(next as usize) {
+        let (answer, after) = answer_to(&predicate.delta, value);
+        if answer != predicate.answer {
+            return (false, 0);
+        }
+        value = value.map(|_| after);
+        next = predicate.next;
+    }
+    (true, value.unwrap_or(0))
+}
+
+/// Gives a slot, with its version, the value that a record of `side` leaves.
+#[inline]
+pub(crate) fn apply(partition: &mut Partition, (index, version): (u32, usize), value: Raw, entry: &Entry, side: &Side) {
+    let long = (value.0 == ValueTag::LONG).then(|| long_value(&value.1, &side.bytes));
+    partition.set(index, version, value, long);
+    if entry.is_ordered() {
+        partition.order(entry.contract, entry.key_bytes(&side.bytes), value.0 != ValueTag::ABSENT);
+    }
+}
+
+/// Whether a scan finds now what it found.
+#[cold]
+fn scan_holds(partition: &Partition, access: &Access, side: &Side, hasher: &KeyHasher) -> bool {
+    let (scan, contract) = (&side.scans[access.side as usize], side.entries[access.entry as usize].contract);
+    let part = |(start, length): (u32, u32)| &side.bytes[start as usize..][..length as usize];
+    let range = KeyRange { slot: scan.slot, start: part(scan.start), end: scan.end.map(part) };
+    let keys = partition.keys_of(contract, scan.slot);
+    let keys = keys.into_iter().flat_map(|keys| keys.range::<[u8], _>(range.bounds())).map(|key| &**key);
+    let mut keys: Vec<&[u8]> = if scan.descending {
+        keys.rev().take(scan.entries as usize + 1).collect()
+    } else {
+        keys.take(scan.entries as usize + 1).collect()
+    };
+    if keys.len() < scan.entries as usize || (scan.exhausted && keys.len() > scan.entries as usize) {
+        return false;
+    }
+    keys.truncate(scan.entries as usize);
+    let mut found = Vec::with_capacity(scan.found.1 as usize);
+    for key in keys {
+        let key = hasher.key(contract, key, true);
+        let value = partition.search(&key).ok().and_then(|index| partition.value(index));
+        push_entry(&mut found, key.bytes, value);
+    }
+    found == part(scan.found)
+}

@@ -1,0 +1,150 @@
+//! The records of a run: of the calls that are hashed together.
+
+use crate::hash::OWNERS;
+use crate::key::{CallIndex, ContractIndex};
+use crate::record::{Access, Entry, Predicate, Record, RecordId, Scan};
+use core::ops::Range;
+
+/// A write in the order of the digest: a key's last one in the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// The contract whose key it is.
+    pub contract: ContractIndex,
+    /// The key's bytes.
+    pub key: &'a [u8],
+    /// The value, or `None` for a removed key.
+    pub value: Option<&'a [u8]>,
+}
+
+/// What the records of a run are made of, but for what their owners change.
+#[derive(Default)]
+pub(crate) struct Side {
+    /// Each call's entries, one call behind the other.
+    pub(crate) entries: Vec<Entry>,
+    /// Long keys and values, and what scans found.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) predicates: Vec<Predicate>,
+    pub(crate) scans: Vec<Scan>,
+}
+
+/// The records of a run of calls.
+#[derive(Default)]
+pub struct RunLog {
+    /// The run's number in its batch.
+    pub(crate) number: usize,
+    pub(crate) first: u32,
+    pub(crate) side: Side,
+    /// By owner, so that each reads its own in order and no two write to one line. Empty in a run that executes in order.
+    pub(crate) buckets: [Vec<Access>; OWNERS],
+    /// Whether there are accesses.
+    pub(crate) has_accesses: bool,
+    /// Each call's part of the entries.
+    ranges: Vec<(u32, u32)>,
+    /// Start of the running call's entries.
+    open: u32,
+    /// Whether a bucket passed [`RecordId::BUCKET_MAX`], so that the run cannot be validated.
+    pub(crate) overflowed: bool,
+}
+
+impl RunLog {
+    /// Empties the log for another run.
+    pub(crate) fn begin(&mut self, number: usize, first: u32, has_accesses: bool) {
+        self.number = number;
+        self.first = first;
+        self.has_accesses = has_accesses;
+        self.buckets.iter_mut().for_each(Vec::clear);
+        let Side { entries, bytes, predicates, scans } = &mut self.side;
+        entries.clear();
+        bytes.clear();
+        predicates.clear();
+        scans.clear();
+        self.ranges.clear();
+        self.open = 0;
+        self.overflowed = false;
+    }
+
+    /// Appends a record of the running call.
+    #[inline]
+    pub(crate) fn push(&mut self, record: &Record, call: CallIndex) -> RecordId {
+        let at = self.side.entries.len();
+        self.side.entries.push(record.entry);
+        if record.writes() {
+            self.side.entries[at].set_writes();
+        }
+        if !self.has_accesses {
+            return RecordId::new(self.number, at);
+        }
+        let place = self.push_access(usize::from(record.entry.owner), record.access(call, at));
+        self.side.entries[at].access = place as u32;
+        RecordId::new(self.number, place & (RecordId::BUCKET_MAX - 1))
+    }
+
+    #[inline]
+    pub(crate) fn push_access(&mut self, owner: usize, access: Access) -> usize {
+        let bucket = &mut self.buckets[owner];
+        let place = bucket.len();
+        bucket.push(access);
+        self.overflowed |= place >= RecordId::BUCKET_MAX;
+        place
+    }
+
+    /// Ends the running call, whose records were pushed since the last one ended.
+    #[inline]
+    pub(crate) fn end_call(&mut self) {
+        let end = self.side.entries.len() as u32;
+        self.ranges.push((self.open, end));
+        self.open = end;
+    }
+
+    /// Marks a write of the key as not its last one.
+    #[inline]
+    pub(crate) fn supersede(&mut self, owner: usize, id: RecordId) {
+        if self.has_accesses {
+            self.buckets[owner][id.place()].set_superseded(true);
+        } else {
+            self.side.entries[id.place()].supersede();
+        }
+    }
+
+    /// The calls from `call` on have not been executed after all. What they left in the buckets is found by nobody.
+    pub(crate) fn forget_from(&mut self, call: CallIndex) {
+        self.ranges.truncate(call.0.saturating_sub(self.first) as usize);
+        self.open = self.side.entries.len() as u32;
+    }
+
+    /// A call's entries.
+    pub(crate) fn entries(&self, call: CallIndex) -> &[Entry] {
+        let (start, end) = self.ranges[(call.0 - self.first) as usize];
+        &self.side.entries[start as usize..end as usize]
+    }
+
+    /// Gives a call other entries than it had; their accesses are there already.
+    pub(crate) fn set_entries(&mut self, call: CallIndex, entries: &[Entry]) {
+        let start = self.side.entries.len();
+        for (entry, at) in entries.iter().zip(start as u32..) {
+            self.buckets[usize::from(entry.owner)][entry.access as usize].entry = at;
+        }
+        self.side.entries.extend_from_slice(entries);
+        self.open = self.side.entries.len() as u32;
+        self.ranges[(call.0 - self.first) as usize] = (start as u32, self.open);
+    }
+
+    /// Indices of the run's calls.
+    pub fn call_range(&self) -> Range<u32> {
+        self.first..self.first + self.ranges.len() as u32
+    }
+
+    /// The writes of a call of this run that are their keys' last ones in the batch, in the order of its records.
+    #[inline]
+    pub fn last_writes(&self, call: CallIndex) -> impl Iterator<Item = Write<'_>> {
+        let bytes = &self.side.bytes;
+        self.entries(call).iter().filter_map(|entry| {
+            let (contract, key) = (entry.contract, entry.key_bytes(bytes));
+            if !self.has_accesses {
+                return entry.is_last_write().then(|| Write { contract, key, value: entry.value(bytes) });
+            }
+            let access = &self.buckets[usize::from(entry.owner)][entry.access as usize];
+            access.is_last_write().then(|| Write { contract, key, value: access.value(bytes) })
+        })
+    }
+}

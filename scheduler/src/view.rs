@@ -1,0 +1,566 @@
+//! What a running call sees of the state, and the records that it leaves.
+//!
+//! A call reads through its own records down to a base. The base is one of three:
+//!
+//! - *in place*: the view owns the batch. The base is the state as the calls before have left it; a good call's writes go
+//!   into it as soon as it ends, and what it read is nobody's business.
+//! - *snapshot*: workers share the state as it was before the round. Nothing is written; everything that the call saw or
+//!   did is recorded, for the keys' owners to chain and check.
+//! - *chains*: the view owns the batch, and the call is executed again in the middle of its round. It sees what the
+//!   calls before it left, by the chains.
+
+use crate::delta::{Answer, Delta};
+use crate::fold::apply;
+use crate::hash::OWNERS;
+use crate::key::{CallIndex, ContractIndex, StateKey};
+use crate::open::OpenBatch;
+use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan};
+use crate::run::{RunLog, Side};
+use crate::state::{KeyRange, PrefetchHash, State, integer};
+use crate::value::ValueTag;
+use core::ops::ControlFlow;
+use hashbrown::HashTable;
+use std::sync::Arc;
+
+/// Most calls touch two or three keys: their records are compared one after another; past this an index takes over, so that
+/// a call with a thousand writes does not make each access a thousand comparisons.
+const LINEAR_RECORDS: usize = 16;
+
+/// A call wrote more keys than it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooManyWrites;
+
+pub(crate) enum Base {
+    InPlace(Box<OpenBatch>),
+    Snapshot(Arc<State>),
+    Chains(Box<OpenBatch>),
+    /// Between rounds.
+    Nothing,
+}
+
+/// A running call's view of the state.
+pub struct View {
+    pub(crate) base: Base,
+    /// The run that the call belongs to.
+    pub(crate) run: RunLog,
+    call: CallIndex,
+    /// The call's records.
+    records: Vec<Record>,
+    index: HashTable<u32>,
+    /// Keys that the call has written.
+    written: usize,
+    /// What the run's side held when the call began.
+    mark: (usize, usize, usize),
+}
+
+impl View {
+    pub(crate) fn new(base: Base) -> Self {
+        Self {
+            base,
+            run: RunLog::default(),
+            call: CallIndex(0),
+            records: Vec::with_capacity(LINEAR_RECORDS),
+            index: HashTable::new(),
+            written: 0,
+            mark: (0, 0, 0),
+        }
+    }
+
+    #[inline]
+    fn state(&self) -> &State {
+        match &self.base {
+            Base::InPlace(open) | Base::Chains(open) => &open.state,
+            Base::Snapshot(state) => state,
+            Base::Nothing => unreachable!("a call runs on a base"),
+        }
+    }
+
+    /// Whether what the call reads is recorded.
+    #[inline]
+    fn records_reads(&self) -> bool {
+        !matches!(self.base, Base::InPlace(_))
+    }
+
+    /// Begins a call.
+    #[inline]
+    pub(crate) fn begin_call(&mut self, call: CallIndex) {
+        debug_assert!(self.records.is_empty());
+        self.call = call;
+        let Side { bytes, predicates, scans, .. } = &self.run.side;
+        self.mark = (bytes.len(), predicates.len(), scans.len());
+    }
+
+    // ---- what the call asks ----
+
+    /// The key's value as the call sees it.
+    #[inline]
+    pub fn get(&mut self, contract: ContractIndex, key: &[u8], ordered: bool) -> Option<&[u8]> {
+        let key = self.state().hasher.key(contract, key, ordered);
+        let slot = match self.find(&key) {
+            Some(at) => {
+                self.read_exactly(at);
+                if self.records[at].writes() {
+                    return self.records[at].entry.value(&self.run.side.bytes);
+                }
+                self.locate_again(at)
+            }
+            None => {
+                let (owner, index) = self.state().locate(&key);
+                if self.records_reads() {
+                    let at = self.push(&key, index);
+                    self.read_exactly(at);
+                }
+                (owner, index)
+            }
+        };
+        self.before(slot)
+    }
+
+    /// Sets a key, or removes it with `None`.
+    ///
+    /// # Errors
+    /// If the call would write more keys than it may.
+    pub fn set(
+        &mut self,
+        contract: ContractIndex,
+        key: &[u8],
+        ordered: bool,
+        value: Option<&[u8]>,
+    ) -> Result<(), TooManyWrites> {
+        let key = self.state().hasher.key(contract, key, ordered);
+        let at = match self.find(&key) {
+            Some(at) => at,
+            None => {
+                self.may_write_one_more()?;
+                let (_, index) = self.state().locate(&key);
+                self.push(&key, index)
+            }
+        };
+        self.count_write(at)?;
+        self.records[at].set_value(value, &mut self.run.side.bytes);
+        Ok(())
+    }
+
+    /// Applies a bounded delta to a 16-byte integer, an absent key counting as 0.
+    ///
+    /// # Errors
+    /// If the call would write more keys than it may.
+    #[inline]
+    pub fn add(
+        &mut self,
+        contract: ContractIndex,
+        key: &[u8],
+        ordered: bool,
+        delta: Delta,
+    ) -> Result<Answer, TooManyWrites> {
+        let key = self.state().hasher.key(contract, key, ordered);
+        let own = self.find(&key);
+        let (before, slot) = match own {
+            Some(at) if self.records[at].writes() => {
+                (integer(self.records[at].entry.value(&self.run.side.bytes)), NO_SLOT)
+            }
+            Some(at) => (integer(self.before(self.locate_again(at))), NO_SLOT),
+            None => {
+                let slot = self.state().locate(&key);
+                (integer(self.before(slot)), slot.1)
+            }
+        };
+        let after = before.map(|before| delta.applied_to(before));
+        let answer = match after {
+            None => Answer::WrongLength,
+            Some(None) => Answer::Refused,
+            Some(Some(_)) => Answer::Applied,
+        };
+        if answer != Answer::Applied && !self.records_reads() {
+            return Ok(answer);
+        }
+        let at = match own {
+            Some(at) => at,
+            None => {
+                if !self.records_reads() {
+                    self.may_write_one_more()?;
+                }
+                self.push(&key, slot)
+            }
+        };
+        // Before anything can fail: also a call that passes its limit here depends on the answer.
+        self.answered(at, delta, answer);
+        if let Some(Some(after)) = after {
+            self.count_write(at)?;
+            let record = &mut self.records[at];
+            // What the call knows exactly, by having read or written it, does not depend on anybody's deltas any more.
+            let known = record.effect == Effect::Value || record.check == Check::Exact;
+            record.set_integer(after, if known { Effect::Value } else { Effect::Deltas });
+        }
+        Ok(answer)
+    }
+
+    /// Shows the present entries of a range of an ordered slot, as the call sees them, until `visit` says to stop.
+    pub fn scan(
+        &mut self,
+        contract: ContractIndex,
+        range: KeyRange<'_>,
+        descending: bool,
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) {
+        let mut stored = Vec::new();
+        let exhausted = self.merge(contract, range, descending, &mut stored, visit);
+        if self.records_reads() {
+            self.record_scan(contract, range, descending, exhausted, &stored);
+        }
+    }
+
+    /// Keys that the running call has written.
+    pub fn written_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.records.iter().filter(|record| record.writes()).map(|record| record.entry.key_bytes(&self.run.side.bytes))
+    }
+
+    /// How many keys the running call has written.
+    #[inline]
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// What [`View::prefetch`] takes of a key.
+    #[inline]
+    pub fn prefetch_hash(&self, contract: ContractIndex, key: &[u8]) -> PrefetchHash {
+        self.state().prefetch_hash(contract, key)
+    }
+
+    /// Asks the processor for the lines of keys that later calls will probably want.
+    #[inline]
+    pub fn prefetch(&self, hashes: &[PrefetchHash]) {
+        self.state().prefetch(hashes);
+    }
+
+    // ---- its own records ----
+
+    #[inline]
+    fn find(&self, key: &StateKey<'_>) -> Option<usize> {
+        if self.records.len() > LINEAR_RECORDS {
+            let holds = |&at: &u32| self.records[at as usize].holds(key, &self.run.side.bytes);
+            return self.index.find(key.hash, holds).map(|&at| at as usize);
+        }
+        self.records.iter().position(|record| record.holds(key, &self.run.side.bytes))
+    }
+
+    #[inline]
+    fn push(&mut self, key: &StateKey<'_>, slot: u32) -> usize {
+        let at = self.records.len();
+        self.records.push(Record::new(key, slot, &mut self.run.side.bytes));
+        if at >= LINEAR_RECORDS {
+            self.extend_index(at);
+        }
+        at
+    }
+
+    #[cold]
+    fn extend_index(&mut self, at: usize) {
+        let from = if at == LINEAR_RECORDS { 0 } else { at };
+        for place in from..=at {
+            let hash = self.records[place].hash;
+            self.index.insert_unique(hash, place as u32, |&at| self.records[at as usize].hash);
+        }
+    }
+
+    #[inline]
+    fn may_write_one_more(&self) -> Result<(), TooManyWrites> {
+        if self.written == self.state().writes_max { Err(TooManyWrites) } else { Ok(()) }
+    }
+
+    /// Counts the record's key as written, which it is about to be.
+    #[inline]
+    fn count_write(&mut self, at: usize) -> Result<(), TooManyWrites> {
+        if !self.records[at].writes() {
+            self.may_write_one_more()?;
+            self.written += 1;
+        }
+        Ok(())
+    }
+
+    /// From here on the call depends on the very value before it, unless it has replaced that.
+    #[inline]
+    fn read_exactly(&mut self, at: usize) {
+        let record = &self.records[at];
+        if !self.records_reads() || record.effect == Effect::Value || record.check == Check::Exact {
+            return;
+        }
+        let seen = match self.before(self.locate_again(at)) {
+            None => (ValueTag::ABSENT, [0; 16]),
+            Some(short) if short.len() <= 16 => {
+                let mut raw = [0; 16];
+                raw[..short.len()].copy_from_slice(short);
+                (ValueTag::inline(short.len()), raw)
+            }
+            Some(_) => (ValueTag::LONG, [0; 16]),
+        };
+        let record = &mut self.records[at];
+        (record.seen_tag, record.seen) = seen;
+        record.check = Check::Exact;
+        if record.effect == Effect::Deltas {
+            record.effect = Effect::Value;
+        }
+    }
+
+    /// Notes an answer that the call got, where it depends on calls before.
+    #[inline]
+    fn answered(&mut self, at: usize, delta: Delta, answer: Answer) {
+        let record = &mut self.records[at];
+        if matches!(self.base, Base::InPlace(_)) || record.effect == Effect::Value || record.check == Check::Exact {
+            return;
+        }
+        if record.check == Check::None && (delta.low, delta.high) == (0, u128::MAX) {
+            record.check = Check::One(delta.sign, answer);
+            record.seen = delta.magnitude.to_le_bytes();
+            return;
+        }
+        self.answered_many(at, delta, answer);
+    }
+
+    #[cold]
+    fn answered_many(&mut self, at: usize, delta: Delta, answer: Answer) {
+        let predicates = &mut self.run.side.predicates;
+        let record = &mut self.records[at];
+        if let Check::One(sign, answer) = record.check {
+            record.side = predicates.len() as u32;
+            predicates.push(Predicate { delta: record.one(sign), answer, next: u32::MAX });
+        }
+        record.check = Check::Many;
+        let (mut last, mut count) = (None, 0);
+        let mut next = record.side;
+        while next != u32::MAX {
+            (last, count) = (Some(next), count + 1);
+            next = predicates[next as usize].next;
+        }
+        if count == PREDICATES_MAX {
+            return self.read_exactly(at);
+        }
+        let number = predicates.len() as u32;
+        predicates.push(Predicate { delta, answer, next: u32::MAX });
+        match last {
+            Some(last) => predicates[last as usize].next = number,
+            None => record.side = number,
+        }
+    }
+
+    // ---- the base ----
+
+    /// Where a record's key is.
+    #[inline]
+    fn locate_again(&self, at: usize) -> (usize, u32) {
+        let record = &self.records[at];
+        (usize::from(record.entry.owner), record.slot)
+    }
+
+    /// The value before the call.
+    #[inline]
+    fn before(&self, (owner, index): (usize, u32)) -> Option<&[u8]> {
+        if index == NO_SLOT {
+            return None;
+        }
+        match &self.base {
+            Base::Chains(open) => open.value_before(owner, index, self.call),
+            _ => self.state().partitions[owner].value(index),
+        }
+    }
+
+    /// Merges what is stored with what the call has written. Stored keys that were looked at go to `stored`; whether there
+    /// is none behind them is the answer.
+    fn merge(
+        &self,
+        contract: ContractIndex,
+        range: KeyRange<'_>,
+        descending: bool,
+        stored: &mut Vec<Box<[u8]>>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> bool {
+        let state = self.state();
+        let noting = self.records_reads();
+        let keys = state.partitions[state.hasher.owner_of_slot(contract, range.slot)].keys_of(contract, range.slot);
+        let keys = keys.into_iter().flat_map(|keys| keys.range::<[u8], _>(range.bounds())).map(|key| &**key);
+        let bytes = &self.run.side.bytes;
+        let own = self.records.iter().filter(|record| record.writes() && record.entry.contract == contract);
+        let mut own: Vec<&[u8]> =
+            own.map(|record| record.entry.key_bytes(bytes)).filter(|key| range.contains(key)).collect();
+        own.sort_unstable();
+        let mut step = |keys: &mut dyn Iterator<Item = &'_ [u8]>, own: &mut dyn Iterator<Item = &'_ [u8]>| {
+            let mut next_stored = || {
+                let key = keys.next();
+                if let (true, Some(key)) = (noting, key) {
+                    stored.push(key.into());
+                }
+                key
+            };
+            let (mut theirs, mut ours) = (next_stored(), own.next());
+            loop {
+                // The nearer of the two; a key that both have is taken once.
+                let key = match (theirs, ours) {
+                    (None, None) => return true,
+                    (Some(key), None) | (None, Some(key)) => key,
+                    (Some(a), Some(b)) if descending => a.max(b),
+                    (Some(a), Some(b)) => a.min(b),
+                };
+                if theirs == Some(key) {
+                    theirs = next_stored();
+                }
+                if ours == Some(key) {
+                    ours = own.next();
+                }
+                if let Some(value) = self.peek(contract, key)
+                    && visit(key, value).is_break()
+                {
+                    return theirs.is_none();
+                }
+            }
+        };
+        if descending {
+            step(&mut keys.rev(), &mut own.into_iter().rev())
+        } else {
+            step(&mut keys.into_iter(), &mut own.into_iter())
+        }
+    }
+
+    /// A key's value as the call sees it, without a record: the scan that asks leaves its own.
+    fn peek(&self, contract: ContractIndex, key: &[u8]) -> Option<&[u8]> {
+        let key = self.state().hasher.key(contract, key, true);
+        match self.find(&key) {
+            Some(at) if self.records[at].writes() => self.records[at].entry.value(&self.run.side.bytes),
+            _ => self.before(self.state().locate(&key)),
+        }
+    }
+
+    fn record_scan(
+        &mut self,
+        contract: ContractIndex,
+        range: KeyRange<'_>,
+        descending: bool,
+        exhausted: bool,
+        stored: &[Box<[u8]>],
+    ) {
+        let mut found = Vec::new();
+        for key in stored {
+            let key = self.state().hasher.key(contract, key, true);
+            push_entry(&mut found, key.bytes, self.before(self.state().locate(&key)));
+        }
+        let mut put = |bytes: &[u8]| {
+            let start = self.run.side.bytes.len() as u32;
+            self.run.side.bytes.extend_from_slice(bytes);
+            (start, bytes.len() as u32)
+        };
+        let scan = Scan {
+            slot: range.slot,
+            descending,
+            exhausted,
+            entries: stored.len() as u32,
+            start: put(range.start),
+            end: range.end.map(&mut put),
+            found: put(&found),
+        };
+        let number = self.run.side.scans.len() as u32;
+        self.run.side.scans.push(scan);
+        // The record lies with the slot's owner and has no key that anybody could write.
+        let key = self.state().hasher.key(contract, range.start, true);
+        let mut record = Record::new(&key, NO_SLOT, &mut self.run.side.bytes);
+        (record.check, record.side) = (Check::Scan, number);
+        self.run.push(&record, self.call);
+    }
+
+    // ---- the end of the call ----
+
+    /// Ends the running call: its writes enter the branch, or are dropped. What it read stays in the log, if reads are
+    /// recorded at all.
+    #[inline]
+    pub(crate) fn end_call(&mut self, keep: bool) {
+        if self.records_reads() {
+            self.log_records(keep);
+        } else if keep {
+            self.apply();
+        } else {
+            self.drop_side();
+        }
+        self.run.end_call();
+        self.clear();
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        if self.records.len() > LINEAR_RECORDS {
+            self.index.clear();
+        }
+        self.records.clear();
+        self.written = 0;
+    }
+
+    fn drop_side(&mut self) {
+        let Side { bytes, predicates, scans, .. } = &mut self.run.side;
+        bytes.truncate(self.mark.0);
+        predicates.truncate(self.mark.1);
+        scans.truncate(self.mark.2);
+    }
+
+    #[inline]
+    fn log_records(&mut self, keep: bool) {
+        for record in &mut self.records {
+            if !keep {
+                record.effect = Effect::None;
+            }
+            if record.check != Check::None || record.effect != Effect::None {
+                self.run.push(record, self.call);
+            }
+        }
+    }
+
+    /// Takes the records of a call that was executed again, without logging them.
+    pub(crate) fn take_records(&mut self, keep: bool) -> Vec<Record> {
+        let mut records = core::mem::take(&mut self.records);
+        if !keep {
+            records.iter_mut().for_each(|record| record.effect = Effect::None);
+        }
+        records.retain(|record| record.check != Check::None || record.effect != Effect::None);
+        self.index.clear();
+        self.written = 0;
+        records
+    }
+
+    fn apply(&mut self) {
+        let Base::InPlace(open) = &mut self.base else { unreachable!("only calls in place are applied") };
+        let state = &mut *open.state;
+        // New keys first: making room may move slots, which the other records then look up again.
+        let moves = self.records.iter().any(|record| record.slot == NO_SLOT).then(|| state.moves());
+        for record in &self.records {
+            let owner = usize::from(record.entry.owner);
+            let partition = &mut state.partitions[owner];
+            let index = match &moves {
+                Some(moves) if !partition.is_still(record.slot, moves[owner]) => {
+                    let key = state.hasher.key_of(&record.entry, &self.run.side.bytes);
+                    partition.find_or_insert(&key, &state.hasher)
+                }
+                _ => record.slot,
+            };
+            let version = partition.version(index);
+            let Entry { tag, value, .. } = record.entry;
+            apply(partition, (index, version), (tag, value), &record.entry, &self.run.side);
+            let id = self.run.push(record, self.call);
+            let last = core::mem::replace(&mut partition.versions[version].last, id);
+            if last != RecordId::NONE {
+                let run = if last.run() == self.run.number { &mut self.run } else { &mut open.runs[last.run()] };
+                run.supersede(owner, last);
+            }
+        }
+    }
+}
+
+/// An entry as a scan's record keeps it.
+pub(crate) fn push_entry(bytes: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
+    let value = value.unwrap_or_default();
+    bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
+    bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(key);
+    bytes.extend_from_slice(value);
+}
+
+impl State {
+    fn moves(&self) -> [u32; OWNERS] {
+        core::array::from_fn(|owner| self.partitions[owner].moves)
+    }
+}
