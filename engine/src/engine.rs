@@ -16,8 +16,7 @@ use crate::threads;
 use crate::wasm::{Code, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
-use phalanx_scheduler::{HashSeed, State, Statistics};
-use rayon::ThreadPool;
+use phalanx_scheduler::{HashSeed, State, Statistics, Team};
 use std::sync::Arc;
 
 /// How an engine is made.
@@ -57,7 +56,7 @@ pub struct Engine {
     core: Mutex<Core>,
     buffers: Arc<Mutex<Vec<RunBuffers>>>,
     clock: Option<Clock>,
-    threads: ThreadPool,
+    team: Team,
 }
 
 struct Core {
@@ -182,7 +181,7 @@ impl Engine {
             }),
             buffers: Arc::default(),
             clock: options.clock,
-            threads: threads::pool(workers),
+            team: Team::new(threads::pool(workers)),
         }
     }
 
@@ -215,7 +214,7 @@ impl Engine {
         // Taken back below; if the batch unwinds instead of ending, the state is gone and nothing goes on.
         core.stopped = Some("a batch did not end".into());
         let running = &mut *core;
-        let executed = self.threads.install(|| running.execute(batch, clock, self.clock, &self.buffers));
+        let executed = self.team.run(|| running.execute(batch, clock, self, &self.buffers));
         core.stopped = match &executed {
             Err(EngineError::Stopped(fault)) => Some(fault.clone()),
             _ => None,
@@ -326,7 +325,7 @@ impl Core {
         &mut self,
         batch: &Batch,
         mut stages: StageClock,
-        clock: Option<Clock>,
+        engine: &Engine,
         home: &Arc<Mutex<Vec<RunBuffers>>>,
     ) -> Result<Executed, EngineError> {
         let mode = self.chooser.choose(batch.len());
@@ -335,8 +334,8 @@ impl Core {
             self.workers.iter_mut().map(|worker| BatchExecutor::new(&context, worker)).collect();
         stages.lap(Stage::Decode);
         let state = self.state.take().expect("no batch executes");
-        let done =
-            phalanx_scheduler::execute(&mut executors, &context, state, batch.len() as u32, mode.scheduled, clock);
+        let (calls, how) = (batch.len() as u32, mode.scheduled);
+        let done = phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.clock);
         stages.skip();
         let fault = executors.iter_mut().find_map(|executor| executor.fault.take());
         drop(executors);

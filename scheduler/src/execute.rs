@@ -9,8 +9,9 @@ use crate::phase::{Clock, Phase, PhaseNanoseconds, Watch};
 use crate::repair::Dirty;
 use crate::run::{RunLog, Side};
 use crate::state::{PrefetchHash, State};
+use crate::statistics::Statistics;
+use crate::team::{Queue, Team};
 use crate::view::{Base, View};
-use crate::workers::{Queue, each};
 use core::ops::Range;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -40,33 +41,6 @@ pub enum Mode {
     },
 }
 
-/// What happened while a batch was executed. None of it shows in results.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Statistics {
-    /// Calls that were executed in parallel.
-    pub optimistic_calls: u64,
-    /// Calls whose checks failed when their round was chained.
-    pub dirty_calls: u64,
-    /// Calls that were executed again, each by itself.
-    pub repaired_calls: u64,
-    /// Calls that became dirty while others were repaired.
-    pub reopened_calls: u64,
-    /// Calls that were executed again because the rest of their round was executed in order.
-    pub suffix_calls: u64,
-    /// Rounds of which the rest was executed in order.
-    pub suffixes: u64,
-    /// Exact reads that stood although the key had been written: the value was the same.
-    pub rescued_reads: u64,
-    /// Answers to deltas that became others.
-    pub changed_predicates: u64,
-    /// Scans that would have found other entries.
-    pub phantoms: u64,
-    /// Writes that only the second execution made, and that only the first one made.
-    pub new_writes: u64,
-    /// See `new_writes`.
-    pub dropped_writes: u64,
-}
-
 /// A batch that was executed. The branch of `state` holds its writes.
 pub struct Done<R> {
     /// The state, with the branch open.
@@ -81,9 +55,10 @@ pub struct Done<R> {
     pub spent: PhaseNanoseconds,
 }
 
-/// Executes `calls` calls in the mode, with one executor a worker; there must be one at least. Runs in the pool of threads that
-/// the caller is in.
+/// Executes `calls` calls in the mode, with one executor for each worker of the team. To be called on worker 0, in
+/// [`Team::run`].
 pub fn execute<E: Executor>(
+    team: &Team,
     executors: &mut [E],
     shared: &E::Shared,
     state: Box<State>,
@@ -91,17 +66,19 @@ pub fn execute<E: Executor>(
     mode: Mode,
     clock: Option<Clock>,
 ) -> Done<E::Run> {
-    let views = executors.iter().map(|_| Some(Box::new(View::new(Base::Nothing)))).collect();
+    assert_eq!(executors.len(), team.size(), "an executor a worker");
+    let hands = executors.iter_mut().map(|executor| Mutex::new(Hand { executor, view: None })).collect();
     let mut batch = Batch {
-        executors,
+        team,
+        hands,
         shared,
         open: Some(Box::new(OpenBatch::new(state))),
-        views,
         runs: Vec::new(),
         statistics: Statistics::default(),
         spent: PhaseNanoseconds::default(),
         clock,
         parallel: matches!(mode, Mode::Optimistic { .. }),
+        alone: mode == Mode::Serial,
     };
     match mode {
         Mode::Serial => batch.in_order(0..calls, true),
@@ -118,19 +95,35 @@ pub fn execute<E: Executor>(
     Done { state, logs, runs: batch.runs, statistics: batch.statistics, spent: batch.spent }
 }
 
+/// What a worker works with. It takes its own alone, so the lock is always free.
+struct Hand<'a, E> {
+    executor: &'a mut E,
+    /// Absent while a call has it.
+    view: Option<Box<View>>,
+}
+
+impl<E> Hand<'_, E> {
+    fn view(&mut self, base: Base) -> Box<View> {
+        let mut view = self.view.take().unwrap_or_else(|| Box::new(View::new(Base::Nothing)));
+        view.base = base;
+        view
+    }
+}
+
 struct Batch<'a, E: Executor> {
-    executors: &'a mut [E],
+    team: &'a Team,
+    hands: Vec<Mutex<Hand<'a, E>>>,
     shared: &'a E::Shared,
     /// Absent while a view has it.
     open: Option<Box<OpenBatch>>,
-    /// A view a worker.
-    views: Vec<Option<Box<View>>>,
     runs: Vec<E::Run>,
     statistics: Statistics,
     spent: PhaseNanoseconds,
     clock: Option<Clock>,
     /// Whether rounds may be executed in parallel, so that what is executed in order needs accesses too.
     parallel: bool,
+    /// Whether the other workers are left alone.
+    alone: bool,
 }
 
 /// How far the state of coming calls has been asked for.
@@ -223,10 +216,10 @@ impl<E: Executor> Batch<'_, E> {
     }
 
     fn run_in_order(&mut self, calls: Range<u32>, mut ended: impl FnMut(Range<u32>, E::Run)) {
-        let mut view = self.views[0].take().expect("no call runs");
-        let executor = &mut self.executors[0];
+        let mut hand = self.hands[0].lock();
+        let mut view = hand.view(Base::InPlace(self.open.take().expect("no round is open")));
+        let executor = &mut *hand.executor;
         let mut ahead = Ahead::new(&calls);
-        view.base = Base::InPlace(self.open.take().expect("no round is open"));
         for run in runs_of(calls) {
             let Base::InPlace(open) = &mut view.base else { unreachable!("set above") };
             if run.start.is_multiple_of(RUN_CALLS) {
@@ -245,42 +238,40 @@ impl<E: Executor> Batch<'_, E> {
         if let Base::InPlace(open) = core::mem::replace(&mut view.base, Base::Nothing) {
             self.open = Some(open);
         }
-        self.views[0] = Some(view);
+        hand.view = Some(view);
     }
 
     /// Executes calls in order; whoever is free hashes what they leave.
     fn pipe(&mut self, calls: Range<u32>) {
-        let (shared, clock) = (self.shared, self.clock);
+        let (shared, clock, team) = (self.shared, self.clock, self.team);
         let (give, take) = crossbeam_channel::unbounded::<(usize, E::Run)>();
         let sealed = Mutex::new(Vec::new());
-        let helpers = self.executors.len() - 1;
-        let seal = |watch: &mut Watch, (number, mut run): (usize, E::Run)| {
-            E::seal(shared, &mut run);
-            watch.lap(Phase::Seal);
-            sealed.lock().push((number, run));
-        };
         let spent = Mutex::new(PhaseNanoseconds::default());
-        rayon::in_place_scope(|scope| {
-            for _ in 0..helpers {
-                scope.spawn(|_| {
-                    let mut watch = Watch::start(clock);
-                    for item in take.iter() {
-                        watch.skip();
-                        seal(&mut watch, item);
-                    }
-                    spent.lock().add(&watch.spent);
-                });
+        let seal_all = |watch: &mut Watch| {
+            for (number, mut run) in take.iter() {
+                watch.skip();
+                E::seal(shared, &mut run);
+                watch.lap(Phase::Seal);
+                sealed.lock().push((number, run));
             }
+        };
+        // Worker 0's alone.
+        let driver = Mutex::new(Some((&mut *self, give)));
+        team.turn(&|worker| {
             let mut watch = Watch::start(clock);
-            self.run_in_order(calls, |range, run| {
-                // The receiver is ours too, so it is there.
-                _ = give.send(((range.start / RUN_CALLS) as usize, run));
-            });
-            watch.lap(Phase::Execute);
-            drop(give);
-            take.iter().for_each(|item| seal(&mut watch, item));
+            if worker == 0
+                && let Some((batch, give)) = driver.lock().take()
+            {
+                batch.run_in_order(calls.clone(), |range, run| {
+                    // The receiver is there until the turn ends.
+                    _ = give.send(((range.start / RUN_CALLS) as usize, run));
+                });
+                watch.lap(Phase::Execute);
+            }
+            seal_all(&mut watch);
             spent.lock().add(&watch.spent);
         });
+        drop(driver);
         let mut sealed = sealed.into_inner();
         sealed.sort_unstable_by_key(|(number, _)| *number);
         self.runs.extend(sealed.into_iter().map(|(_, run)| run));
@@ -320,12 +311,13 @@ impl<E: Executor> Batch<'_, E> {
         let queue = Queue::new(runs_of(calls.clone()));
         let spare = Mutex::new(spare);
         let ended = Mutex::new(Vec::new());
-        let mut workers: Vec<_> = self.executors.iter_mut().zip(&mut self.views).collect();
         let spent = Mutex::new(PhaseNanoseconds::default());
-        each(&mut workers, |(executor, place)| {
+        let hands = &self.hands;
+        self.team.turn(&|worker| {
             let mut watch = Watch::start(clock);
-            let mut view = place.take().expect("no call runs");
-            view.base = Base::Snapshot(Arc::clone(&state));
+            let mut hand = hands[worker].lock();
+            let mut view = hand.view(Base::Snapshot(Arc::clone(&state)));
+            let executor = &mut *hand.executor;
             let mut mine = Vec::new();
             while let Some(range) = queue.take() {
                 let mut log = spare.lock().pop().unwrap_or_default();
@@ -333,7 +325,7 @@ impl<E: Executor> Batch<'_, E> {
                 view.run = log;
                 executor.begin_run(shared, CallIndex(range.start));
                 let mut ahead = Ahead::new(&range);
-                view = execute_calls(&mut **executor, shared, view, range.clone(), &mut ahead);
+                view = execute_calls(executor, shared, view, range.clone(), &mut ahead);
                 let mut run = executor.end_run(shared, CallIndex(range.end));
                 watch.lap(Phase::Execute);
                 E::seal(shared, &mut run);
@@ -341,7 +333,7 @@ impl<E: Executor> Batch<'_, E> {
                 mine.push((core::mem::take(&mut view.run), run));
             }
             view.base = Base::Nothing;
-            **place = Some(view);
+            hand.view = Some(view);
             ended.lock().append(&mut mine);
             spent.lock().add(&watch.spent);
         });
@@ -382,13 +374,14 @@ impl<E: Executor> Batch<'_, E> {
             .collect();
         let round = Round { hasher, sides: &sides, number: open.round, runs };
         let queue = Queue::new(parts.iter_mut());
-        let mut watches = vec![Watch::start(clock); self.executors.len()];
-        each(&mut watches, |watch| {
-            watch.skip();
+        let spent = Mutex::new(PhaseNanoseconds::default());
+        self.team.turn(&|_| {
+            let mut watch = Watch::start(clock);
             while let Some((part, moves)) = queue.take() {
                 part.fold(&round, *moves);
             }
             watch.lap(Phase::Chain);
+            spent.lock().add(&watch.spent);
         });
         let mut dirty = Dirty::new(calls.start, calls.end - calls.start);
         for (part, _) in &parts {
@@ -397,7 +390,8 @@ impl<E: Executor> Batch<'_, E> {
             self.statistics.changed_predicates += part.counts.changed_predicates;
             self.statistics.phantoms += part.counts.phantoms;
         }
-        watches.iter().for_each(|watch| self.spent.add(&watch.spent));
+        drop(parts);
+        self.spent.add(&spent.into_inner());
         dirty
     }
 
@@ -435,23 +429,25 @@ impl<E: Executor> Batch<'_, E> {
     /// Executes dirty calls again, in order. Gives up at the call that is the answer.
     fn repair_each(&mut self, calls: Range<u32>, dirty: &mut Dirty) -> Option<CallIndex> {
         let mut open = self.open.take().expect("no round is open");
-        let mut view = self.views[0].take().expect("no call runs");
+        let mut hand = self.hands[0].lock();
+        let mut view = hand.view(Base::Nothing);
         let steps_max = open.steps.get() + REPAIR_STEPS_A_CALL * u64::from(calls.end - calls.start);
         let (mut changed, mut unsealed) = (Vec::new(), Vec::new());
         let (mut from, mut given_up) = (calls.start, None);
         while let Some(call) = dirty.next(from) {
             if open.steps.get() > steps_max {
+                self.statistics.long_chains += 1;
                 given_up = Some(call);
                 break;
             }
             let number = (call.0 / RUN_CALLS) as usize;
             view.run.begin(number, call.0, true);
             view.base = Base::Chains(open);
-            self.executors[0].begin_run(self.shared, call);
+            hand.executor.begin_run(self.shared, call);
             view.begin_call(call);
-            let (returned, verdict) = self.executors[0].execute(self.shared, call, view);
+            let (returned, verdict) = hand.executor.execute(self.shared, call, view);
             view = returned;
-            let run = self.executors[0].end_run(self.shared, CallIndex(call.0 + 1));
+            let run = hand.executor.end_run(self.shared, CallIndex(call.0 + 1));
             let records = view.take_records(verdict == Verdict::Keep);
             let Base::Chains(returned) = core::mem::replace(&mut view.base, Base::Nothing) else {
                 unreachable!("a call gives its base back")
@@ -482,7 +478,7 @@ impl<E: Executor> Batch<'_, E> {
         for number in unsealed {
             E::seal(self.shared, &mut self.runs[number]);
         }
-        self.views[0] = Some(view);
+        hand.view = Some(view);
         self.open = Some(open);
         given_up
     }
@@ -494,16 +490,22 @@ impl<E: Executor> Batch<'_, E> {
         let (shared, clock) = (self.shared, self.clock);
         let open = self.open.as_ref().expect("no round is open");
         let queue = Queue::new(self.runs.iter_mut().zip(&open.runs));
-        let mut watches = vec![Watch::start(clock); self.executors.len()];
-        each(&mut watches, |watch| {
-            watch.skip();
+        let spent = Mutex::new(PhaseNanoseconds::default());
+        let work = |_| {
+            let mut watch = Watch::start(clock);
             while let Some((run, log)) = queue.take() {
                 E::list_writes(shared, run, log);
                 watch.lap(Phase::Writes);
                 E::seal_writes(shared, run);
                 watch.lap(Phase::Seal);
             }
-        });
-        watches.iter().for_each(|watch| self.spent.add(&watch.spent));
+            spent.lock().add(&watch.spent);
+        };
+        if self.alone {
+            work(0)
+        } else {
+            self.team.turn(&work)
+        }
+        self.spent.add(&spent.into_inner());
     }
 }

@@ -1,10 +1,11 @@
-//! The engine against the oracle on generated batches: all host functions, all outcomes, under two hash seeds.
+//! The engine in every mode against the oracle on generated batches: all host functions, all outcomes, workers from 1 to 16,
+//! two hash seeds.
 //!
 //! `PHALANX_TEST_BATCHES` sets how many batches run (default 150), `PHALANX_TEST_SEED` where they start. A failure
 //! names its seed. What was covered is printed, and a zero fails.
 
 use crate::generate::Generator;
-use phalanx_engine::{BatchBytes, Engine, HashSeed, Options, Oracle, Outcome, Receipts};
+use phalanx_engine::{BatchBytes, Engine, HashSeed, Mode, Options, Oracle, Outcome, Receipts, Statistics};
 use std::collections::BTreeMap;
 
 /// Batches before both sides start afresh, with another seed.
@@ -19,6 +20,7 @@ struct Covered {
     events: u64,
     outcomes: BTreeMap<&'static str, u64>,
     operations: BTreeMap<&'static str, u64>,
+    statistics: Statistics,
 }
 
 fn from_environment(name: &str, default: u64) -> u64 {
@@ -46,28 +48,50 @@ fn report(covered: &Covered) {
     );
     println!("outcomes: {:?}", covered.outcomes);
     println!("operations: {:?}", covered.operations);
+    println!("{:?}", covered.statistics);
     assert!(*discarded > 0 && *events > 0 && (*large_batches > 0 || *batches < 100));
     for outcome in Outcome::ALL {
         assert!(covered.outcomes.contains_key(outcome.name()), "no call ended as {}", outcome.name());
+    }
+    for (name, count) in covered.statistics.counts() {
+        assert!(count > 0 || *batches < 100, "there were no {name}");
     }
     for operation in Generator::OPERATIONS {
         assert!(covered.operations.contains_key(operation), "no script held {operation}");
     }
 }
 
-fn engine(seed: u64) -> Engine {
-    // Few instances, so that eviction and re-making happen all the time.
-    Engine::new(Options {
-        hash_seed: HashSeed::Fixed(seed),
-        instances: 3,
-        pristine_check_calls: 7,
-        ..Options::default()
-    })
+/// Modes and workers; each pair is an engine of its own.
+const ENGINES: [(Mode, usize); 9] = [
+    (Mode::Serial, 1),
+    (Mode::Pipe, 2),
+    (Mode::Optimistic, 1),
+    (Mode::Optimistic, 2),
+    (Mode::Optimistic, 3),
+    (Mode::Optimistic, 4),
+    (Mode::Optimistic, 8),
+    (Mode::Optimistic, 16),
+    (Mode::Auto, 2),
+];
+
+fn engines(seed: u64) -> Vec<Engine> {
+    let engine = |(at, &(mode, workers)): (usize, &(Mode, usize))| {
+        Engine::new(Options {
+            hash_seed: HashSeed::Fixed(if at % 2 == 0 { seed } else { !seed }),
+            workers,
+            mode,
+            // Few instances, so that eviction and re-making happen all the time.
+            instances: 3 * workers,
+            pristine_check_calls: 7,
+            ..Options::default()
+        })
+    };
+    ENGINES.iter().enumerate().map(engine).collect()
 }
 
 fn episode(seed: u64, batches: u64, covered: &mut Covered) {
     let mut generator = Generator::new(seed);
-    let engines = [engine(seed), engine(!seed)];
+    let engines = engines(seed);
     let mut oracle = Oracle::new();
     for number in 0..batches {
         let height = oracle.height() + 1;
@@ -92,7 +116,7 @@ fn episode(seed: u64, batches: u64, covered: &mut Covered) {
     }
 }
 
-fn compare(seed: u64, batch: &BatchBytes, engines: &[Engine; 2], oracle: &mut Oracle, covered: &mut Covered) -> u64 {
+fn compare(seed: u64, batch: &BatchBytes, engines: &[Engine], oracle: &mut Oracle, covered: &mut Covered) -> u64 {
     let expected = oracle.execute_batch(batch.clone()).expect("executes");
     let mut calls = 0;
     for receipt in Receipts::new(&expected.receipts) {
@@ -100,21 +124,22 @@ fn compare(seed: u64, batch: &BatchBytes, engines: &[Engine; 2], oracle: &mut Or
         covered.events += receipt.events().count() as u64;
         calls += 1;
     }
-    for engine in engines {
+    for (engine, how) in engines.iter().zip(ENGINES) {
         let executed = engine.execute_batch(batch.clone()).expect("executes");
         let height = executed.height();
+        covered.statistics.add(executed.statistics());
         if executed.receipts().bytes() != expected.receipts {
             for (call, (mine, theirs)) in executed.receipts().zip(Receipts::new(&expected.receipts)).enumerate() {
                 assert_eq!(
                     (mine.outcome(), mine.gas_used(), mine.record()),
                     (theirs.outcome(), theirs.gas_used(), theirs.record()),
-                    "seed {seed}, height {height}, call {call}"
+                    "seed {seed}, {how:?}, height {height}, call {call}"
                 );
             }
         }
-        assert_eq!(executed.write_set().bytes(), expected.writes, "writes, seed {seed}, height {height}");
-        assert_eq!(executed.roots(), &expected.roots, "roots, seed {seed}, height {height}");
-        assert_eq!(executed.digest(), expected.digest, "digest, seed {seed}, height {height}");
+        assert_eq!(executed.write_set().bytes(), expected.writes, "writes, seed {seed}, {how:?}, height {height}");
+        assert_eq!(executed.roots(), &expected.roots, "roots, seed {seed}, {how:?}, height {height}");
+        assert_eq!(executed.digest(), expected.digest, "digest, seed {seed}, {how:?}, height {height}");
         engine.commit(executed).expect("what was executed last");
     }
     calls

@@ -2,11 +2,10 @@
 
 use phalanx_scheduler::{
     Answer, CallIndex, ContractIndex, Delta, Done, Executor, HashSeed, KeyRange, Mode, PrefetchHash, RUN_CALLS, RunLog,
-    Sign, State, Statistics, Verdict, View, execute,
+    Sign, State, Statistics, Team, Verdict, View, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rayon::ThreadPool;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow, Range};
 
@@ -303,7 +302,7 @@ const MODES: [(Mode, usize); 7] = [
     (Mode::Optimistic { round: 512 }, 2),
     (Mode::Optimistic { round: 1_024 }, 3),
     (Mode::Optimistic { round: 65_536 }, 4),
-    (Mode::Optimistic { round: 768 }, 16),
+    (Mode::Optimistic { round: 768 }, 8),
 ];
 
 impl Run {
@@ -311,18 +310,18 @@ impl Run {
         Self { seed, ..Self::default() }
     }
 
-    pub(crate) fn execute(mut self, pools: &[ThreadPool]) -> Self {
+    pub(crate) fn execute(mut self, teams: &[Team]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut states: Vec<Option<Box<State>>> =
             MODES.iter().map(|_| Some(Box::new(State::new(HashSeed::Fixed(rng.random()), 1_024)))).collect();
         let mut map = Map::new();
         for _ in 0..20 {
-            self.batch(&mut rng, &mut states, &mut map, pools);
+            self.batch(&mut rng, &mut states, &mut map, teams);
         }
         self
     }
 
-    fn batch(&mut self, rng: &mut ChaCha8Rng, states: &mut [Option<Box<State>>], map: &mut Map, pools: &[ThreadPool]) {
+    fn batch(&mut self, rng: &mut ChaCha8Rng, states: &mut [Option<Box<State>>], map: &mut Map, teams: &[Team]) {
         let kind = Kind {
             keys: [2, 12, 200, 5_000][rng.random_range(0..4)],
             scans: rng.random_bool(0.3),
@@ -350,11 +349,11 @@ impl Run {
         let discard = rng.random_bool(0.3);
         for (at, state) in states.iter_mut().enumerate() {
             let (mode, workers) = MODES[at];
+            let team = teams.iter().find(|team| team.size() == workers).expect("a team for each mode");
             let what = format!("seed {}, mode {mode:?}, {kind:?}, {calls} calls", self.seed);
             let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
             let taken = state.take().expect("a state a mode");
-            let done =
-                pools[workers.min(4) - 1].install(|| execute(&mut executors, &programs, taken, calls, mode, None));
+            let done = team.run(|| execute(team, &mut executors, &programs, taken, calls, mode, None));
             let Done { state: mut returned, logs, runs, statistics, .. } = done;
             assert_eq!(runs.len() as u32, calls.div_ceil(RUN_CALLS), "{what}");
             let ended: Vec<Ended> = runs.iter().flat_map(|run| run.ended.iter().cloned()).collect();
@@ -372,7 +371,7 @@ impl Run {
             }
             assert_committed(&returned, if discard { &before } else { &after }, &what);
             *state = Some(returned);
-            add(&mut self.statistics, &statistics);
+            self.statistics.add(&statistics);
         }
         if discard {
             self.discarded += 1;
@@ -395,20 +394,6 @@ impl Run {
         let counts = [self.committed, self.discarded, self.refused, self.wrong_length, self.scanned, self.removed];
         assert!(counts.iter().all(|&count| count > 0), "seed {}: a case never came up: {counts:?}", self.seed);
     }
-}
-
-pub(crate) fn add(sum: &mut Statistics, more: &Statistics) {
-    sum.optimistic_calls += more.optimistic_calls;
-    sum.dirty_calls += more.dirty_calls;
-    sum.repaired_calls += more.repaired_calls;
-    sum.reopened_calls += more.reopened_calls;
-    sum.suffix_calls += more.suffix_calls;
-    sum.suffixes += more.suffixes;
-    sum.rescued_reads += more.rescued_reads;
-    sum.changed_predicates += more.changed_predicates;
-    sum.phantoms += more.phantoms;
-    sum.new_writes += more.new_writes;
-    sum.dropped_writes += more.dropped_writes;
 }
 
 fn note_writers(program: &Program, seen: &[Seen], call: u32, writers: &mut BTreeMap<(u32, Vec<u8>), u32>) {
