@@ -5,6 +5,9 @@ use crate::BenchError;
 use phalanx_engine::Address;
 use rand::Rng;
 
+/// More than any machine has memory for; up to here, no number that a workload computes from them overflows.
+const ACCOUNTS_MAX: u64 = 1_000_000_000_000;
+
 /// A number of accounts with a distribution over them.
 #[derive(Clone, Debug)]
 pub struct Accounts {
@@ -17,10 +20,13 @@ impl Accounts {
     /// above 1 too.
     ///
     /// # Errors
-    /// [`BenchError::Usage`] without accounts, or with a skew that is negative or not a number.
+    /// [`BenchError::Usage`] without accounts or with more than 10^12, or with a skew that is negative or not a number.
     pub fn new(seed: u64, count: u64, skew: f64) -> Result<Self, BenchError> {
         if count == 0 {
             return Err(BenchError::Usage("--accounts must be at least 1".into()));
+        }
+        if count > ACCOUNTS_MAX {
+            return Err(BenchError::Usage(format!("--accounts must be at most {ACCOUNTS_MAX}, not {count}")));
         }
         Ok(Self { seed, popularity: Popularity::new(count, skew)? })
     }
@@ -63,7 +69,7 @@ mod tests {
 
     #[test]
     fn what_is_no_distribution_is_a_usage_error() {
-        for (count, skew) in [(0, 0.0), (1, -0.1), (1, f64::NAN), (1, f64::INFINITY)] {
+        for (count, skew) in [(0, 0.0), (u64::MAX, 0.0), (1, -0.1), (1, f64::NAN), (1, f64::INFINITY)] {
             assert_eq!(Accounts::new(1, count, skew).err().map(|error| error.exit_code()), Some(2));
         }
     }

@@ -78,10 +78,10 @@ impl CallList for ManyContracts {
     }
 
     fn describe(&self) -> String {
+        let codes = if self.codes == 1 { "one code".to_owned() } else { format!("{} codes", self.codes) };
         format!(
-            "transfers of {} fungible tokens (contracts/token) of {} codes: debit, credit and an event each, 1 % refused",
-            self.contracts.count(),
-            self.codes
+            "transfers of {} fungible tokens (contracts/token, {codes}): debit, credit and an event each, 1 % refused",
+            self.contracts.count()
         )
     }
 

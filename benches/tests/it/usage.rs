@@ -46,6 +46,7 @@ fn numbers_that_make_no_sense_are_refused_with_the_value() {
         ),
         ("many-contracts --codes 0", "--codes must be from 1 to 10000, not 0"),
         ("many-contracts --contracts 3 --codes 4", "--codes must be from 1 to 3, not 4"),
+        ("many-contracts --accounts 18446744073709551615", "--accounts must be at most 1000000000000"),
         ("many-contracts --accounts 0", "--accounts must be at least 1"),
         ("long-call --long-every 0", "--long-every must be at least 1, not 0"),
         ("switch --switch-every 0", "--switch-every must be at least 1, not 0"),

@@ -92,6 +92,7 @@ fn contracts_may_share_codes_and_accounts() {
 fn long_calls_use_more_gas_than_all_others() {
     let gas = |every: u64| {
         let report = checked(&format!("long-call --accounts 50 --calls 20 --batch-size 10 --long-every {every}"));
+        assert!(reverted(&report) < 20);
         report.gas_per_call * 20.0
     };
     let (two, ten) = (gas(10), gas(2));
