@@ -13,7 +13,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-contracts=(token hostile exerciser)
+contracts=(token hostile exerciser conflicts)
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 rustc=/usr/bin/rustc
 rust_source=/usr/lib/rustlib/src/rust

@@ -138,11 +138,13 @@ fn first_write(run: WriteSet<'_>, oracle: WriteSet<'_>) -> Option<(u32, String)>
 #[cfg(test)]
 mod tests {
     use super::{by_oracle, first_difference};
-    use crate::ledger::Placement;
+    use crate::ledger::{Execution, Placement};
     use crate::measure::{Measured, measure};
     use crate::progress::Silent;
     use crate::workload::{Shape, Token, Workload};
     use phalanx_engine::{Executed, HashSeed, Options, Receipts, WriteSet};
+
+    const SERIAL: Execution = Execution { workers: 1, mode: phalanx_engine::Mode::Serial };
 
     fn token() -> Token {
         Token::new(Shape { accounts: 10, calls: 60, batch_size: 20, skew: 0.0, seed: 5 }).unwrap()
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn equal_runs_match_and_each_other_digest_is_found() {
         let token = token();
-        let Measured { ledger, sealed, .. } = measure(&token, &Placement::Dropped, &Silent).unwrap();
+        let Measured { ledger, sealed, .. } = measure(&token, &Placement::Dropped, SERIAL, &Silent).unwrap();
         let state = ledger.engine.engine().state_digest();
         assert_eq!(by_oracle(&token, &sealed, &state, &Silent).unwrap(), None);
 

@@ -4,7 +4,7 @@ use crate::ledger::{Execution, Placement};
 use crate::measure::{self, Measured, Scheduling};
 use crate::progress::Progress;
 use crate::report::{self, Machine, ModeChosen, Percentiles, Phases, Report, hex};
-use crate::workload::{self, Shape, Workload};
+use crate::workload::{self, Particulars, Shape, Workload};
 use crate::{BenchError, check};
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
@@ -22,7 +22,8 @@ const SEED: u64 = 1;
 /// between 1,000,000 accounts, checks every result with an independent executor, and measures the baselines too.
 #[derive(Args, Clone, Debug, Default)]
 pub struct BenchArguments {
-    /// What to execute: token
+    /// What to execute: token, token-lowbal, token-rmw, read-mostly, counter-rmw, counter-add, pools, many-contracts, flood,
+    /// long-call or switch [default: token]
     #[arg(value_name = "WORKLOAD")]
     pub workload: Option<String>,
     /// Accounts, funded before the clock starts [default: 1000000]
@@ -37,7 +38,7 @@ pub struct BenchArguments {
     /// Threads that may execute calls; the serial mode uses one [default: the cores of this machine]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// Exponent of the Zipf distribution of accounts, from 0 (uniform) on, above 1 too [default: 0]
+    /// Exponent of the Zipf distribution of accounts, or of pools, from 0 (uniform) on, above 1 too [default: 0]
     #[arg(long, value_name = "THETA")]
     pub skew: Option<f64>,
     /// Seed of addresses and draws [default: 1]
@@ -58,12 +59,15 @@ pub struct BenchArguments {
     /// always compared with the oracle
     #[arg(long, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "serial")]
     pub check: Option<CheckBy>,
-    /// Measures native tables and bare wasmtime on up to 200,000 of the same calls
+    /// Measures native tables and bare wasmtime on up to 200,000 of the same calls; they know the workload token alone
     #[arg(long)]
     pub baselines: bool,
     /// Says below the figures how each is made
     #[arg(long)]
     pub explain: bool,
+    /// What single workloads ask besides.
+    #[command(flatten)]
+    pub particulars: Particulars,
 }
 
 /// How calls are executed.
@@ -204,6 +208,7 @@ impl BenchArguments {
             check,
             baselines,
             explain: _,
+            particulars,
         } = self;
         workload.is_none()
             && accounts.is_none()
@@ -217,6 +222,7 @@ impl BenchArguments {
             && data_dir.is_none()
             && check.is_none()
             && !baselines
+            && *particulars == Particulars::default()
     }
 }
 
@@ -227,7 +233,8 @@ impl BenchArguments {
 /// [`Report::exit_code`] 5.
 pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report, BenchError> {
     let plan = arguments.plan()?;
-    let workload = workload::by_name(arguments.workload.as_deref().unwrap_or(workload::NAMES[0]), plan.shape)?;
+    let name = arguments.workload.as_deref().unwrap_or(workload::NAMES[0]);
+    let workload = workload::by_name(name, plan.shape, &arguments.particulars)?;
     let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)?;
     let mut report = report(&plan, &*workload, &measured);
     report.explain = arguments.explain;
@@ -243,7 +250,8 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
         report.mismatch = mismatch.map(|mismatch| mismatch.text);
     }
     if plan.baselines {
-        report.baselines = Some(workload.baselines(progress)?);
+        report.baselines = workload.baselines(progress)?;
+        report.baselines_asked = true;
     }
     Ok(report)
 }
@@ -256,6 +264,7 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
     Report {
         schema: report::SCHEMA,
         workload: workload.name(),
+        description: workload.describe(),
         seed: plan.shape.seed,
         accounts: plan.shape.accounts,
         calls: plan.shape.calls,
@@ -290,6 +299,7 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         rss_bytes: measured.resident.now,
         machine: Machine::here(),
         explain: false,
+        baselines_asked: false,
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn print(report: &Report, out: &mut dyn Write) -> Result<()> {
 
 fn head(report: &Report, out: &mut dyn Write) -> Result<()> {
     let draw = if report.skew == 0.0 { "uniform".to_owned() } else { format!("Zipf {}", report.skew) };
-    writeln!(out, "phalanx bench {}", report.workload)?;
+    writeln!(out, "phalanx bench {}: {}", report.workload, report.description)?;
     writeln!(
         out,
         "{} calls in batches of {}, {} accounts ({draw}), seed {}",
@@ -68,7 +68,12 @@ fn outcomes(report: &Report, out: &mut dyn Write) -> Result<()> {
 }
 
 fn baselines(report: &Report, out: &mut dyn Write) -> Result<()> {
-    let Some(baselines) = &report.baselines else { return Ok(()) };
+    let Some(baselines) = &report.baselines else {
+        if report.baselines_asked {
+            writeln!(out, "\nNo baselines: they know the workload token alone.")?;
+        }
+        return Ok(());
+    };
     writeln!(out, "\nThe same calls without Phalanx, one core each")?;
     writeln!(out, "  {:<16} {:>14}  {:>9}", "", "calls/s", "Phalanx is")?;
     let what = [

@@ -17,10 +17,12 @@ pub struct Report {
     pub schema: &'static str,
     /// Name of the workload.
     pub workload: &'static str,
+    /// Which contract does what, in one sentence.
+    pub description: String,
     /// Seed of addresses and draws; above 2^53 a string.
     #[serde(serialize_with = "exact")]
     pub seed: u64,
-    /// Funded accounts.
+    /// Accounts that call.
     pub accounts: u64,
     /// Measured calls.
     pub calls: u64,
@@ -62,7 +64,8 @@ pub struct Report {
     pub phase_seconds: Phases,
     /// The same, a call, in nanoseconds.
     pub core_ns_per_call: Phases,
-    /// Calls a second without Phalanx, on the first 200,000 calls at most.
+    /// Calls a second without Phalanx, on the first 200,000 calls at most; null if nobody asked, and for workloads other
+    /// than `token`, which no baseline knows.
     pub baselines: Option<Baselines>,
     /// Gas a call, averaged.
     pub gas_per_call: f64,
@@ -88,6 +91,9 @@ pub struct Report {
     /// Whether `--explain` was given; it changes what [`Report::print_human`] prints.
     #[serde(skip)]
     pub explain: bool,
+    /// Whether baselines were asked for; [`Report::print_human`] then says why there are none.
+    #[serde(skip)]
+    pub baselines_asked: bool,
 }
 
 /// The mode that ran, and why.

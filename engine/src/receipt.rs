@@ -34,7 +34,7 @@ pub(crate) fn push_event(buffer: &mut Vec<u8>, topic: &[u8], data: &[u8]) {
 }
 
 /// The receipts of a batch, in the order of its calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Receipts<'a> {
     bytes: &'a [u8],
     /// The pieces behind, which begin with a whole receipt each.

@@ -83,7 +83,7 @@ pub(crate) fn shorten(run: &[u8], scratch: &mut Vec<u8>) {
 }
 
 /// The writes of a batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct WriteSet<'a> {
     bytes: &'a [u8],
     /// The pieces behind, which begin with a whole item each.

@@ -2,10 +2,38 @@
 //! they are needed, and made again where a check or a baseline needs them again.
 
 mod accounts;
+mod call_list;
+mod conflicts;
+mod counter;
+mod deployments;
+mod flood;
+mod long_call;
+mod many_contracts;
+mod particulars;
+mod pools;
+mod popularity;
+mod read_mostly;
+mod switch;
 mod token;
+mod token_rmw;
+mod transfers;
 
 pub use accounts::Accounts;
-pub use token::{Token, arguments as transfer_arguments, read_transfer};
+pub use particulars::Particulars;
+pub use popularity::Popularity;
+pub use token::Token;
+pub use transfers::{arguments as transfer_arguments, read_transfer};
+
+use call_list::SET_UP_CALLS_A_BATCH;
+use conflicts::Conflicts;
+use counter::{Counter, Way};
+use flood::Flood;
+use long_call::LongCall;
+use many_contracts::ManyContracts;
+use pools::Pools;
+use read_mostly::ReadMostly;
+use switch::Switch;
+use token_rmw::TokenRmw;
 
 use crate::BenchError;
 use crate::baselines::Baselines;
@@ -13,16 +41,13 @@ use crate::progress::Progress;
 use phalanx_engine::{BatchBytes, Engine};
 use serde::Serialize;
 
-/// Names of all workloads, the default first.
-pub const NAMES: [&str; 1] = ["token"];
-
-/// Gas limit of each call: ten times what a transfer uses, so that the sum of a full batch's limits stays below the batch's.
+/// Gas limit of each short call: ten times what a transfer uses, so that the sum of a full batch's limits stays below the batch's.
 pub const CALL_GAS_LIMIT: u32 = 100_000;
 
 /// How large a workload is, and which one of all that look alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
-    /// Accounts, funded before the clock starts.
+    /// Accounts, funded before the clock starts where the workload moves what they have.
     pub accounts: u64,
     /// Measured calls.
     pub calls: u64,
@@ -62,39 +87,117 @@ pub trait Workload {
     fn batch(&self, height: u64) -> Result<BatchBytes, BenchError>;
     /// Checks the committed state.
     fn invariant(&self, engine: &Engine) -> Invariant;
-    /// Runs the same calls without Phalanx, see [`crate::baselines`].
+    /// Runs the same calls without Phalanx, see [`crate::baselines`]; `None` for a workload that they cannot run.
     ///
     /// # Errors
     /// [`BenchError::Baseline`] if one cannot run, or comes to another result than the others.
-    fn baselines(&self, progress: &dyn Progress) -> Result<Baselines, BenchError>;
+    fn baselines(&self, progress: &dyn Progress) -> Result<Option<Baselines>, BenchError>;
 }
+
+/// How a workload is found and made.
+struct Entry {
+    name: &'static str,
+    /// The particulars that it uses.
+    uses: &'static [&'static str],
+    make: fn(Shape, &Particulars) -> Made,
+}
+
+type Made = Result<Box<dyn Workload>, BenchError>;
+
+/// All workloads, the default first.
+const WORKLOADS: [Entry; 11] = [
+    Entry { name: "token", uses: &[], make: |shape, _| Ok(Box::new(Token::new(shape)?)) },
+    Entry { name: "token-lowbal", uses: &[], make: |shape, _| Ok(Box::new(Token::low_balances(shape)?)) },
+    Entry { name: "token-rmw", uses: &[], make: |shape, _| Ok(Box::new(TokenRmw::new(Conflicts::new(shape)?))) },
+    Entry {
+        name: "read-mostly",
+        uses: &["--write-every"],
+        make: |shape, given| Ok(Box::new(ReadMostly::new(Conflicts::new(shape)?, given.write_every()?))),
+    },
+    Entry {
+        name: "counter-rmw",
+        uses: &[],
+        make: |shape, _| Ok(Box::new(Counter::new(Conflicts::new(shape)?, Way::ReadAndWrite))),
+    },
+    Entry {
+        name: "counter-add",
+        uses: &[],
+        make: |shape, _| Ok(Box::new(Counter::new(Conflicts::new(shape)?, Way::Add))),
+    },
+    Entry { name: "pools", uses: &["--pools"], make: |shape, given| Ok(Box::new(Pools::new(shape, given.pools()?)?)) },
+    Entry {
+        name: "many-contracts",
+        uses: &["--contracts", "--codes"],
+        make: |shape, given| Ok(Box::new(ManyContracts::new(shape, given.contracts()?, given.codes()?)?)),
+    },
+    Entry { name: "flood", uses: &[], make: |shape, _| Ok(Box::new(Flood::new(Conflicts::new(shape)?))) },
+    Entry {
+        name: "long-call",
+        uses: &["--long-every"],
+        make: |shape, given| Ok(Box::new(LongCall::new(Conflicts::new(shape)?, given.long_every()?)?)),
+    },
+    Entry {
+        name: "switch",
+        uses: &["--switch-every", "--write-every"],
+        make: |shape, given| {
+            Ok(Box::new(Switch::new(Conflicts::new(shape)?, given.switch_every()?, given.write_every()?)))
+        },
+    },
+];
+
+/// Names of all workloads, the default first.
+pub const NAMES: [&str; WORKLOADS.len()] = {
+    let mut names = [""; WORKLOADS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = WORKLOADS[at].name;
+        at += 1;
+    }
+    names
+};
 
 /// The workload of a name.
 ///
 /// # Errors
-/// [`BenchError::Usage`] with the names that exist, or with what is wrong with the shape.
-pub fn by_name(name: &str, shape: Shape) -> Result<Box<dyn Workload>, BenchError> {
-    match name {
-        "token" => Ok(Box::new(Token::new(shape)?)),
-        _ => Err(BenchError::Usage(format!("there is no workload {name:?}; there is: {}", NAMES.join(", ")))),
-    }
+/// [`BenchError::Usage`] with the names that exist, with what is wrong with the shape or the particulars, or with what of the
+/// latter the workload does not use.
+pub fn by_name(name: &str, shape: Shape, particulars: &Particulars) -> Made {
+    let Some(entry) = WORKLOADS.iter().find(|entry| entry.name == name) else {
+        return Err(BenchError::Usage(format!("there is no workload {name:?}; there is: {}", NAMES.join(", "))));
+    };
+    particulars.refuse_unused(name, entry.uses)?;
+    (entry.make)(shape, particulars)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, Shape, by_name};
+    use super::{NAMES, Particulars, Shape, by_name};
 
     const SHAPE: Shape = Shape { accounts: 10, calls: 10, batch_size: 4, skew: 0.0, seed: 1 };
 
     #[test]
     fn every_name_leads_to_its_workload_and_no_other_does() {
         for name in NAMES {
-            assert_eq!(by_name(name, SHAPE).map(|workload| workload.name()).ok(), Some(name));
+            let workload = by_name(name, SHAPE, &Particulars::default());
+            assert_eq!(workload.map(|workload| workload.name()).ok(), Some(name));
         }
-        let error = by_name("tokens", SHAPE).err().expect("there is no such workload");
-        assert_eq!(
-            (error.exit_code(), error.to_string()),
-            (2, "there is no workload \"tokens\"; there is: token".into())
-        );
+        let error = by_name("tokens", SHAPE, &Particulars::default()).err().expect("there is no such workload");
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), 2);
+        assert!(text.starts_with("there is no workload \"tokens\"; there is: token, token-lowbal, "), "{text}");
+    }
+
+    #[test]
+    fn batches_depend_on_seed_and_height_alone() {
+        for name in NAMES {
+            let particulars = Particulars::default();
+            let seeded = |seed| by_name(name, Shape { seed, ..SHAPE }, &particulars).unwrap();
+            let (one, again, other) = (seeded(1), seeded(1), seeded(2));
+            let last = one.set_up_batches() + one.measured_batches();
+            let bytes = |workload: &dyn super::Workload| workload.batch(last).unwrap().as_slice().to_vec();
+            assert_eq!(one.measured_batches(), 3, "{name}");
+            again.batch(last - 1).unwrap();
+            assert!(bytes(&*one) == bytes(&*again) && bytes(&*one) != bytes(&*other), "{name}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod report;
 mod usage;
+mod workloads;
 
 use clap::Parser;
 use phalanx_benches::cli::{BenchArguments, run};

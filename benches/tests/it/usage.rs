@@ -10,15 +10,14 @@ fn refused(arguments: &str) -> String {
 
 #[test]
 fn an_unknown_workload_is_answered_with_those_that_exist() {
-    assert_eq!(refused("tokens"), "there is no workload \"tokens\"; there is: token");
+    let text = refused("tokens");
+    assert!(text.starts_with("there is no workload \"tokens\"; there is: token, token-lowbal, token-rmw, "), "{text}");
 }
 
 #[test]
 fn modes_that_do_not_exist_are_named() {
-    for mode in ["pipe", "optimistic", "hinted"] {
-        let text = refused(&format!("--mode {mode}"));
-        assert_eq!(text, format!("--mode {mode} does not exist in this version; there is: auto, serial"));
-    }
+    let text = refused("--mode hinted");
+    assert_eq!(text, "--mode hinted does not exist in this version; there is: auto, serial, pipe, optimistic");
 }
 
 #[test]
@@ -34,8 +33,66 @@ fn numbers_that_make_no_sense_are_refused_with_the_value() {
         ("--skew nan", "not NaN"),
         ("--check=twice", "twice"),
         ("--durability often", "often"),
+        ("read-mostly --write-every 0", "--write-every must be at least 1, not 0"),
+        ("pools --pools 0", "--pools must be from 1 to 10000000, not 0"),
+        ("pools --pools 10000001", "--pools must be from 1 to 10000000, not 10000001"),
+        ("pools --skew nan", "not NaN"),
+        ("many-contracts --contracts 0", "--contracts must be from 1 to 1000000, not 0"),
+        (
+            "many-contracts --contracts 18446744073709551615",
+            "--contracts must be from 1 to 1000000, not 18446744073709551615",
+        ),
+        ("many-contracts --codes 0", "--codes must be from 1 to 10000, not 0"),
+        ("many-contracts --contracts 3 --codes 4", "--codes must be from 1 to 3, not 4"),
+        ("many-contracts --accounts 18446744073709551615", "--accounts must be at most 1000000000000"),
+        ("many-contracts --accounts 0", "--accounts must be at least 1"),
+        ("long-call --long-every 0", "--long-every must be at least 1, not 0"),
+        ("switch --switch-every 0", "--switch-every must be at least 1, not 0"),
+        ("switch --write-every 0", "--write-every must be at least 1, not 0"),
+        ("switch --write-every -1", "-1"),
     ] {
         let text = refused(arguments);
         assert!(text.contains(part), "{arguments}: {text}");
     }
+}
+
+#[test]
+fn arguments_that_a_workload_does_not_use_are_refused() {
+    let particulars =
+        ["--write-every", "--pools", "--contracts", "--codes", "--long-every", "--switch-every"].map(|name| (name, 1));
+    for (workload, used) in [
+        ("", &[][..]),
+        ("token", &[]),
+        ("token-lowbal", &[]),
+        ("token-rmw", &[]),
+        ("read-mostly", &["--write-every"]),
+        ("counter-rmw", &[]),
+        ("counter-add", &[]),
+        ("pools", &["--pools"]),
+        ("many-contracts", &["--contracts", "--codes"]),
+        ("flood", &[]),
+        ("long-call", &["--long-every"]),
+        ("switch", &["--switch-every", "--write-every"]),
+    ] {
+        for (name, value) in particulars.iter().filter(|(name, _)| !used.contains(name)) {
+            let text = refused(&format!("{workload} {name} {value}"));
+            let workload = if workload.is_empty() { "token" } else { workload };
+            assert_eq!(text, format!("{name} means nothing to the workload {workload}"));
+        }
+    }
+}
+
+#[test]
+fn long_calls_that_a_batch_has_no_gas_for_are_refused() {
+    let text = refused("long-call --long-every 10");
+    assert!(text.contains("1639 long calls in a batch of 16384"), "{text}");
+}
+
+#[test]
+fn help_names_all_workloads() {
+    let help = <super::Command as clap::CommandFactory>::command().render_long_help().to_string();
+    let words: String = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let names = phalanx_benches::workload::NAMES;
+    let list = format!("{} or {}", names[..names.len() - 1].join(", "), names[names.len() - 1]);
+    assert!(words.contains(&list), "{words}");
 }
