@@ -10,7 +10,7 @@
 use crate::delta::{Answer, Delta};
 use crate::hash::KeyHasher;
 use crate::partition::{Partition, Raw};
-use crate::record::{Access, Check, Effect, Entry, Predicate, RecordId, long_value};
+use crate::record::{Access, Check, Effect, Predicate, RecordId, long_value};
 use crate::run::Side;
 use crate::state::KeyRange;
 use crate::value::ValueTag;
@@ -41,6 +41,26 @@ pub(crate) struct FoldCounts {
     pub(crate) phantoms: u64,
 }
 
+/// The record whose slot is asked for next, some records ahead of the one that is chained.
+struct Ahead {
+    run: usize,
+    place: usize,
+}
+
+impl Ahead {
+    #[inline]
+    fn ask(&mut self, part: &OwnerPart<'_>, round: &Round<'_>) {
+        while self.run < round.runs.end {
+            if let Some(access) = part.buckets[self.run].get(self.place) {
+                self.place += 1;
+                part.partition.prefetch_slot(access.slot());
+                return;
+            }
+            (self.run, self.place) = (self.run + 1, 0);
+        }
+    }
+}
+
 /// What all owners share while they fold.
 pub(crate) struct Round<'a> {
     pub(crate) hasher: &'a KeyHasher,
@@ -53,11 +73,13 @@ pub(crate) struct Round<'a> {
 impl OwnerPart<'_> {
     /// Chains, checks and applies the owner's records of a round. `moves`: how often its slots had moved when the round began.
     pub(crate) fn fold(&mut self, round: &Round<'_>, moves: u32) {
+        let mut ahead = Ahead { run: round.runs.start, place: 0 };
+        for _ in 0..SLOTS_PREFETCH {
+            ahead.ask(self, round);
+        }
         for run in round.runs.clone() {
             for place in 0..self.buckets[run].len() {
-                if let Some(ahead) = self.buckets[run].get(place + SLOTS_PREFETCH) {
-                    self.partition.prefetch_slot(ahead.slot());
-                }
+                ahead.ask(self, round);
                 self.step(round, moves, RecordId::new(run, place));
             }
         }
@@ -95,8 +117,7 @@ impl OwnerPart<'_> {
             self.counts.rescued += u64::from(access.check == Check::Exact);
         }
         if access.writes() {
-            let (value, entry) = ((access.tag, access.value), access.entry as usize);
-            apply(partition, (index, number), value, &side.entries[entry], side);
+            apply(partition, (index, number), access, side);
         }
         if tail != RecordId::NONE {
             self.buckets[tail.run()][tail.place()].next = id;
@@ -163,13 +184,14 @@ fn replay(predicates: &[Predicate], first: u32, value: Option<u128>) -> (bool, u
     (true, value.unwrap_or(0))
 }
 
-/// Gives a slot, with its version, the value that a record of `side` leaves.
+/// Gives a slot, with its version, the value that a record leaves.
 #[inline]
-pub(crate) fn apply(partition: &mut Partition, (index, version): (u32, usize), value: Raw, entry: &Entry, side: &Side) {
-    let long = (value.0 == ValueTag::LONG).then(|| long_value(&value.1, &side.bytes));
-    partition.set(index, version, value, long);
-    if entry.is_ordered() {
-        partition.order(entry.contract, entry.key_bytes(&side.bytes), value.0 != ValueTag::ABSENT);
+pub(crate) fn apply(partition: &mut Partition, (index, version): (u32, usize), access: &Access, side: &Side) {
+    let long = (access.tag == ValueTag::LONG).then(|| long_value(&access.value, &side.bytes));
+    partition.set(index, version, (access.tag, access.value), long);
+    if access.ordered {
+        let entry = &side.entries[access.entry as usize];
+        partition.order(entry.contract, entry.key_bytes(&side.bytes), access.tag != ValueTag::ABSENT);
     }
 }
 

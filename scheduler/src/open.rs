@@ -52,6 +52,6 @@ impl OpenBatch {
             }
             id = access.prev;
         }
-        partition.bytes_of(&version.base)
+        partition.base_of(version)
     }
 }

@@ -20,9 +20,14 @@ const HUGE_PAGE: usize = 2 << 20;
 /// A value as a slot has it: long ones are places in the partition's heap.
 pub(crate) type Raw = (ValueTag, [u8; INLINE_VALUE_BYTES]);
 
-/// What the open branch knows of a key that one of its calls touched.
+/// What the open branch knows of a key that one of its calls touched. One cache line.
 #[derive(Clone, Copy)]
+#[repr(C, align(64))]
 pub(crate) struct Version {
+    /// Value before the batch.
+    old: [u8; INLINE_VALUE_BYTES],
+    /// Value before the round.
+    base: [u8; INLINE_VALUE_BYTES],
     /// The key's slot.
     pub(crate) slot: u32,
     /// The round whose chain `tail` ends; rounds are numbered within the batch, from 1.
@@ -33,10 +38,32 @@ pub(crate) struct Version {
     pub(crate) last: RecordId,
     /// `last` as it was before the round.
     pub(crate) base_last: RecordId,
-    /// Value before the batch.
-    pub(crate) old: Raw,
-    /// Value before the round.
-    pub(crate) base: Raw,
+    old_tag: ValueTag,
+    base_tag: ValueTag,
+}
+
+impl Version {
+    const NEW: Version = Version {
+        old: [0; INLINE_VALUE_BYTES],
+        base: [0; INLINE_VALUE_BYTES],
+        slot: 0,
+        round: 0,
+        tail: RecordId::NONE,
+        last: RecordId::NONE,
+        base_last: RecordId::NONE,
+        old_tag: ValueTag::ABSENT,
+        base_tag: ValueTag::ABSENT,
+    };
+
+    #[inline]
+    fn old(&self) -> Raw {
+        (self.old_tag, self.old)
+    }
+
+    #[inline]
+    pub(crate) fn base(&self) -> Raw {
+        (self.base_tag, self.base)
+    }
 }
 
 pub(crate) struct Partition {
@@ -118,6 +145,8 @@ impl Partition {
         prefetch(first.wrapping_add(1));
         // At seven tenths full, one search in eight goes as far as this.
         prefetch(first.wrapping_add(2));
+        // A first write makes a version. Each owner's versions are a stream of their own, too many for the processor to follow.
+        prefetch_for_write(self.versions.as_ptr().wrapping_add(self.versions.len()));
     }
 
     /// Asks the processor for a slot's line, to be written.
@@ -266,47 +295,45 @@ impl Partition {
         value_bytes(tag, raw, &self.values)
     }
 
-    /// The bytes of a value that a version holds.
+    /// The bytes of the value before the round.
     #[inline]
-    pub(crate) fn bytes_of<'a>(&'a self, raw: &'a Raw) -> Option<&'a [u8]> {
-        value_bytes(raw.0, &raw.1, &self.values)
+    pub(crate) fn base_of<'a>(&'a self, version: &'a Version) -> Option<&'a [u8]> {
+        value_bytes(version.base_tag, &version.base, &self.values)
     }
 
-    /// The version of a slot's key, made at its first touch in the branch.
+    /// The version of a slot's key, made at its first touch in the branch, and whether that is now.
     #[inline]
-    pub(crate) fn version(&mut self, index: u32) -> usize {
+    pub(crate) fn version(&mut self, index: u32) -> (usize, bool) {
         let (epoch, number) = (self.epoch, self.versions.len());
         let slot = &mut self.slots_mut()[index as usize];
         if slot.epoch == epoch {
-            return slot.version as usize;
+            return (slot.version as usize, false);
         }
         slot.epoch = epoch;
         slot.version = number as u32;
-        let old = slot.raw_value();
-        self.versions.push(Version {
-            slot: index,
-            round: 0,
-            tail: RecordId::NONE,
-            last: RecordId::NONE,
-            base_last: RecordId::NONE,
-            old,
-            base: old,
-        });
-        number
+        let (tag, old) = slot.raw_value();
+        // Filled in where it stays: a line that is made elsewhere of small parts and moved as a whole makes the processor
+        // wait until the parts have been stored.
+        self.versions.push(Version::NEW);
+        let version = &mut self.versions[number];
+        (version.old_tag, version.old) = (tag, old);
+        (version.base_tag, version.base) = (tag, old);
+        version.slot = index;
+        (number, true)
     }
 
     /// The version of a slot's key, with the chain of a round begun if this is the key's first record in it.
     #[inline]
     pub(crate) fn version_in_round(&mut self, index: u32, round: u32) -> usize {
-        let number = self.version(index);
+        let (number, _) = self.version(index);
         if self.versions[number].round != round {
             let now = self.raw(index);
             let version = &mut self.versions[number];
-            let base = core::mem::replace(&mut version.base, now);
+            let (base, old) = (version.base(), version.old());
+            (version.base_tag, version.base) = now;
             version.round = round;
             version.tail = RecordId::NONE;
             version.base_last = version.last;
-            let old = version.old;
             self.free(base, &[old, now]);
         }
         number
@@ -317,7 +344,7 @@ impl Partition {
     pub(crate) fn set(&mut self, index: u32, version: usize, (tag, mut raw): Raw, long: Option<&[u8]>) {
         let before = self.raw(index);
         if before.0 == ValueTag::LONG {
-            let Version { old, base, .. } = self.versions[version];
+            let (old, base) = (self.versions[version].old(), self.versions[version].base());
             self.holds_long = true;
             self.free(before, &[old, base]);
         }
@@ -332,7 +359,7 @@ impl Partition {
     pub(crate) fn set_back(&mut self, index: u32, version: usize, value: Raw) {
         let before = self.raw(index);
         if before != value {
-            let Version { old, base, .. } = self.versions[version];
+            let (old, base) = (self.versions[version].old(), self.versions[version].base());
             self.free(before, &[old, base]);
         }
         self.holds_absent |= value.0 == ValueTag::ABSENT;
@@ -373,15 +400,15 @@ impl Partition {
     /// Frees the long values that a version holds and the state does not need.
     fn forget(&mut self, version: &Version) {
         let now = self.raw(version.slot);
-        self.free(version.base, &[now, version.old]);
-        self.free(version.old, &[now]);
+        self.free(version.base(), &[now, version.old()]);
+        self.free(version.old(), &[now]);
     }
 
     fn restore(&mut self, version: &Version) {
         let now = self.raw(version.slot);
-        self.free(now, &[version.old, version.base]);
-        self.free(version.base, &[version.old]);
-        self.slots_mut()[version.slot as usize].set_raw_value(version.old.0, version.old.1);
+        self.free(now, &[version.old(), version.base()]);
+        self.free(version.base(), &[version.old()]);
+        self.slots_mut()[version.slot as usize].set_raw_value(version.old_tag, version.old);
         self.order_slot(version.slot);
     }
 
@@ -414,7 +441,8 @@ impl Partition {
     pub(crate) fn committed(&self, index: u32) -> Option<&[u8]> {
         let slot = &self.slots()[index as usize];
         if slot.epoch == self.epoch {
-            return self.bytes_of(&self.versions[slot.version as usize].old);
+            let version = &self.versions[slot.version as usize];
+            return value_bytes(version.old_tag, &version.old, &self.values);
         }
         self.value(index)
     }

@@ -1,14 +1,16 @@
 //! Access records: what a call saw of a key and what it made of it.
 //!
 //! A record says two things of one (call, key): what must still be true of the value before the call ([`Check`]), and what the
-//! call does to it ([`Effect`]). A call has at most one record a key. When the call ends, its records move into the log of
-//! its run, in two parts of a cache line each: an [`Entry`] with the key, in the order of the calls, and, where calls run
-//! in parallel, an [`Access`] in the bucket of the key's owner, who alone changes it. A key's accesses in a round form a
-//! chain, linked by call index.
+//! call does to it ([`Effect`]). A call has at most one record a key.
+//!
+//! A record has parts. While its call runs: an [`Entry`], a cache line with the key and the call's value, which is written once
+//! where it stays, in the log of the run; and a small [`Record`] of what is only needed until the call ends. Where calls
+//! run in parallel, ending the call makes an [`Access`] of both, another line in the bucket of the key's owner, who alone
+//! changes it. A key's accesses in a round form a chain, linked by call index.
 
 use crate::delta::{Answer, Delta, Sign};
 use crate::hash::owner;
-use crate::key::{CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
+use crate::key::{ADDRESS_KEY_BYTES, CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
 use crate::value::{INLINE_VALUE_BYTES, ValueTag};
 
 /// Slot number of a key that the table does not hold.
@@ -73,7 +75,7 @@ pub(crate) enum Effect {
     Deltas,
 }
 
-/// The record of a running call.
+/// A record of the running call, beside its entry.
 #[derive(Clone, Copy)]
 pub(crate) struct Record {
     pub(crate) hash: u64,
@@ -85,8 +87,6 @@ pub(crate) struct Record {
     pub(crate) effect: Effect,
     pub(crate) seen_tag: ValueTag,
     pub(crate) seen: [u8; INLINE_VALUE_BYTES],
-    /// The key, and what the call has made of it so far.
-    pub(crate) entry: Entry,
 }
 
 const ORDERED: u8 = 1;
@@ -130,6 +130,8 @@ pub(crate) struct Access {
     pub(crate) effect: Effect,
     pub(crate) seen_tag: ValueTag,
     pub(crate) tag: ValueTag,
+    /// Copied from the entry, whose line is not touched for it.
+    pub(crate) ordered: bool,
     superseded: bool,
     pub(crate) seen: [u8; INLINE_VALUE_BYTES],
     /// The value behind the call, as far as the chain knows.
@@ -139,43 +141,23 @@ pub(crate) struct Access {
 const _: () = assert!(size_of::<Access>() == 64);
 
 impl Record {
-    /// A record that says nothing yet. A long key's bytes are appended to `bytes`.
+    /// A record that says nothing yet.
     #[inline]
-    pub(crate) fn new(key: &StateKey<'_>, slot: u32, bytes: &mut Vec<u8>) -> Self {
+    pub(crate) fn new(hash: u64, slot: u32) -> Self {
         Self {
-            hash: key.hash,
+            hash,
             slot,
             side: u32::MAX,
             check: Check::None,
             effect: Effect::None,
             seen_tag: ValueTag::ABSENT,
             seen: [0; INLINE_VALUE_BYTES],
-            entry: Entry::new(key, bytes),
         }
-    }
-
-    #[inline]
-    pub(crate) fn holds(&self, key: &StateKey<'_>, bytes: &[u8]) -> bool {
-        self.hash == key.hash && self.entry.holds(key, bytes)
     }
 
     #[inline]
     pub(crate) fn writes(&self) -> bool {
         self.effect != Effect::None
-    }
-
-    /// Sets the value, or with `None` its absence. A long value's bytes are appended to `bytes`.
-    #[inline]
-    pub(crate) fn set_value(&mut self, value: Option<&[u8]>, bytes: &mut Vec<u8>) {
-        self.effect = Effect::Value;
-        self.entry.set_value(value, bytes);
-    }
-
-    #[inline]
-    pub(crate) fn set_integer(&mut self, value: u128, effect: Effect) {
-        self.effect = effect;
-        self.entry.tag = ValueTag::inline(16);
-        self.entry.value = value.to_le_bytes();
     }
 
     /// The delta of [`Check::One`].
@@ -184,22 +166,24 @@ impl Record {
         one(sign, self.seen)
     }
 
+    /// What the key's owner gets of the record, whose entry is at `at`.
     #[inline]
-    pub(crate) fn access(&self, call: CallIndex, entry: usize) -> Access {
+    pub(crate) fn access(&self, call: CallIndex, entry: &Entry, at: usize) -> Access {
         Access {
             place: self.slot,
             call,
             prev: RecordId::NONE,
             next: RecordId::NONE,
             side: self.side,
-            entry: entry as u32,
+            entry: at as u32,
             check: self.check,
             effect: self.effect,
             seen_tag: self.seen_tag,
-            tag: self.entry.tag,
+            tag: entry.tag,
+            ordered: entry.is_ordered(),
             superseded: false,
             seen: self.seen,
-            value: self.entry.value,
+            value: entry.value,
         }
     }
 }
@@ -209,9 +193,10 @@ fn one(sign: Sign, magnitude: [u8; 16]) -> Delta {
 }
 
 impl Entry {
+    /// Appends the entry of a key without a value. A long key's bytes are appended to `bytes`.
     #[inline]
-    fn new(key: &StateKey<'_>, bytes: &mut Vec<u8>) -> Self {
-        let mut entry = Self {
+    pub(crate) fn push(entries: &mut Vec<Entry>, key: &StateKey<'_>, bytes: &mut Vec<u8>) {
+        entries.push(Self {
             contract: key.contract,
             access: 0,
             key_length_less_one: key.length_less_one(),
@@ -219,13 +204,19 @@ impl Entry {
             flags: if key.ordered { ORDERED } else { 0 },
             tag: ValueTag::ABSENT,
             value: [0; INLINE_VALUE_BYTES],
-            head: key.head(),
-        };
-        if !key.is_inline() {
+            head: [0; INLINE_KEY_BYTES],
+        });
+        // The key is copied to where it stays: a line that is made of small parts and then moved as a whole makes the
+        // processor wait until the parts have been stored.
+        let Some(entry) = entries.last_mut() else { return };
+        if let Ok(address) = <&[u8; ADDRESS_KEY_BYTES]>::try_from(key.bytes) {
+            entry.head[..ADDRESS_KEY_BYTES].copy_from_slice(address);
+        } else if key.is_inline() {
+            entry.head[..key.bytes.len()].copy_from_slice(key.bytes);
+        } else {
             entry.head[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
             bytes.extend_from_slice(key.bytes);
         }
-        entry
     }
 
     #[inline]
@@ -254,7 +245,9 @@ impl Entry {
         }
     }
 
-    fn set_value(&mut self, value: Option<&[u8]>, bytes: &mut Vec<u8>) {
+    /// Sets the value, or with `None` its absence. A long value's bytes are appended to `bytes`.
+    #[inline]
+    pub(crate) fn set_value(&mut self, value: Option<&[u8]>, bytes: &mut Vec<u8>) {
         match value {
             None => self.tag = ValueTag::ABSENT,
             Some(short) if short.len() <= INLINE_VALUE_BYTES => {
@@ -270,6 +263,12 @@ impl Entry {
                 bytes.extend_from_slice(long);
             }
         }
+    }
+
+    #[inline]
+    pub(crate) fn set_integer(&mut self, value: u128) {
+        self.tag = ValueTag::inline(16);
+        self.value = value.to_le_bytes();
     }
 
     /// The value that the call left when it ran; `None` if the key was absent then.

@@ -60,7 +60,7 @@ impl OpenBatch {
     pub(crate) fn replace(
         &mut self,
         call: CallIndex,
-        records: Vec<Record>,
+        records: Vec<(Record, Entry)>,
         scratch: &RunLog,
         dirty: &mut Dirty,
         changed: &mut Vec<Changed>,
@@ -70,23 +70,22 @@ impl OpenBatch {
         let old = self.runs[run].entries(call).to_vec();
         let mut kept = vec![false; old.len()];
         let mut entries = Vec::with_capacity(records.len());
-        for record in records {
-            let mut record = self.move_in(run, record, scratch);
-            let owner = usize::from(record.entry.owner);
-            let same = old.iter().position(|entry| self.is_same(run, entry, &record.entry));
-            record.entry.access = match same {
+        for (mut record, mut entry) in records {
+            self.move_in(run, &mut record, &mut entry, scratch);
+            let owner = usize::from(entry.owner);
+            entry.access = match old.iter().position(|old| self.is_same(run, old, &entry)) {
                 Some(at) => {
                     kept[at] = true;
                     old[at].access
                 }
-                None => self.link(run, &record, call),
+                None => self.link(run, &record, &entry, call),
             };
-            let id = RecordId::new(run, record.entry.access as usize);
+            let id = RecordId::new(run, entry.access as usize);
             let wrote = self.access(owner, id).writes();
             new += u64::from(!wrote && record.writes());
             dropped += u64::from(wrote && !record.writes());
-            entries.push(record.entry);
-            self.rewrite(owner, id, Some(&record), dirty, changed);
+            entries.push(entry);
+            self.rewrite(owner, id, Some((&record, &entry)), dirty, changed);
         }
         for (entry, _) in old.iter().zip(&kept).filter(|(_, kept)| !**kept) {
             let (owner, id) = (usize::from(entry.owner), RecordId::new(run, entry.access as usize));
@@ -105,12 +104,11 @@ impl OpenBatch {
     }
 
     /// Copies what a record refers to into its run.
-    fn move_in(&mut self, run: usize, mut record: Record, scratch: &RunLog) -> Record {
+    fn move_in(&mut self, run: usize, record: &mut Record, entry: &mut Entry, scratch: &RunLog) {
         let side = &mut self.runs[run].side;
-        record.entry.move_key(&scratch.side.bytes, &mut side.bytes);
-        if record.entry.tag == ValueTag::LONG && record.effect == Effect::Value {
-            let long = long_value(&record.entry.value, &scratch.side.bytes);
-            record.set_value(Some(long), &mut side.bytes);
+        entry.move_key(&scratch.side.bytes, &mut side.bytes);
+        if entry.tag == ValueTag::LONG && record.effect == Effect::Value {
+            entry.set_value(Some(long_value(&entry.value.clone(), &scratch.side.bytes)), &mut side.bytes);
         }
         if record.check == Check::Many {
             let (mut from, start) = (record.side, side.predicates.len() as u32);
@@ -122,15 +120,14 @@ impl OpenBatch {
             }
             record.side = start;
         }
-        record
     }
 
     /// Appends an access that says nothing to its owner's bucket, and puts it into its key's chain. Answers its place.
-    fn link(&mut self, run: usize, record: &Record, call: CallIndex) -> u32 {
+    fn link(&mut self, run: usize, record: &Record, entry: &Entry, call: CallIndex) -> u32 {
         let Self { state, runs, round, steps } = self;
-        let owner = usize::from(record.entry.owner);
+        let owner = usize::from(entry.owner);
         let partition = &mut state.partitions[owner];
-        let key = state.hasher.key_of(&record.entry, &runs[run].side.bytes);
+        let key = state.hasher.key_of(entry, &runs[run].side.bytes);
         let index = partition.find_or_insert(&key, &state.hasher);
         let version = partition.version_in_round(index, *round);
         let id = RecordId::new(run, runs[run].buckets[owner].len());
@@ -140,7 +137,7 @@ impl OpenBatch {
             before = runs[before.run()].buckets[owner][before.place()].prev;
             steps.set(steps.get() + 1);
         }
-        let mut blank = record.access(call, 0);
+        let mut blank = record.access(call, entry, 0);
         (blank.check, blank.effect) = (Check::None, Effect::None);
         (blank.prev, blank.next) = (before, behind);
         match behind {
@@ -159,17 +156,17 @@ impl OpenBatch {
         &mut self,
         owner: usize,
         id: RecordId,
-        by: Option<&Record>,
+        by: Option<(&Record, &Entry)>,
         dirty: &mut Dirty,
         changed: &mut Vec<Changed>,
     ) {
         let access = self.access_mut(owner, id);
         let before = access.writes().then_some((access.tag, access.value));
         match by {
-            Some(by) => {
-                (access.check, access.effect, access.side) = (by.check, by.effect, by.side);
-                (access.seen_tag, access.seen) = (by.seen_tag, by.seen);
-                (access.tag, access.value) = (by.entry.tag, by.entry.value);
+            Some((record, entry)) => {
+                (access.check, access.effect, access.side) = (record.check, record.effect, record.side);
+                (access.seen_tag, access.seen) = (record.seen_tag, record.seen);
+                (access.tag, access.value) = (entry.tag, entry.value);
             }
             None => (access.check, access.effect) = (Check::None, Effect::None),
         }
@@ -194,7 +191,7 @@ impl OpenBatch {
         }
         let mut written = writer != RecordId::NONE;
         let mut now = match writer {
-            RecordId::NONE => partition.versions[number].base,
+            RecordId::NONE => partition.versions[number].base(),
             writer => value_of(&runs[writer.run()].buckets[owner][writer.place()]),
         };
         let mut next = runs[from.run()].buckets[owner][from.place()].next;
@@ -247,13 +244,12 @@ impl OpenBatch {
         }
         if last == RecordId::NONE {
             partition.versions[number].last = version.base_last;
-            partition.set_back(version.slot, number, version.base);
+            partition.set_back(version.slot, number, version.base());
             partition.order_slot(version.slot);
         } else {
             partition.versions[number].last = last;
             let RunLog { buckets, side, .. } = &runs[last.run()];
-            let Access { tag, value, entry, .. } = buckets[owner][last.place()];
-            apply(partition, (version.slot, number), (tag, value), &side.entries[entry as usize], side);
+            apply(partition, (version.slot, number), &buckets[owner][last.place()], side);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::hash::OWNERS;
 use crate::key::{CallIndex, ContractIndex};
+use crate::prefetch::{prefetch, prefetch_for_write};
 use crate::record::{Access, Entry, Predicate, Record, RecordId, Scan};
 use core::ops::Range;
 
@@ -15,6 +16,9 @@ pub struct Write<'a> {
     /// The value, or `None` for a removed key.
     pub value: Option<&'a [u8]>,
 }
+
+/// How many calls ahead of the one whose writes are listed accesses are asked for.
+const ACCESSES_PREFETCH_CALLS: u32 = 8;
 
 /// What the records of a run are made of, but for what their owners change.
 #[derive(Default)]
@@ -63,18 +67,18 @@ impl RunLog {
         self.overflowed = false;
     }
 
-    /// Appends a record of the running call.
+    /// Place of the running call's first entry.
     #[inline]
-    pub(crate) fn push(&mut self, record: &Record, call: CallIndex) -> RecordId {
-        let at = self.side.entries.len();
-        self.side.entries.push(record.entry);
-        if record.writes() {
-            self.side.entries[at].set_writes();
-        }
-        if !self.has_accesses {
-            return RecordId::new(self.number, at);
-        }
-        let place = self.push_access(usize::from(record.entry.owner), record.access(call, at));
+    pub(crate) fn open(&self) -> usize {
+        self.open as usize
+    }
+
+    /// Makes a record of the running call, whose entry is at `at`, the key's owner's.
+    #[inline]
+    pub(crate) fn log(&mut self, record: &Record, call: CallIndex, at: usize) -> RecordId {
+        let entry = &self.side.entries[at];
+        let (owner, access) = (usize::from(entry.owner), record.access(call, entry, at));
+        let place = self.push_access(owner, access);
         self.side.entries[at].access = place as u32;
         RecordId::new(self.number, place & (RecordId::BUCKET_MAX - 1))
     }
@@ -84,6 +88,8 @@ impl RunLog {
         let bucket = &mut self.buckets[owner];
         let place = bucket.len();
         bucket.push(access);
+        // The buckets are more streams than the processor follows by itself.
+        prefetch_for_write(bucket.as_ptr().wrapping_add(place + 1));
         self.overflowed |= place >= RecordId::BUCKET_MAX;
         place
     }
@@ -129,6 +135,17 @@ impl RunLog {
         self.ranges[(call.0 - self.first) as usize] = (start as u32, self.open);
     }
 
+    /// Asks for the accesses of a later call's entries, which some other worker may have written last.
+    #[inline]
+    fn prefetch_accesses(&self, call: CallIndex) {
+        let later = CallIndex(call.0 + ACCESSES_PREFETCH_CALLS);
+        if self.call_range().contains(&later.0) {
+            for entry in self.entries(later) {
+                prefetch(self.buckets[usize::from(entry.owner)].as_ptr().wrapping_add(entry.access as usize));
+            }
+        }
+    }
+
     /// Indices of the run's calls.
     pub fn call_range(&self) -> Range<u32> {
         self.first..self.first + self.ranges.len() as u32
@@ -138,6 +155,9 @@ impl RunLog {
     #[inline]
     pub fn last_writes(&self, call: CallIndex) -> impl Iterator<Item = Write<'_>> {
         let bytes = &self.side.bytes;
+        if self.has_accesses {
+            self.prefetch_accesses(call);
+        }
         self.entries(call).iter().filter_map(|entry| {
             let (contract, key) = (entry.contract, entry.key_bytes(bytes));
             if !self.has_accesses {

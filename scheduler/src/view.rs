@@ -10,11 +10,11 @@
 //!   calls before it left, by the chains.
 
 use crate::delta::{Answer, Delta};
-use crate::fold::apply;
 use crate::hash::OWNERS;
 use crate::key::{CallIndex, ContractIndex, StateKey};
 use crate::open::OpenBatch;
-use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan};
+use crate::prefetch::prefetch_for_write;
+use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan, long_value};
 use crate::run::{RunLog, Side};
 use crate::state::{KeyRange, PrefetchHash, State, integer};
 use crate::value::ValueTag;
@@ -47,6 +47,8 @@ pub struct View {
     /// The call's records.
     records: Vec<Record>,
     index: HashTable<u32>,
+    /// Place of the call's first entry in the run: that of its record `n` is `n` places behind.
+    run_open: usize,
     /// Keys that the call has written.
     written: usize,
     /// What the run's side held when the call began.
@@ -61,6 +63,7 @@ impl View {
             call: CallIndex(0),
             records: Vec::with_capacity(LINEAR_RECORDS),
             index: HashTable::new(),
+            run_open: 0,
             written: 0,
             mark: (0, 0, 0),
         }
@@ -86,7 +89,11 @@ impl View {
     pub(crate) fn begin_call(&mut self, call: CallIndex) {
         debug_assert!(self.records.is_empty());
         self.call = call;
-        let Side { bytes, predicates, scans, .. } = &self.run.side;
+        self.run_open = self.run.open();
+        let Side { entries, bytes, predicates, scans } = &self.run.side;
+        // Entries of coming calls go there.
+        prefetch_for_write(entries.as_ptr().wrapping_add(self.run_open + 8));
+        prefetch_for_write(entries.as_ptr().wrapping_add(self.run_open + 9));
         self.mark = (bytes.len(), predicates.len(), scans.len());
     }
 
@@ -100,7 +107,7 @@ impl View {
             Some(at) => {
                 self.read_exactly(at);
                 if self.records[at].writes() {
-                    return self.records[at].entry.value(&self.run.side.bytes);
+                    return self.entry(at).value(&self.run.side.bytes);
                 }
                 self.locate_again(at)
             }
@@ -137,7 +144,9 @@ impl View {
             }
         };
         self.count_write(at)?;
-        self.records[at].set_value(value, &mut self.run.side.bytes);
+        self.records[at].effect = Effect::Value;
+        let Side { entries, bytes, .. } = &mut self.run.side;
+        entries[self.run_open + at].set_value(value, bytes);
         Ok(())
     }
 
@@ -156,9 +165,7 @@ impl View {
         let key = self.state().hasher.key(contract, key, ordered);
         let own = self.find(&key);
         let (before, slot) = match own {
-            Some(at) if self.records[at].writes() => {
-                (integer(self.records[at].entry.value(&self.run.side.bytes)), NO_SLOT)
-            }
+            Some(at) if self.records[at].writes() => (integer(self.entry(at).value(&self.run.side.bytes)), NO_SLOT),
             Some(at) => (integer(self.before(self.locate_again(at))), NO_SLOT),
             None => {
                 let slot = self.state().locate(&key);
@@ -190,7 +197,8 @@ impl View {
             let record = &mut self.records[at];
             // What the call knows exactly, by having read or written it, does not depend on anybody's deltas any more.
             let known = record.effect == Effect::Value || record.check == Check::Exact;
-            record.set_integer(after, if known { Effect::Value } else { Effect::Deltas });
+            record.effect = if known { Effect::Value } else { Effect::Deltas };
+            self.run.side.entries[self.run_open + at].set_integer(after);
         }
         Ok(answer)
     }
@@ -212,7 +220,7 @@ impl View {
 
     /// Keys that the running call has written.
     pub fn written_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.records.iter().filter(|record| record.writes()).map(|record| record.entry.key_bytes(&self.run.side.bytes))
+        self.written_entries().map(|entry| entry.key_bytes(&self.run.side.bytes))
     }
 
     /// How many keys the running call has written.
@@ -236,18 +244,34 @@ impl View {
     // ---- its own records ----
 
     #[inline]
+    fn entry(&self, at: usize) -> &Entry {
+        &self.run.side.entries[self.run_open + at]
+    }
+
+    fn written_entries(&self) -> impl Iterator<Item = &Entry> {
+        let entries = &self.run.side.entries[self.run_open..];
+        self.records.iter().zip(entries).filter(|(record, _)| record.writes()).map(|(_, entry)| entry)
+    }
+
+    #[inline]
     fn find(&self, key: &StateKey<'_>) -> Option<usize> {
+        let holds = |at: usize| {
+            // A scan's entry names its start, which may be somebody's key.
+            self.records[at].check != Check::Scan && self.entry(at).holds(key, &self.run.side.bytes)
+        };
         if self.records.len() > LINEAR_RECORDS {
-            let holds = |&at: &u32| self.records[at as usize].holds(key, &self.run.side.bytes);
-            return self.index.find(key.hash, holds).map(|&at| at as usize);
+            return self.index.find(key.hash, |&at| holds(at as usize)).map(|&at| at as usize);
         }
-        self.records.iter().position(|record| record.holds(key, &self.run.side.bytes))
+        let mut records = self.records.iter().enumerate();
+        records.find(|(at, record)| record.hash == key.hash && holds(*at)).map(|(at, _)| at)
     }
 
     #[inline]
     fn push(&mut self, key: &StateKey<'_>, slot: u32) -> usize {
         let at = self.records.len();
-        self.records.push(Record::new(key, slot, &mut self.run.side.bytes));
+        self.records.push(Record::new(key.hash, slot));
+        let Side { entries, bytes, .. } = &mut self.run.side;
+        Entry::push(entries, key, bytes);
         if at >= LINEAR_RECORDS {
             self.extend_index(at);
         }
@@ -348,8 +372,7 @@ impl View {
     /// Where a record's key is.
     #[inline]
     fn locate_again(&self, at: usize) -> (usize, u32) {
-        let record = &self.records[at];
-        (usize::from(record.entry.owner), record.slot)
+        (usize::from(self.entry(at).owner), self.records[at].slot)
     }
 
     /// The value before the call.
@@ -379,9 +402,8 @@ impl View {
         let keys = state.partitions[state.hasher.owner_of_slot(contract, range.slot)].keys_of(contract, range.slot);
         let keys = keys.into_iter().flat_map(|keys| keys.range::<[u8], _>(range.bounds())).map(|key| &**key);
         let bytes = &self.run.side.bytes;
-        let own = self.records.iter().filter(|record| record.writes() && record.entry.contract == contract);
-        let mut own: Vec<&[u8]> =
-            own.map(|record| record.entry.key_bytes(bytes)).filter(|key| range.contains(key)).collect();
+        let own = self.written_entries().filter(|entry| entry.contract == contract);
+        let mut own: Vec<&[u8]> = own.map(|entry| entry.key_bytes(bytes)).filter(|key| range.contains(key)).collect();
         own.sort_unstable();
         let mut step = |keys: &mut dyn Iterator<Item = &'_ [u8]>, own: &mut dyn Iterator<Item = &'_ [u8]>| {
             let mut next_stored = || {
@@ -424,7 +446,7 @@ impl View {
     fn peek(&self, contract: ContractIndex, key: &[u8]) -> Option<&[u8]> {
         let key = self.state().hasher.key(contract, key, true);
         match self.find(&key) {
-            Some(at) if self.records[at].writes() => self.records[at].entry.value(&self.run.side.bytes),
+            Some(at) if self.records[at].writes() => self.entry(at).value(&self.run.side.bytes),
             _ => self.before(self.state().locate(&key)),
         }
     }
@@ -460,9 +482,9 @@ impl View {
         self.run.side.scans.push(scan);
         // The record lies with the slot's owner and has no key that anybody could write.
         let key = self.state().hasher.key(contract, range.start, true);
-        let mut record = Record::new(&key, NO_SLOT, &mut self.run.side.bytes);
+        let at = self.push(&key, NO_SLOT);
+        let record = &mut self.records[at];
         (record.check, record.side) = (Check::Scan, number);
-        self.run.push(&record, self.call);
     }
 
     // ---- the end of the call ----
@@ -492,7 +514,8 @@ impl View {
     }
 
     fn drop_side(&mut self) {
-        let Side { bytes, predicates, scans, .. } = &mut self.run.side;
+        let Side { entries, bytes, predicates, scans } = &mut self.run.side;
+        entries.truncate(self.run_open);
         bytes.truncate(self.mark.0);
         predicates.truncate(self.mark.1);
         scans.truncate(self.mark.2);
@@ -500,23 +523,21 @@ impl View {
 
     #[inline]
     fn log_records(&mut self, keep: bool) {
-        for record in &mut self.records {
+        for (record, at) in self.records.iter_mut().zip(self.run_open..) {
             if !keep {
                 record.effect = Effect::None;
             }
-            if record.check != Check::None || record.effect != Effect::None {
-                self.run.push(record, self.call);
-            }
+            self.run.log(record, self.call, at);
         }
     }
 
-    /// Takes the records of a call that was executed again, without logging them.
-    pub(crate) fn take_records(&mut self, keep: bool) -> Vec<Record> {
-        let mut records = core::mem::take(&mut self.records);
+    /// Takes the records of a call that was executed again, with their entries, without logging them.
+    pub(crate) fn take_records(&mut self, keep: bool) -> Vec<(Record, Entry)> {
+        let entries = self.run.side.entries.drain(self.run_open..);
+        let mut records: Vec<_> = self.records.drain(..).zip(entries).collect();
         if !keep {
-            records.iter_mut().for_each(|record| record.effect = Effect::None);
+            records.iter_mut().for_each(|(record, _)| record.effect = Effect::None);
         }
-        records.retain(|record| record.check != Check::None || record.effect != Effect::None);
         self.index.clear();
         self.written = 0;
         records
@@ -527,21 +548,33 @@ impl View {
         let state = &mut *open.state;
         // New keys first: making room may move slots, which the other records then look up again.
         let moves = self.records.iter().any(|record| record.slot == NO_SLOT).then(|| state.moves());
-        for record in &self.records {
-            let owner = usize::from(record.entry.owner);
+        for (record, at) in self.records.iter().zip(self.run_open..) {
+            let entry = &mut self.run.side.entries[at];
+            entry.set_writes();
+            let owner = usize::from(entry.owner);
             let partition = &mut state.partitions[owner];
             let index = match &moves {
                 Some(moves) if !partition.is_still(record.slot, moves[owner]) => {
-                    let key = state.hasher.key_of(&record.entry, &self.run.side.bytes);
+                    let key = state.hasher.key_of(entry, &self.run.side.bytes);
                     partition.find_or_insert(&key, &state.hasher)
                 }
                 _ => record.slot,
             };
-            let version = partition.version(index);
-            let Entry { tag, value, .. } = record.entry;
-            apply(partition, (index, version), (tag, value), &record.entry, &self.run.side);
-            let id = self.run.push(record, self.call);
-            let last = core::mem::replace(&mut partition.versions[version].last, id);
+            let (version, fresh) = partition.version(index);
+            let bytes = &self.run.side.bytes;
+            let long = (entry.tag == ValueTag::LONG).then(|| long_value(&entry.value, bytes));
+            partition.set(index, version, (entry.tag, entry.value), long);
+            if entry.is_ordered() {
+                partition.order(entry.contract, entry.key_bytes(bytes), entry.tag != ValueTag::ABSENT);
+            }
+            let id = match self.run.has_accesses {
+                true => self.run.log(record, self.call, at),
+                false => RecordId::new(self.run.number, at),
+            };
+            // A fresh version's line is still being written: reading it here would wait for that.
+            let place = &mut partition.versions[version].last;
+            let last = if fresh { RecordId::NONE } else { *place };
+            *place = id;
             if last != RecordId::NONE {
                 let run = if last.run() == self.run.number { &mut self.run } else { &mut open.runs[last.run()] };
                 run.supersede(owner, last);

@@ -1,5 +1,7 @@
 //! The state against a plain map: random batches of toy programs, committed and discarded, under several hash seeds.
 
+#![expect(clippy::disallowed_methods, reason = "the size of a long run is told by the environment")]
+
 mod model;
 
 use model::Run;

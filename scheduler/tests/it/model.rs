@@ -212,12 +212,15 @@ fn run_on_map(program: &Program, map: &mut Map) -> Vec<Seen> {
 /// What a call's execution came to.
 type Ended = (u32, Vec<Seen>);
 
+/// A write: its call, its key, and the value unless the key was removed.
+type Listed = (u32, (u32, Vec<u8>), Option<Vec<u8>>);
+
 /// What the executor makes of a run.
 #[derive(Default)]
 struct Outcome {
     ended: Vec<Ended>,
     /// The writes by call, as they were listed.
-    writes: Vec<(u32, (u32, Vec<u8>), Option<Vec<u8>>)>,
+    writes: Vec<Listed>,
     sealed: bool,
 }
 
