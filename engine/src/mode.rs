@@ -40,7 +40,7 @@ impl ModeChosen {
 }
 
 /// Calls of a round. Longer rounds fall out of the caches and have more conflicts, shorter ones pay more for their borders.
-const ROUND_CALLS: u32 = 8_192;
+const ROUND_CALLS: u32 = 16_384;
 
 /// Batches below this are executed in order: waking workers takes as long.
 const PARALLEL_CALLS_MIN: usize = 512;

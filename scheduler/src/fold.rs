@@ -18,7 +18,7 @@ use crate::view::push_entry;
 use core::ops::Range;
 
 /// How many records ahead of the one that is chained its slot is asked for.
-const SLOTS_PREFETCH: usize = 12;
+const SLOTS_PREFETCH: usize = 28;
 
 /// One owner's part of a batch in hand.
 pub(crate) struct OwnerPart<'a> {
