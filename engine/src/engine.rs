@@ -11,7 +11,7 @@ use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
 use crate::state_root::state_root;
 use crate::threads;
-use crate::wasm::{Code, InstancePool};
+use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
 use crate::write_set::{self, WriteSet};
 use core::cmp::Ordering;
 use parking_lot::Mutex;
@@ -44,6 +44,7 @@ impl Default for Options {
 pub struct Engine {
     core: Mutex<Core>,
     buffers: Arc<Mutex<Vec<Buffers>>>,
+    code_cache: Arc<CodeCache>,
     clock: Option<Clock>,
     workers: ThreadPool,
 }
@@ -53,6 +54,7 @@ struct Core {
     state: Option<Box<State>>,
     registry: Registry,
     pool: InstancePool,
+    code_cache: Arc<CodeCache>,
     height: u64,
     time_ms: u64,
     digest: Digest,
@@ -142,13 +144,20 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An engine with an empty state, at height 0.
+    /// An engine with an empty state, at height 0. It compiles every module, and keeps machine code in memory alone.
     pub fn new(options: Options) -> Self {
+        Self::with_code_cache(options, CodeCache::none())
+    }
+
+    /// The same, with machine code in files. Results never depend on them.
+    pub fn with_code_cache(options: Options, code_cache: CodeCache) -> Self {
+        let code_cache = Arc::new(code_cache);
         Self {
             core: Mutex::new(Core {
                 state: Some(Box::new(State::new(options.hash_seed, CALL_WRITES_MAX))),
                 registry: Registry::new(),
                 pool: InstancePool::new(options.instances.max(1), options.pristine_check_calls.max(1)),
+                code_cache: Arc::clone(&code_cache),
                 height: 0,
                 time_ms: 0,
                 digest: Digest::default(),
@@ -157,6 +166,7 @@ impl Engine {
                 stopped: None,
             }),
             buffers: Arc::default(),
+            code_cache,
             clock: options.clock,
             workers: threads::pool(1),
         }
@@ -241,6 +251,11 @@ impl Engine {
     /// Time of the last committed batch in milliseconds.
     pub fn time_ms(&self) -> u64 {
         self.core.lock().time_ms
+    }
+
+    /// How often machine code was found in files, and how often it was compiled.
+    pub fn code_cache_statistics(&self) -> CodeCacheStatistics {
+        self.code_cache.statistics()
     }
 
     /// The committed value of a key.
@@ -348,8 +363,9 @@ impl Core {
             if let Some(prepared) = &change.prepared
                 && !self.registry.has_code(&change.record.code_hash)
             {
-                let code = Code::new(prepared).map_err(EngineError::Stopped)?;
-                self.registry.add_code(change.record.code_hash, code);
+                let hash = change.record.code_hash;
+                let code = Code::new(hash, prepared, &self.code_cache).map_err(EngineError::Stopped)?;
+                self.registry.add_code(hash, code);
             }
         }
         Ok(())
