@@ -5,7 +5,7 @@ use crate::clock;
 use crate::storage::{Discard, Meter};
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{self, Durability};
-use phalanx_engine::{HashSeed, LoggedEngine, LoggedOptions, Mode, Options};
+use phalanx_engine::{HashSeed, LoggedEngine, LoggedOptions, MachineCode, Mode, Options};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -68,7 +68,7 @@ impl Ledger {
 }
 
 /// The tables' key is fixed, so that a run can be repeated exactly; a check uses tables of its own. Receipts are not kept
-/// beside the log: they can be made again from it.
+/// beside the log: they can be made again from it. Nor is machine code, whose bytes are none of the log's.
 fn options(synced: bool, Execution { workers, mode }: Execution) -> LoggedOptions {
     let log = match synced {
         true => log::Options::default(),
@@ -85,6 +85,7 @@ fn options(synced: bool, Execution { workers, mode }: Execution) -> LoggedOption
         log,
         chain_id: *blake3::hash(b"phalanx bench").as_bytes(),
         receipts: false,
+        machine_code: MachineCode::InMemory,
     }
 }
 

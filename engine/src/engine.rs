@@ -13,7 +13,7 @@ use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
 use crate::state_root::state_root;
 use crate::threads;
-use crate::wasm::{Code, InstancePool};
+use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
 use phalanx_scheduler::{HashSeed, State, Statistics, Team};
@@ -55,6 +55,7 @@ impl Default for Options {
 pub struct Engine {
     core: Mutex<Core>,
     buffers: Arc<Mutex<Vec<RunBuffers>>>,
+    code_cache: Arc<CodeCache>,
     clock: Option<Clock>,
     team: Team,
 }
@@ -65,6 +66,7 @@ struct Core {
     registry: Registry,
     workers: Vec<Worker>,
     chooser: Chooser,
+    code_cache: Arc<CodeCache>,
     height: u64,
     time_ms: u64,
     digest: Digest,
@@ -160,8 +162,14 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An engine with an empty state, at height 0.
+    /// An engine with an empty state, at height 0. It compiles every module, and keeps machine code in memory alone.
     pub fn new(options: Options) -> Self {
+        Self::with_code_cache(options, CodeCache::none())
+    }
+
+    /// The same, with machine code in files. Results never depend on them.
+    pub fn with_code_cache(options: Options, code_cache: CodeCache) -> Self {
+        let code_cache = Arc::new(code_cache);
         let workers = options.workers.max(1);
         let instances = (options.instances / workers).max(1);
         Self {
@@ -172,6 +180,7 @@ impl Engine {
                     .map(|_| Worker::new(InstancePool::new(instances, options.pristine_check_calls.max(1))))
                     .collect(),
                 chooser: Chooser::new(options.mode, workers),
+                code_cache: Arc::clone(&code_cache),
                 height: 0,
                 time_ms: 0,
                 digest: Digest::default(),
@@ -180,6 +189,7 @@ impl Engine {
                 stopped: None,
             }),
             buffers: Arc::default(),
+            code_cache,
             clock: options.clock,
             team: Team::new(threads::pool(workers)),
         }
@@ -263,6 +273,11 @@ impl Engine {
     /// Time of the last committed batch in milliseconds.
     pub fn time_ms(&self) -> u64 {
         self.core.lock().time_ms
+    }
+
+    /// How often machine code was found in files, and how often it was compiled.
+    pub fn code_cache_statistics(&self) -> CodeCacheStatistics {
+        self.code_cache.statistics()
     }
 
     /// The committed value of a key.
@@ -377,8 +392,9 @@ impl Core {
             if let Some(prepared) = &change.prepared
                 && !self.registry.has_code(&change.record.code_hash)
             {
-                let code = Code::new(prepared).map_err(EngineError::Stopped)?;
-                self.registry.add_code(change.record.code_hash, code);
+                let hash = change.record.code_hash;
+                let code = Code::new(hash, prepared, &self.code_cache).map_err(EngineError::Stopped)?;
+                self.registry.add_code(hash, code);
             }
         }
         Ok(())

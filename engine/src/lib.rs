@@ -8,7 +8,8 @@
 //! [`Deployment`] is the call that brings a contract. The example `embed` shows all of it.
 //!
 //! [`LoggedEngine`] is an engine with its replay log in a data directory; [`verify_log`] executes such a log again and compares
-//! everything. [`Oracle`] executes the same batches as plainly as possible, for tests.
+//! everything. A [`CodeCache`] keeps machine code in files; a logged engine has one in its data directory. [`Oracle`] executes
+//! the same batches as plainly as possible, for tests.
 //!
 //! # What a call leaves
 //!
@@ -19,7 +20,8 @@
 //! # Threads, memory, globals
 //!
 //! Calls run on a thread of the engine's own with a stack that contracts cannot exhaust. The library sets no allocator and reads no
-//! clock and no environment. All engines of a process share one wasmtime engine, whose instances take address space (16 TiB of it,
+//! clock and no environment. What is random in it is the key of the hash tables and the secret of a [`CodeCache`]; neither shows
+//! in a result. All engines of a process share one wasmtime engine, whose instances take address space (16 TiB of it,
 //! reserved, not used).
 //!
 //! # Where things are
@@ -59,11 +61,12 @@ pub use deploy::{Deployment, contract_id, deploy_arguments, deploy_gas, upgrade_
 pub use digest::{Digest, PROTOCOL_VERSION, Roots};
 pub use engine::{Engine, Executed, Options};
 pub use error::{BatchError, EngineError};
-pub use logged::{DIGEST_FORMAT, LoggedEngine, LoggedError, LoggedOptions, VerifiedLog, verify_log};
+pub use logged::{DIGEST_FORMAT, LoggedEngine, LoggedError, LoggedOptions, MachineCode, VerifiedLog, verify_log};
 pub use mode::{Mode, ModeChosen};
 pub use oracle::{Oracle, OracleOutcome};
 pub use outcome::Outcome;
 pub use phalanx_scheduler::{HashSeed, Statistics};
 pub use receipt::{Event, Receipt, Receipts};
 pub use stage::{Clock, Stage, StageNanoseconds};
+pub use wasm::{CodeCache, CodeCacheStatistics};
 pub use write_set::{WriteItem, WriteSet};

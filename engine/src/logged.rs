@@ -9,8 +9,9 @@ use crate::engine::{Engine, Executed, Options};
 use crate::error::EngineError;
 use crate::fs::FileSystem;
 use crate::log::receipts::ReceiptSegments;
-use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal};
+use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal, layout};
 use crate::stage::StageClock;
+use crate::wasm::CodeCache;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -35,6 +36,20 @@ pub struct LoggedOptions {
     /// Whether receipts and write sets are kept in receipt segments. They can be rebuilt from the log at any time; who only
     /// needs them as batches execute saves their bytes.
     pub receipts: bool,
+    /// Whether machine code is kept in the data directory.
+    pub machine_code: MachineCode,
+}
+
+/// Whether a logged engine keeps the machine code of its modules in its data directory, under `code/`. Results never
+/// depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MachineCode {
+    /// It does, in a [`CodeCache`]: the next opening does not compile what this one did. It costs at most
+    /// [`CODE_CACHE_BYTES_MAX`](crate::limits::CODE_CACHE_BYTES_MAX) of disk.
+    #[default]
+    OnDisk,
+    /// It compiles every module once an opening.
+    InMemory,
 }
 
 /// A failure of a logged engine.
@@ -114,7 +129,12 @@ impl LoggedEngine {
                 Some(segments)
             }
         };
-        let logged = LoggedEngine { engine: Engine::new(options.engine), log, receipts, turn: Mutex::new(None) };
+        let code_cache = match options.machine_code {
+            MachineCode::OnDisk => CodeCache::open(Arc::clone(&fs), &directory.join(layout::CODE)),
+            MachineCode::InMemory => CodeCache::none(),
+        };
+        let engine = Engine::with_code_cache(options.engine, code_cache);
+        let logged = LoggedEngine { engine, log, receipts, turn: Mutex::new(None) };
         logged.replay(&fs, directory)?;
         Ok((logged, opened))
     }
@@ -266,7 +286,8 @@ pub struct VerifiedLog {
 }
 
 /// Checks every byte of a data directory's log and receipt segments, executes every batch again and compares every digest,
-/// receipt and write set. Changes nothing. `progress` is told each height.
+/// receipt and write set. Changes nothing; machine code that the directory has for its modules is taken, if it is ours
+/// ([`CodeCache::read`]). `progress` is told each height.
 ///
 /// # Errors
 /// [`LogError::Damaged`] names file, offset and height. [`LoggedError::Diverged`]: intact bytes that execute to something else.
@@ -283,7 +304,8 @@ pub fn verify_log(
         return Err(LoggedError::Unknown { height: 1, version: genesis.protocol_version });
     }
     let segments = ReceiptSegments::read(Arc::clone(&fs), directory, checked.closed)?;
-    let engine = Engine::new(options);
+    let code_cache = CodeCache::read(Arc::clone(&fs), &directory.join(layout::CODE));
+    let engine = Engine::with_code_cache(options, code_cache);
     let mut compared = 0;
     let mut unsealed = VecDeque::new();
     for located in LogReader::new(Arc::clone(&fs), directory).records(0)? {

@@ -1,8 +1,8 @@
 //! Executing a log again, to read what it means: nothing on disk changes, and every digest is compared with its seal.
 
 use phalanx_engine::fs::RealFileSystem;
-use phalanx_engine::log::{Cut, Located, LogError, LogReader, Record, Seal};
-use phalanx_engine::{Batch, Engine, EngineError, Executed, LoggedError, Options};
+use phalanx_engine::log::{Cut, Located, LogError, LogReader, Record, Seal, layout};
+use phalanx_engine::{Batch, CodeCache, Engine, EngineError, Executed, LoggedError, Options};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ pub(crate) fn replay(
     if reader.genesis().map_err(|error| log_failure(&error))?.is_none() {
         return Err(no_log(data_directory));
     }
-    let engine = Engine::new(Options::default());
+    let code_cache = CodeCache::read(Arc::new(RealFileSystem), &data_directory.join(layout::CODE));
+    let engine = Engine::with_code_cache(Options::default(), code_cache);
     let progress = Progress::of_heights();
     let mut records = reader.records(0).map_err(|error| log_failure(&error))?;
     let mut unsealed = VecDeque::new();

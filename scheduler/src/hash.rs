@@ -1,7 +1,7 @@
 //! The keyed hash of state keys and the choice of owner.
 //!
 //! Keys come from strangers: with a known hash they could aim every key at one owner or one run of slots. So the hash is
-//! keyed with a seed of the process. This is the only randomness in the engine, and nothing that is visible
+//! keyed with a seed of the process. This is the only randomness that executing meets, and nothing that is visible
 //! depends on it; tests compare everything under two seeds.
 
 use crate::key::{ADDRESS_KEY_BYTES, ContractIndex, StateKey};

@@ -41,6 +41,9 @@ struct State {
     fault: Option<(usize, Fault)>,
     ignores_sync: bool,
     locks: BTreeSet<PathBuf>,
+    /// Files and directories that others may use too.
+    public: BTreeSet<PathBuf>,
+    unreadable: BTreeSet<PathBuf>,
 }
 
 impl FaultyFileSystem {
@@ -61,6 +64,16 @@ impl FaultyFileSystem {
     /// From now on a sync answers `Ok` and keeps nothing: a broken disk, to show that a checker notices one.
     pub fn ignore_syncs(&self) {
         self.0.lock().ignores_sync = true;
+    }
+
+    /// From now on others may use this file or directory too: it is not private. All else is.
+    pub fn make_public(&self, path: &Path) {
+        self.0.lock().public.insert(path.to_owned());
+    }
+
+    /// From now on this file cannot be opened.
+    pub fn make_unreadable(&self, path: &Path) {
+        self.0.lock().unreadable.insert(path.to_owned());
     }
 
     /// Operations so far.
@@ -134,6 +147,9 @@ impl State {
 impl FileSystem for FaultyFileSystem {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         let mut state = self.0.lock();
+        if state.unreadable.contains(path) {
+            return Err(io::Error::other("injected device error"));
+        }
         let inode = match (state.disk.find(path), access) {
             (Some(_), Access::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (None, Access::Read | Access::ReadWrite) => return Err(io::ErrorKind::NotFound.into()),
@@ -160,7 +176,11 @@ impl FileSystem for FaultyFileSystem {
         if state.disk.find(from).is_none() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        state.perform(Operation::Rename { from: from.to_owned(), to: to.to_owned() })
+        state.perform(Operation::Rename { from: from.to_owned(), to: to.to_owned() })?;
+        // The marks were those of the file that had this name.
+        state.public.remove(to);
+        state.unreadable.remove(to);
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -180,6 +200,31 @@ impl FileSystem for FaultyFileSystem {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Ok(Box::new(Held { file_system: self.clone(), path: path.to_owned() }))
+    }
+
+    fn is_private(&self, path: &Path) -> io::Result<bool> {
+        let state = self.0.lock();
+        match state.disk.find(path).is_some() || state.disk.list(path).is_ok() {
+            true => Ok(!state.public.contains(path)),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn create_private_directory(&self, path: &Path) -> io::Result<()> {
+        self.create_directory(path)?;
+        self.0.lock().public.remove(path);
+        Ok(())
+    }
+
+    fn create_private(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.open(path, Access::CreateNew)
+    }
+
+    fn open_private(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        match self.is_private(path)? {
+            true => self.open(path, Access::Read),
+            false => Err(io::ErrorKind::PermissionDenied.into()),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The file system as the engine sees it: few operations, behind a trait, so that tests can lose, tear and refuse
-//! them ([`faulty`]). Everything durable (log, receipt segments) goes through here.
+//! them ([`faulty`]). Every file (log, receipt segments, machine code) goes through here.
 //!
 //! What an implementation must keep: a write is visible to later reads at once, and durable only after
 //! [`File::sync_data`] returned `Ok`. A created, renamed or removed name is durable only after
@@ -43,6 +43,28 @@ pub trait FileSystem: Send + Sync + 'static {
     /// Holds `path` as a lock file until the answer is dropped; `WouldBlock` while another holder, of this process or
     /// another, has it. The operating system frees it when a process dies.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>>;
+
+    /// Whether a file or directory belongs to this process's user, and nobody else may read or write it. An implementation
+    /// that cannot tell answers `Unsupported`, as this one does; then no machine code is kept on it.
+    fn is_private(&self, _path: &Path) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Creates a directory that is private in that sense, and its parents, which need not be. One that exists becomes so.
+    fn create_private_directory(&self, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Creates a private file as [`Access::CreateNew`] does. It is private from its first moment on.
+    fn create_private(&self, _path: &Path) -> io::Result<Box<dyn File>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Opens a private file for reading; `PermissionDenied` if it is not private. What is looked at is the file that is
+    /// opened, whatever happens to its name meanwhile.
+    fn open_private(&self, _path: &Path) -> io::Result<Box<dyn File>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// An open file. Offsets and lengths are bytes.

@@ -1,9 +1,9 @@
 //! The operating system's file system.
 
 use std::any::Any;
-use std::fs::{self, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::{Access, File, FileSystem};
@@ -53,6 +53,47 @@ impl FileSystem for RealFileSystem {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    fn is_private(&self, path: &Path) -> io::Result<bool> {
+        belongs_to_us_alone(&fs::metadata(path)?)
+    }
+
+    fn create_private_directory(&self, path: &Path) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY))
+            }
+            created => created,
+        }
+    }
+
+    fn create_private(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE_FILE).open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn open_private(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let file = fs::File::open(path)?;
+        match belongs_to_us_alone(&file.metadata()?)? {
+            true => Ok(Box::new(RealFile(file))),
+            false => Err(io::ErrorKind::PermissionDenied.into()),
+        }
+    }
+}
+
+const PRIVATE_DIRECTORY: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
+/// What group and others may do.
+const OTHERS: u32 = 0o077;
+
+/// The kernel says who we are through the owner of `/proc/self`: the process's effective user. (Of a process that may not
+/// be traced it says root, whose files are then the only ones taken: root need not deceive us.)
+fn belongs_to_us_alone(found: &Metadata) -> io::Result<bool> {
+    let ours = fs::metadata("/proc/self")?.uid();
+    Ok(found.uid() == ours && found.mode() & OTHERS == 0)
 }
 
 struct RealFile(fs::File);

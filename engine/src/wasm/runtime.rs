@@ -1,7 +1,9 @@
 //! The process's wasmtime engine and the modules compiled for it.
 
+use super::code_cache::CodeCache;
 use super::frame::Host;
 use super::host;
+use crate::digest::Digest;
 use crate::limits::{MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
 use crate::outcome::Outcome;
 use crate::prepare::{self, Prepared};
@@ -44,9 +46,16 @@ impl Runtime {
     ///
     /// # Errors
     /// The compiler's text, for a module that the pass accepted and the compiler did not: a fault of ours.
-    pub(crate) fn compile(&self, prepared: &Prepared) -> Result<Compiled, String> {
-        let module = Module::new(&self.engine, &prepared.wasm).map_err(|error| format!("{error:#}"))?;
-        let pre = self.linker.instantiate_pre(&module).map_err(|error| format!("{error:#}"))?;
+    pub(super) fn compile(&self, prepared: &Prepared) -> Result<Module, String> {
+        Module::new(&self.engine, &prepared.wasm).map_err(|error| format!("{error:#}"))
+    }
+
+    /// Links a compiled module with the host functions.
+    ///
+    /// # Errors
+    /// The linker's text, for a module that the pass accepted: a fault of ours.
+    pub(super) fn link(&self, module: &Module) -> Result<Compiled, String> {
+        let pre = self.linker.instantiate_pre(module).map_err(|error| format!("{error:#}"))?;
         Ok(Compiled { pre })
     }
 }
@@ -101,12 +110,12 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    /// Prepares nothing: compiles a prepared module.
-    pub(crate) fn new(prepared: &Prepared) -> Result<Arc<Code>, String> {
+    /// Prepares nothing: compiles a prepared module, or takes its machine code from the cache.
+    pub(crate) fn new(code_hash: Digest, prepared: &Prepared, cache: &CodeCache) -> Result<Arc<Code>, String> {
         Ok(Arc::new(Code {
             methods: prepared.methods.clone(),
             memory_pages_min: prepared.memory_pages_min,
-            compiled: Runtime::shared().compile(prepared)?,
+            compiled: cache.code(Runtime::shared(), code_hash, prepared)?,
         }))
     }
 

@@ -2,6 +2,7 @@
 //!
 //! `PHALANX_TEST_SEED` chooses which unsynced sectors survive a crash. A failure prints it.
 
+mod code_cache;
 mod crash;
 mod faults;
 mod golden;

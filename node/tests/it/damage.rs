@@ -70,6 +70,29 @@ fn a_changed_receipt_is_found() {
     on_directory(&["log", "verify"], &data, &[]).with_code(0);
 }
 
+/// Of machine code nobody needs to know: verbs that only read compile what is broken, and the next run makes it again.
+#[test]
+fn broken_machine_code_is_no_failure() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let (data, calls) = logged(files.path());
+    let mut names = fs::read_dir(data.join("code")).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let code = names.find(|path| path.extension().is_some()).expect("the file of a module");
+    let intact = fs::read(&code).expect("a file of machine code");
+    let root = || on_directory(&["state", "root"], &data, &[]).with_code(0).stdout;
+    let expected = root();
+    let middle = intact.len() / 2;
+    for broken in [&[&intact[..middle], &[!intact[middle]], &intact[middle + 1..]].concat()[..], &intact[..middle], b""]
+    {
+        fs::write(&code, broken).expect("a temporary file");
+        assert_eq!(root(), expected);
+        on_directory(&["log", "verify"], &data, &[]).with_code(0);
+        assert!(fs::read(&code).expect("it is still there") == broken, "reading verbs change nothing");
+    }
+    run_file(&data, &calls, &[]).with_code(0);
+    assert!(fs::read(&code).expect("it was made again").len() > middle);
+    on_directory(&["log", "verify"], &data, &[]).with_code(0);
+}
+
 #[test]
 fn a_torn_tail_is_a_warning() {
     let files = tempfile::tempdir().expect("a temporary directory");

@@ -10,7 +10,9 @@ use super::support::{data, shared};
 use phalanx_engine::fs::faulty::FaultyFileSystem;
 use phalanx_engine::fs::{FileSystem, RealFileSystem};
 use phalanx_engine::log::{LogReader, Record};
-use phalanx_engine::{Digest, Engine, HashSeed, LoggedEngine, LoggedOptions, Options, Outcome, verify_log};
+use phalanx_engine::{
+    Digest, Engine, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Options, Outcome, verify_log,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +42,8 @@ fn options(seed: u64) -> LoggedOptions {
         engine: Options { hash_seed: HashSeed::Fixed(seed), ..Options::default() },
         chain_id: *b"phalanx golden log of version 1\0",
         receipts: true,
+        // No machine code beside the files that are committed.
+        machine_code: MachineCode::InMemory,
         ..LoggedOptions::default()
     }
 }

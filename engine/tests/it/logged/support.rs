@@ -6,7 +6,7 @@ use phalanx_engine::log::receipts::ReceiptSegments;
 use phalanx_engine::log::{self, Durability, Genesis, Opened, layout};
 use phalanx_engine::{
     Address, BatchBuilder, BatchBytes, Call, DIGEST_FORMAT, Deployment, Digest, Engine, HashSeed, LoggedEngine,
-    LoggedError, LoggedOptions, Options, PROTOCOL_VERSION, Roots,
+    LoggedError, LoggedOptions, MachineCode, Options, PROTOCOL_VERSION, Roots,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,8 @@ fn account(number: u64) -> Address {
     address
 }
 
-/// Segments so small that the log has several; nothing written ahead, so that each operation is one of a batch.
+/// Segments so small that the log has several; nothing written ahead, so that each operation is one of a batch. No machine
+/// code is kept: its operations may fail without anybody knowing.
 pub(crate) fn options() -> LoggedOptions {
     LoggedOptions {
         engine: Options { hash_seed: HashSeed::Fixed(3), ..Options::default() },
@@ -97,6 +98,7 @@ pub(crate) fn options() -> LoggedOptions {
         },
         chain_id: CHAIN,
         receipts: true,
+        machine_code: MachineCode::InMemory,
     }
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use phalanx_engine::log::{self, Origin};
-use phalanx_engine::{LoggedEngine, LoggedOptions, Options};
+use phalanx_engine::{LoggedEngine, LoggedOptions, MachineCode, Options};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -103,6 +103,7 @@ fn run(arguments: &RunArguments, file: &CallsFile<'_>, context: &Context) -> Res
         log: log::Options { salt: salt(), ..log::Options::default() },
         chain_id: [0; 32],
         receipts: true,
+        machine_code: MachineCode::OnDisk,
     };
     let (logged, opened) =
         LoggedEngine::open(Arc::new(RealFileSystem), path, options).map_err(|error| logged_failure(&error))?;
