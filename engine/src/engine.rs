@@ -4,7 +4,7 @@ use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
 use crate::deploy::{Change, module_key, record_key};
 use crate::digest::{Digest, Roots, batch_digest, root};
 use crate::error::{BatchError, EngineError};
-use crate::execute::{BatchContext, BatchExecutor, Worker};
+use crate::execute::{BatchContext, BatchExecutor};
 use crate::limits::CALL_WRITES_MAX;
 use crate::mode::{Chooser, Mode, ModeChosen};
 use crate::output::{RunBuffers, RunOutput};
@@ -64,7 +64,8 @@ struct Core {
     /// Absent only while a batch executes, or for good after a fault.
     state: Option<Box<State>>,
     registry: Registry,
-    workers: Vec<Worker>,
+    /// A pool a worker.
+    pools: Vec<InstancePool>,
     chooser: Chooser,
     code_cache: Arc<CodeCache>,
     height: u64,
@@ -176,8 +177,8 @@ impl Engine {
             core: Mutex::new(Core {
                 state: Some(Box::new(State::new(options.hash_seed, CALL_WRITES_MAX))),
                 registry: Registry::new(),
-                workers: (0..workers)
-                    .map(|_| Worker::new(InstancePool::new(instances, options.pristine_check_calls.max(1))))
+                pools: (0..workers)
+                    .map(|_| InstancePool::new(instances, options.pristine_check_calls.max(1)))
                     .collect(),
                 chooser: Chooser::new(options.mode, workers),
                 code_cache: Arc::clone(&code_cache),
@@ -345,8 +346,7 @@ impl Core {
     ) -> Result<Executed, EngineError> {
         let mode = self.chooser.choose(batch.len());
         let context = BatchContext::new(batch, &self.registry, home);
-        let mut executors: Vec<_> =
-            self.workers.iter_mut().map(|worker| BatchExecutor::new(&context, worker)).collect();
+        let mut executors: Vec<_> = self.pools.iter_mut().map(|pool| BatchExecutor::new(&context, pool)).collect();
         stages.lap(Stage::Decode);
         let state = self.state.take().expect("no batch executes");
         let (calls, how) = (batch.len() as u32, mode.scheduled);

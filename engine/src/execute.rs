@@ -12,6 +12,7 @@ use crate::registry::Registry;
 use crate::wasm::{Code, Frame, InstancePool, Invocation, TargetContract};
 use core::ops::Range;
 use parking_lot::Mutex;
+use phalanx_scheduler::hash::KeyHasher;
 use phalanx_scheduler::{CallIndex, ContractIndex, Executor, PrefetchHash, RunLog, Verdict, View, prefetch};
 use std::sync::Arc;
 
@@ -86,37 +87,9 @@ fn resolve(
     })
 }
 
-/// What a worker keeps from batch to batch.
-pub(crate) struct Worker {
-    pool: InstancePool,
-    /// Where methods' keys come from, by number of the code and of the method; `None` until a call of it succeeded.
-    learned: Vec<Vec<Option<KeyPatterns>>>,
-}
-
-impl Worker {
-    pub(crate) fn new(pool: InstancePool) -> Self {
-        Self { pool, learned: Vec::new() }
-    }
-
-    #[inline]
-    fn patterns(&self, method: &Method) -> Option<&KeyPatterns> {
-        self.learned.get(method.code_number)?.get(method.method)?.as_ref()
-    }
-
-    #[cold]
-    fn learn(&mut self, method: &Method, patterns: KeyPatterns) {
-        if self.learned.len() <= method.code_number {
-            self.learned.resize_with(method.code_number + 1, Vec::new);
-        }
-        let methods = &mut self.learned[method.code_number];
-        methods.resize(methods.len().max(method.code.methods.len()), None);
-        methods[method.method] = Some(patterns);
-    }
-}
-
 /// One worker's executor of one batch.
 pub(crate) struct BatchExecutor<'a> {
-    worker: &'a mut Worker,
+    pool: &'a mut InstancePool,
     frame: Option<Box<Frame>>,
     run: RunOutput,
     /// A failure of ours; the batch is void.
@@ -124,7 +97,7 @@ pub(crate) struct BatchExecutor<'a> {
 }
 
 impl<'a> BatchExecutor<'a> {
-    pub(crate) fn new(context: &BatchContext<'_>, worker: &'a mut Worker) -> Self {
+    pub(crate) fn new(context: &BatchContext<'_>, pool: &'a mut InstancePool) -> Self {
         let frame = Box::new(Frame {
             view: None,
             batch: context.batch.bytes().clone(),
@@ -141,7 +114,7 @@ impl<'a> BatchExecutor<'a> {
             abort_text: None,
             scratch: Vec::new(),
         });
-        Self { worker, frame: Some(frame), run: RunOutput::default(), fault: None }
+        Self { pool, frame: Some(frame), run: RunOutput::default(), fault: None }
     }
 
     fn run(&mut self, context: &BatchContext<'_>, index: CallIndex) -> Outcome {
@@ -173,7 +146,7 @@ impl<'a> BatchExecutor<'a> {
                     frame.sender = base + 12;
                     frame.arguments = end - arguments.len()..end;
                     let entry_gas = method.entry_gas + arguments.len().div_ceil(8) as u64 * gas::COPY_WORD;
-                    let (pool, frame) = (&mut self.worker.pool, &mut self.frame);
+                    let (pool, frame) = (&mut *self.pool, &mut self.frame);
                     pool.call(method.code_number, &method.code, method.method, frame, call.gas_limit(), entry_gas)
                         .unwrap_or_else(|fault| {
                             self.fault = Some(fault);
@@ -241,15 +214,14 @@ impl<'a> Executor for BatchExecutor<'a> {
             return (view, Verdict::Drop);
         }
         let call = context.batch.call(index.0 as usize);
-        if let Target::Method(method) = &context.targets[call.target()]
-            && self.worker.patterns(method).is_none()
-        {
-            self.worker.learn(method, KeyPatterns::learn(&call, view.written_keys()));
+        if let Target::Method(method) = &context.targets[call.target()] {
+            // By the first call of the method that succeeds, on any worker.
+            method.code.patterns[method.method].get_or_init(|| KeyPatterns::learn(&call, view.written_keys()));
         }
         (view, Verdict::Keep)
     }
 
-    fn predict(&mut self, context: &BatchContext<'a>, calls: Range<u32>, view: &View, hashes: &mut Vec<PrefetchHash>) {
+    fn predict(context: &BatchContext<'a>, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>) {
         for index in calls {
             let call = context.batch.call(index as usize);
             // The input itself comes from another core or the network; it is asked for some more calls ahead.
@@ -257,9 +229,9 @@ impl<'a> Executor for BatchExecutor<'a> {
             prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES));
             prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES + 64));
             if let Target::Method(method) = &context.targets[call.target()]
-                && let Some(patterns) = self.worker.patterns(method)
+                && let Some(patterns) = method.code.patterns[method.method].get()
             {
-                patterns.predict(&call, |key| hashes.push(view.prefetch_hash(method.index, key)));
+                patterns.predict(&call, |key| hashes.push(hasher.prefetch_hash(method.index, key)));
             }
         }
     }

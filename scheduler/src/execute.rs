@@ -34,12 +34,18 @@ pub enum Mode {
     Serial,
     /// In order, on one worker; the others hash and list what it leaves.
     Pipe,
-    /// In parallel, with validation, in rounds of this many calls (rounded up to whole runs).
+    /// In parallel, with validation, in rounds.
     Optimistic {
-        /// Calls of a round.
+        /// Calls of a round, rounded up to whole runs.
         round: u32,
+        /// Calls of the first round, which tells whether the others are worth it: if more than [`AGAIN_SHARE_MAX`] of its calls
+        /// have to be executed again, the rest of the batch is executed in order.
+        probe: u32,
     },
 }
+
+/// Share of the calls that are executed again above which executing in order costs less.
+pub const AGAIN_SHARE_MAX: f64 = 0.10;
 
 /// A batch that was executed. The branch of `state` holds its writes.
 pub struct Done<R> {
@@ -83,12 +89,7 @@ pub fn execute<E: Executor>(
     match mode {
         Mode::Serial => batch.in_order(0..calls, true),
         Mode::Pipe => batch.pipe(0..calls),
-        Mode::Optimistic { round } => {
-            let round = round.div_ceil(RUN_CALLS).max(1) * RUN_CALLS;
-            for first in (0..calls).step_by(round as usize) {
-                batch.round(first..calls.min(first + round));
-            }
-        }
+        Mode::Optimistic { round, probe } => batch.rounds(calls, round, probe),
     }
     batch.list_writes();
     let OpenBatch { state, runs: logs, .. } = *batch.open.expect("no round is open");
@@ -140,12 +141,13 @@ impl Ahead {
     }
 
     #[inline]
-    fn ask<E: Executor>(&mut self, executor: &mut E, shared: &E::Shared, view: &View, call: u32) {
+    fn ask<E: Executor>(&mut self, shared: &E::Shared, view: &View, call: u32) {
         if call + PREFETCH_CALLS >= self.next && self.next < self.end {
             let next = (self.next + PREFETCH_GROUP).min(self.end);
             self.hashes.clear();
-            executor.predict(shared, self.next..next, view, &mut self.hashes);
-            view.prefetch(&self.hashes);
+            let state = view.state();
+            E::predict(shared, self.next..next, &state.hasher, &mut self.hashes);
+            state.prefetch(&self.hashes);
             self.next = next;
         }
     }
@@ -160,7 +162,7 @@ fn execute_calls<E: Executor>(
     ahead: &mut Ahead,
 ) -> Box<View> {
     for call in calls {
-        ahead.ask(executor, shared, &view, call);
+        ahead.ask::<E>(shared, &view, call);
         let call = CallIndex(call);
         view.begin_call(call);
         let (returned, verdict) = executor.execute(shared, call, view);
@@ -247,13 +249,11 @@ impl<E: Executor> Batch<'_, E> {
         let (give, take) = crossbeam_channel::unbounded::<(usize, E::Run)>();
         let sealed = Mutex::new(Vec::new());
         let spent = Mutex::new(PhaseNanoseconds::default());
-        let seal_all = |watch: &mut Watch| {
-            for (number, mut run) in take.iter() {
-                watch.skip();
-                E::seal(shared, &mut run);
-                watch.lap(Phase::Seal);
-                sealed.lock().push((number, run));
-            }
+        let seal_one = |watch: &mut Watch, (number, mut run): (usize, E::Run)| {
+            watch.skip();
+            E::seal(shared, &mut run);
+            watch.lap(Phase::Seal);
+            sealed.lock().push((number, run));
         };
         // Worker 0's alone.
         let driver = Mutex::new(Some((&mut *self, give)));
@@ -268,7 +268,7 @@ impl<E: Executor> Batch<'_, E> {
                 });
                 watch.lap(Phase::Execute);
             }
-            seal_all(&mut watch);
+            take.iter().for_each(|item| seal_one(&mut watch, item));
             spent.lock().add(&watch.spent);
         });
         drop(driver);
@@ -279,6 +279,20 @@ impl<E: Executor> Batch<'_, E> {
     }
 
     // ---- in parallel ----
+
+    /// Executes a batch in rounds, as long as they pay.
+    fn rounds(&mut self, calls: u32, round: u32, probe: u32) {
+        let whole_runs = |calls: u32| calls.div_ceil(RUN_CALLS).max(1) * RUN_CALLS;
+        let first = whole_runs(probe).min(calls);
+        self.round(0..first);
+        let again = self.statistics.repaired_calls + self.statistics.suffix_calls;
+        if again as f64 > f64::from(first) * AGAIN_SHARE_MAX {
+            return self.pipe(first..calls);
+        }
+        for start in (first..calls).step_by(whole_runs(round) as usize) {
+            self.round(start..calls.min(start + whole_runs(round)));
+        }
+    }
 
     /// Executes a round of calls: in parallel against the state before it, then chained, and repaired where needed.
     fn round(&mut self, calls: Range<u32>) {

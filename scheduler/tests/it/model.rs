@@ -1,5 +1,6 @@
 //! Random programs, run in every mode and against a `BTreeMap`.
 
+use phalanx_scheduler::hash::KeyHasher;
 use phalanx_scheduler::{
     Answer, CallIndex, ContractIndex, Delta, Done, Executor, HashSeed, KeyRange, Mode, PrefetchHash, RUN_CALLS, RunLog,
     Sign, State, Statistics, Team, Verdict, View, execute,
@@ -243,11 +244,11 @@ impl Executor for Programs {
         (view, if program.fails { Verdict::Drop } else { Verdict::Keep })
     }
 
-    fn predict(&mut self, programs: &Vec<Program>, calls: Range<u32>, view: &View, hashes: &mut Vec<PrefetchHash>) {
+    fn predict(programs: &Vec<Program>, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>) {
         for program in &programs[calls.start as usize..calls.end as usize] {
             for step in &program.steps {
                 if let Step::Get { contract, key } = step {
-                    hashes.push(view.prefetch_hash(ContractIndex(*contract), key));
+                    hashes.push(hasher.prefetch_hash(ContractIndex(*contract), key));
                 }
             }
         }
@@ -301,11 +302,11 @@ pub(crate) struct Run {
 const MODES: [(Mode, usize); 7] = [
     (Mode::Serial, 1),
     (Mode::Pipe, 2),
-    (Mode::Optimistic { round: 256 }, 1),
-    (Mode::Optimistic { round: 512 }, 2),
-    (Mode::Optimistic { round: 1_024 }, 3),
-    (Mode::Optimistic { round: 65_536 }, 4),
-    (Mode::Optimistic { round: 768 }, 8),
+    (Mode::Optimistic { round: 256, probe: 256 }, 1),
+    (Mode::Optimistic { round: 512, probe: 512 }, 2),
+    (Mode::Optimistic { round: 1_024, probe: 256 }, 3),
+    (Mode::Optimistic { round: 65_536, probe: 65_536 }, 4),
+    (Mode::Optimistic { round: 768, probe: 768 }, 8),
 ];
 
 impl Run {
