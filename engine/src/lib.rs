@@ -36,6 +36,7 @@ mod digest;
 mod engine;
 mod error;
 mod execute;
+mod finish;
 pub mod fs;
 pub mod gas;
 mod hash;

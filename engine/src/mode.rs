@@ -29,6 +29,11 @@ pub struct ModeChosen {
 }
 
 impl ModeChosen {
+    /// Whether hashing and listing are left to another thread.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.scheduled == Scheduled::Pipe
+    }
+
     /// The mode's name: `serial`, `pipe` or `optimistic`.
     pub fn name(&self) -> &'static str {
         match self.scheduled {
@@ -74,6 +79,7 @@ impl Chooser {
         let tried = Scheduled::Optimistic { round: ROUND_CALLS, probe: PROBE_CALLS };
         let (scheduled, reason) = match self.mode {
             Mode::Serial => (Scheduled::Serial, "asked for"),
+            Mode::Pipe if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Pipe => (Scheduled::Pipe, "asked for"),
             Mode::Optimistic => (rounds, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),

@@ -32,7 +32,7 @@ const REPAIR_STEPS_A_CALL: u64 = 4;
 pub enum Mode {
     /// In order, on one worker, which does everything.
     Serial,
-    /// In order, on one worker; the others hash and list what it leaves.
+    /// In order, on one worker, which leaves hashing and listing to whoever takes the runs and their logs.
     Pipe,
     /// In parallel, with validation, in rounds.
     Optimistic {
@@ -88,10 +88,12 @@ pub fn execute<E: Executor>(
     };
     match mode {
         Mode::Serial => batch.in_order(0..calls, true),
-        Mode::Pipe => batch.pipe(0..calls),
+        Mode::Pipe => batch.in_order(0..calls, false),
         Mode::Optimistic { round, probe } => batch.rounds(calls, round, probe),
     }
-    batch.list_writes();
+    if mode != Mode::Pipe {
+        batch.list_writes();
+    }
     let OpenBatch { state, runs: logs, .. } = *batch.open.expect("no round is open");
     Done { state, logs, runs: batch.runs, statistics: batch.statistics, spent: batch.spent }
 }
@@ -244,7 +246,7 @@ impl<E: Executor> Batch<'_, E> {
     }
 
     /// Executes calls in order; whoever is free hashes what they leave.
-    fn pipe(&mut self, calls: Range<u32>) {
+    fn in_order_with_help(&mut self, calls: Range<u32>) {
         let (shared, clock, team) = (self.shared, self.clock, self.team);
         let (give, take) = crossbeam_channel::unbounded::<(usize, E::Run)>();
         let sealed = Mutex::new(Vec::new());
@@ -287,7 +289,7 @@ impl<E: Executor> Batch<'_, E> {
         self.round(0..first);
         let again = self.statistics.repaired_calls + self.statistics.suffix_calls;
         if again as f64 > f64::from(first) * AGAIN_SHARE_MAX {
-            return self.pipe(first..calls);
+            return self.in_order_with_help(first..calls);
         }
         for start in (first..calls).step_by(whole_runs(round) as usize) {
             self.round(start..calls.min(start + whole_runs(round)));

@@ -358,7 +358,13 @@ impl Run {
             let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
             let taken = state.take().expect("a state a mode");
             let done = team.run(|| execute(team, &mut executors, &programs, taken, calls, mode, None));
-            let Done { state: mut returned, logs, runs, statistics, .. } = done;
+            let Done { state: mut returned, logs, mut runs, statistics, .. } = done;
+            if mode == Mode::Pipe {
+                for (run, log) in runs.iter_mut().zip(&logs) {
+                    Programs::seal(&programs, run);
+                    Programs::list_writes(&programs, run, log);
+                }
+            }
             assert_eq!(runs.len() as u32, calls.div_ceil(RUN_CALLS), "{what}");
             let ended: Vec<Ended> = runs.iter().flat_map(|run| run.ended.iter().cloned()).collect();
             for (mine, theirs) in ended.iter().zip(&expected) {
