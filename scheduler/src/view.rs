@@ -523,11 +523,27 @@ impl View {
 
     #[inline]
     fn log_records(&mut self, keep: bool) {
+        if self.run.side.scans.len() > self.mark.2 {
+            self.log_scans();
+        }
         for (record, at) in self.records.iter_mut().zip(self.run_open..) {
             if !keep {
                 record.effect = Effect::None;
             }
-            self.run.log(record, self.call, at);
+            if record.check != Check::Scan {
+                self.run.log(record, self.call, at);
+            }
+        }
+    }
+
+    /// Scans go before the call's other records, so that they are checked before the call's own effects are applied: a
+    /// scan notes what was there before the call, and a delta of the call's may make of another value the one that it notes.
+    #[cold]
+    fn log_scans(&mut self) {
+        for (record, at) in self.records.iter().zip(self.run_open..) {
+            if record.check == Check::Scan {
+                self.run.log(record, self.call, at);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the size of a long run is told by the environment")]
 
+mod corners;
 mod model;
 mod toy;
 
