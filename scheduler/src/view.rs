@@ -190,10 +190,15 @@ impl View {
                 self.push(&key, slot)
             }
         };
-        // Before anything can fail: also a call that passes its limit here depends on the answer.
+        if answer == Answer::Applied
+            && let Err(error) = self.count_write(at)
+        {
+            // The call depends on the answer all the same; but a predicate would count for later ones, as if it were applied.
+            self.read_exactly(at);
+            return Err(error);
+        }
         self.answered(at, delta, answer);
         if let Some(Some(after)) = after {
-            self.count_write(at)?;
             let record = &mut self.records[at];
             // What the call knows exactly, by having read or written it, does not depend on anybody's deltas any more.
             let known = record.effect == Effect::Value || record.check == Check::Exact;
