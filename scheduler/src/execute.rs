@@ -6,6 +6,7 @@ use crate::hash::OWNERS;
 use crate::key::CallIndex;
 use crate::open::OpenBatch;
 use crate::phase::{Clock, Phase, PhaseNanoseconds, Watch};
+use crate::record::RUNS_MAX;
 use crate::repair::Dirty;
 use crate::run::{RunLog, Side};
 use crate::state::{PrefetchHash, State};
@@ -22,10 +23,16 @@ const PREFETCH_GROUP: u32 = 2;
 /// How many calls ahead of the group its state is asked for.
 const PREFETCH_CALLS: u32 = 6;
 
+/// Most calls that a batch may have.
+pub const BATCH_CALLS_MAX: u32 = RUNS_MAX * RUN_CALLS;
+
 /// Share of a round's calls from which on repairing dirty ones is not tried: executing the rest in order costs less.
 const REPAIR_SHARE_MAX: f64 = 0.3;
 /// Steps in chains, a call of the round, after which a repair is given up.
 const REPAIR_STEPS_A_CALL: u64 = 4;
+/// Keys that a call may touch to be repaired. Its records are matched with those of its first execution one by one, which
+/// for a few thousand would take longer than executing the rest of a round.
+const REPAIR_RECORDS_MAX: usize = 512;
 
 /// How a batch is executed. Results never depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +74,7 @@ pub fn execute<E: Executor>(
     clock: Option<Clock>,
 ) -> Done<E::Run> {
     assert_eq!(executors.len(), team.size(), "an executor a worker");
+    assert!(calls <= BATCH_CALLS_MAX, "a batch has {calls} calls, more than {BATCH_CALLS_MAX}");
     let hands = executors.iter_mut().map(|executor| Mutex::new(Hand { executor, view: None })).collect();
     let mut batch = Batch {
         team,
@@ -84,7 +92,7 @@ pub fn execute<E: Executor>(
         Mode::Serial => batch.in_order(0..calls, true),
         Mode::Pipe => batch.pipe(0..calls),
         Mode::Optimistic { round } => {
-            let round = round.div_ceil(RUN_CALLS).max(1) * RUN_CALLS;
+            let round = round.clamp(1, BATCH_CALLS_MAX).next_multiple_of(RUN_CALLS);
             for first in (0..calls).step_by(round as usize) {
                 batch.round(first..calls.min(first + round));
             }
@@ -453,7 +461,10 @@ impl<E: Executor> Batch<'_, E> {
                 unreachable!("a call gives its base back")
             };
             open = returned;
-            if !view.run.side.scans.is_empty() {
+            let log = &open.runs[number];
+            let too_long = records.len().max(log.entries(call).len()) > REPAIR_RECORDS_MAX;
+            // A scan inside a chain would need the order of the keys as it was at that call.
+            if !view.run.side.scans.is_empty() || log.overflowed || too_long {
                 given_up = Some(call);
                 break;
             }

@@ -44,14 +44,14 @@ mod value;
 mod view;
 
 pub use delta::{Answer, Delta, Sign};
-pub use execute::{Done, Mode, execute};
+pub use execute::{BATCH_CALLS_MAX, Done, Mode, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};
 pub use phase::{Clock, Phase, PhaseNanoseconds};
 pub use prefetch::prefetch;
 pub use run::{RunLog, Write};
-pub use state::{KeyRange, PrefetchHash, State};
+pub use state::{KeyRange, PrefetchHash, State, WRITES_MAX};
 pub use statistics::Statistics;
 pub use team::Team;
 pub use view::{TooManyWrites, View};
