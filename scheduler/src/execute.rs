@@ -6,6 +6,7 @@ use crate::hash::OWNERS;
 use crate::key::CallIndex;
 use crate::open::OpenBatch;
 use crate::phase::{Clock, Phase, PhaseNanoseconds, Watch};
+use crate::planted::{Bug, planted};
 use crate::record::RUNS_MAX;
 use crate::repair::Dirty;
 use crate::run::{RunLog, Side};
@@ -412,7 +413,8 @@ impl<E: Executor> Batch<'_, E> {
         // A scan inside a chain would need the order of the keys as it was at that call.
         let hopeless = dirty.count as f64 > f64::from(calls.end - first.0) * REPAIR_SHARE_MAX;
         let given_up = if scans || hopeless { Some(first) } else { self.repair_each(calls.clone(), dirty) };
-        if let Some(from) = given_up {
+        if let Some(mut from) = given_up {
+            from.0 += u32::from(planted(Bug::FrontierOffByOne));
             let open = self.open.as_mut().expect("no round is open");
             open.roll_back(from);
             self.suffix(from.0..calls.end);
@@ -474,7 +476,9 @@ impl<E: Executor> Batch<'_, E> {
             self.statistics.new_writes += new;
             self.statistics.dropped_writes += dropped;
             self.statistics.repaired_calls += 1;
-            E::splice(self.shared, &mut self.runs[number], call.0..call.0 + 1, run);
+            if !planted(Bug::DroppedSplice) {
+                E::splice(self.shared, &mut self.runs[number], call.0..call.0 + 1, run);
+            }
             if unsealed.last() != Some(&number) {
                 unsealed.push(number);
             }

@@ -23,6 +23,10 @@
 //!
 //! Only one branch is open at a time. [`execute_serial`] is the loop that does this on one core.
 
+// The model names the crate as its integration tests do.
+#[cfg(test)]
+extern crate self as phalanx_scheduler;
+
 mod delta;
 mod execute;
 mod executor;
@@ -32,6 +36,7 @@ mod key;
 mod open;
 mod partition;
 mod phase;
+mod planted;
 mod prefetch;
 mod record;
 mod repair;
@@ -40,6 +45,8 @@ mod slot;
 mod state;
 mod statistics;
 mod team;
+#[cfg(test)]
+mod tests;
 mod value;
 mod view;
 

@@ -13,6 +13,7 @@ use crate::delta::{Answer, Delta};
 use crate::hash::OWNERS;
 use crate::key::{CallIndex, ContractIndex, StateKey};
 use crate::open::OpenBatch;
+use crate::planted::{Bug, planted};
 use crate::prefetch::prefetch_for_write;
 use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan, long_value};
 use crate::run::{RunLog, Side};
@@ -534,6 +535,9 @@ impl View {
         for (record, at) in self.records.iter_mut().zip(self.run_open..) {
             if !keep {
                 record.effect = Effect::None;
+            }
+            if planted(Bug::DroppedReader) && !record.writes() && record.check != Check::Scan {
+                record.check = Check::None;
             }
             if record.check != Check::Scan {
                 self.run.log(record, self.call, at);

@@ -1,7 +1,7 @@
 //! States in every mode beside a plain map, and random batches for them.
 
-use crate::after_close;
-use crate::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
+use super::after_close;
+use super::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
 use phalanx_scheduler::{
     Answer, ContractIndex, Delta, Done, HashSeed, Mode, RUN_CALLS, Sign, State, Statistics, Team, execute,
 };
