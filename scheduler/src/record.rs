@@ -255,7 +255,8 @@ impl Entry {
     #[inline]
     pub(crate) fn set_value(&mut self, value: Option<&[u8]>, bytes: &mut Vec<u8>) {
         match value {
-            None => self.tag = ValueTag::ABSENT,
+            // Zeros, as a slot without a value has them: values are compared with all their bytes.
+            None => (self.tag, self.value) = (ValueTag::ABSENT, [0; INLINE_VALUE_BYTES]),
             Some(short) if short.len() <= INLINE_VALUE_BYTES => {
                 self.tag = ValueTag::inline(short.len());
                 self.value = [0; INLINE_VALUE_BYTES];

@@ -1,8 +1,9 @@
 //! Cases that random batches meet rarely or never.
 
 use crate::model::{Compared, team, teams};
-use crate::toy::{ORDERED, Program, Programs, Step, numbered};
+use crate::toy::{ORDERED, Program, Programs, Seen, Step, numbered};
 use phalanx_scheduler::{Delta, HashSeed, Mode, RUN_CALLS, Sign, State, execute};
+use std::ops::Range;
 
 const CONTRACT: u32 = 1;
 
@@ -12,6 +13,10 @@ fn get(key: &[u8]) -> Step {
 
 fn set(key: &[u8], value: &[u8]) -> Step {
     Step::Set { contract: CONTRACT, key: key.to_vec(), value: Some(value.to_vec()) }
+}
+
+fn remove(key: &[u8]) -> Step {
+    Step::Set { contract: CONTRACT, key: key.to_vec(), value: None }
 }
 
 fn number(key: &[u8], value: u128) -> Step {
@@ -111,4 +116,87 @@ fn a_round_may_be_told_to_be_as_long_as_a_number_is() {
     let mut executors = [Programs::default(), Programs::default()];
     let done = team.run(|| execute(&team, &mut executors, &programs, state, 600, mode, None));
     assert_eq!(done.statistics.optimistic_calls, 600);
+}
+
+#[test]
+fn a_key_that_is_set_and_removed_is_as_absent_as_before() {
+    let (teams, key) = (teams(), b"k");
+    let mut compared = Compared::new(&teams, 7, 1_024);
+    let removed = call(vec![set(key, b"value"), remove(key)]);
+    let programs = [removed, call(vec![get(key)])].into_iter().chain(idle(8)).collect();
+    let statistics = compared.batch(programs, false).1[2];
+    assert_eq!((statistics.rescued_reads, statistics.dirty_calls), (1, 0));
+}
+
+/// Keys of 5 and of 65 bytes.
+fn many_keys(numbers: Range<u32>) -> impl Iterator<Item = Vec<u8>> {
+    numbers.map(|number| {
+        let mut key = numbered(1, number);
+        key.resize(if number % 2 == 0 { 5 } else { 65 }, 7);
+        key
+    })
+}
+
+#[test]
+fn growing_and_shrinking_keeps_every_key() {
+    const KEYS: u32 = 3_000;
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 8, 1_024);
+    // Each batch has two runs, and its last calls read what its first ones wrote: tables grow within rounds that are repaired.
+    let write = |keys: Range<u32>| {
+        let keys: Vec<Vec<u8>> = many_keys(keys).collect();
+        let writers = keys.chunks(10).map(|keys| call(keys.iter().map(|key| set(key, &key.repeat(4))).collect()));
+        writers.chain([call(keys.iter().step_by(100).map(|key| get(key)).collect())]).collect::<Vec<_>>()
+    };
+    let mut kept = 0;
+    for batch in 0..9 {
+        // Every third batch is discarded, in the middle of the tables' growth.
+        let discard = batch % 3 == 2;
+        let (expected, _) = compared.batch(write(batch * KEYS..(batch + 1) * KEYS), discard);
+        assert_eq!(expected.after.len() as u32, kept + KEYS);
+        kept += if discard { 0 } else { KEYS };
+    }
+    let keys: Vec<Vec<u8>> = many_keys(0..9 * KEYS).collect();
+    let remove_all =
+        || keys.chunks(40).map(|keys| call(keys.iter().map(|key| remove(key)).collect())).collect::<Vec<_>>();
+    compared.batch(remove_all(), true);
+    let (expected, _) = compared.batch(remove_all(), false);
+    assert!(expected.after.is_empty(), "and with it every table");
+    compared.batch(write(0..KEYS), false);
+}
+
+#[test]
+fn a_call_may_not_write_more_keys_than_the_limit() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 9, 2);
+    let over = [set(b"a", b"1"), set(b"b", b"1"), set(b"a", b"2"), set(b"c", b"1"), add_any(b"d", 1), get(b"c")];
+    let mut failing = call(over.to_vec());
+    failing.fails = true;
+    // The third reads what the second wrote, so that it is executed again.
+    let programs = [failing, call(over.to_vec()), call([&[get(b"a")], &over[..]].concat())];
+    let (expected, _) = compared.batch(programs.into_iter().chain(idle(8)).collect(), false);
+    let some = |value: &[u8]| Seen::Value(Some(value.to_vec()));
+    let seen = vec![some(b"1"), some(b"1"), some(b"2"), Seen::TooManyWrites, Seen::TooManyWrites, Seen::Value(None)];
+    assert_eq!(expected.ended[1].1, seen);
+    assert_eq!(expected.ended[2].1[1..], seen);
+    assert_eq!(expected.after.len(), 2, "what is over the limit is not written");
+}
+
+/// Values on the heap live as long as a batch may still be discarded, a round be taken back, or a call executed again.
+#[test]
+fn long_values_change_length_round_by_round() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 10, 1_024);
+    let value = |at: u32| (at % 5 != 4).then(|| vec![at as u8; [300, 16, 17, 0][at as usize % 5]]);
+    let program = |at: u32| {
+        let key = [b"first", b"other"][(at / 3 % 2) as usize];
+        let write = Step::Set { contract: CONTRACT, key: key.to_vec(), value: value(at / 2) };
+        let idle = at % RUN_CALLS > 40 && at % 16 != 0;
+        let steps = if idle { vec![] } else { vec![get(key), write] };
+        Program { steps, fails: at % 7 == 3 }
+    };
+    for batch in 0..6 {
+        let programs = (0..5 * RUN_CALLS).map(|at| program(at + batch)).collect();
+        compared.batch(programs, batch % 2 == 0);
+    }
 }

@@ -41,9 +41,9 @@ pub(crate) struct Compared<'a> {
 
 /// A batch's results, as they are on the map.
 pub(crate) struct Expected {
-    ended: Vec<Ended>,
+    pub(crate) ended: Vec<Ended>,
     writers: BTreeMap<Place, u32>,
-    after: Map,
+    pub(crate) after: Map,
 }
 
 impl<'a> Compared<'a> {
