@@ -6,6 +6,8 @@ use crate::hash::OWNERS;
 use crate::key::CallIndex;
 use crate::open::OpenBatch;
 use crate::phase::{Clock, Phase, PhaseNanoseconds, Watch};
+use crate::planted::{Bug, planted};
+use crate::record::RUNS_MAX;
 use crate::repair::Dirty;
 use crate::run::{RunLog, Side};
 use crate::state::{PrefetchHash, State};
@@ -22,10 +24,16 @@ const PREFETCH_GROUP: u32 = 2;
 /// How many calls ahead of the group its state is asked for.
 const PREFETCH_CALLS: u32 = 6;
 
+/// Most calls that a batch may have.
+pub const BATCH_CALLS_MAX: u32 = RUNS_MAX * RUN_CALLS;
+
 /// Share of a round's calls from which on repairing dirty ones is not tried: executing the rest in order costs less.
 const REPAIR_SHARE_MAX: f64 = 0.3;
 /// Steps in chains, a call of the round, after which a repair is given up.
 const REPAIR_STEPS_A_CALL: u64 = 4;
+/// Keys that a call may touch to be repaired. Its records are matched with those of its first execution one by one, which
+/// for a few thousand would take longer than executing the rest of a round.
+const REPAIR_RECORDS_MAX: usize = 512;
 
 /// How a batch is executed. Results never depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +81,7 @@ pub fn execute<E: Executor>(
     clock: Option<Clock>,
 ) -> Done<E::Run> {
     assert_eq!(executors.len(), team.size(), "an executor a worker");
+    assert!(calls <= BATCH_CALLS_MAX, "a batch has {calls} calls, more than {BATCH_CALLS_MAX}");
     let hands = executors.iter_mut().map(|executor| Mutex::new(Hand { executor, view: None })).collect();
     let mut batch = Batch {
         team,
@@ -284,7 +293,7 @@ impl<E: Executor> Batch<'_, E> {
 
     /// Executes a batch in rounds, as long as they pay.
     fn rounds(&mut self, calls: u32, round: u32, probe: u32) {
-        let whole_runs = |calls: u32| calls.div_ceil(RUN_CALLS).max(1) * RUN_CALLS;
+        let whole_runs = |calls: u32| calls.clamp(1, BATCH_CALLS_MAX).next_multiple_of(RUN_CALLS);
         let first = whole_runs(probe).min(calls);
         self.round(0..first);
         let again = self.statistics.repaired_calls + self.statistics.suffix_calls;
@@ -420,7 +429,8 @@ impl<E: Executor> Batch<'_, E> {
         // A scan inside a chain would need the order of the keys as it was at that call.
         let hopeless = dirty.count as f64 > f64::from(calls.end - first.0) * REPAIR_SHARE_MAX;
         let given_up = if scans || hopeless { Some(first) } else { self.repair_each(calls.clone(), dirty) };
-        if let Some(from) = given_up {
+        if let Some(mut from) = given_up {
+            from.0 += u32::from(planted(Bug::FrontierOffByOne));
             let open = self.open.as_mut().expect("no round is open");
             open.roll_back(from);
             self.suffix(from.0..calls.end);
@@ -469,7 +479,10 @@ impl<E: Executor> Batch<'_, E> {
                 unreachable!("a call gives its base back")
             };
             open = returned;
-            if !view.run.side.scans.is_empty() {
+            let log = &open.runs[number];
+            let too_long = records.len().max(log.entries(call).len()) > REPAIR_RECORDS_MAX;
+            // A scan inside a chain would need the order of the keys as it was at that call.
+            if !view.run.side.scans.is_empty() || log.overflowed || too_long {
                 given_up = Some(call);
                 break;
             }
@@ -479,7 +492,9 @@ impl<E: Executor> Batch<'_, E> {
             self.statistics.new_writes += new;
             self.statistics.dropped_writes += dropped;
             self.statistics.repaired_calls += 1;
-            E::splice(self.shared, &mut self.runs[number], call.0..call.0 + 1, run);
+            if !planted(Bug::DroppedSplice) {
+                E::splice(self.shared, &mut self.runs[number], call.0..call.0 + 1, run);
+            }
             if unsealed.last() != Some(&number) {
                 unsealed.push(number);
             }

@@ -10,6 +10,7 @@
 use crate::delta::{Answer, Delta};
 use crate::hash::KeyHasher;
 use crate::partition::{Partition, Raw};
+use crate::planted::{Bug, planted};
 use crate::record::{Access, Check, Effect, Predicate, RecordId, long_value};
 use crate::run::Side;
 use crate::state::KeyRange;
@@ -80,9 +81,16 @@ impl OwnerPart<'_> {
         for run in round.runs.clone() {
             for place in 0..self.buckets[run].len() {
                 ahead.ask(self, round);
+                let place = if planted(Bug::LateDelta) { self.late(run, place) } else { place };
                 self.step(round, moves, RecordId::new(run, place));
             }
         }
+    }
+
+    /// [`Bug::LateDelta`]: two records change places where the first of them is a delta.
+    fn late(&self, run: usize, place: usize) -> usize {
+        let pair = self.buckets[run].get(place & !1..=place | 1);
+        if pair.is_some_and(|pair| pair[0].effect == Effect::Deltas) { place ^ 1 } else { place }
     }
 
     #[inline]
@@ -122,7 +130,7 @@ impl OwnerPart<'_> {
         if tail != RecordId::NONE {
             self.buckets[tail.run()][tail.place()].next = id;
         }
-        if last != RecordId::NONE {
+        if last != RecordId::NONE && !planted(Bug::ForgottenMark) {
             self.buckets[last.run()][last.place()].set_superseded(true);
         }
     }

@@ -59,6 +59,10 @@
 //! different here: no shared multi-version map is touched while calls run, and validation is one pass of each owner over its
 //! own records.
 
+// The model names the crate as its integration tests do.
+#[cfg(test)]
+extern crate self as phalanx_scheduler;
+
 mod delta;
 mod execute;
 mod executor;
@@ -68,6 +72,7 @@ mod key;
 mod open;
 mod partition;
 mod phase;
+mod planted;
 mod prefetch;
 mod record;
 mod repair;
@@ -76,18 +81,20 @@ mod slot;
 mod state;
 mod statistics;
 mod team;
+#[cfg(test)]
+mod tests;
 mod value;
 mod view;
 
 pub use delta::{Answer, Delta, Sign};
-pub use execute::{AGAIN_SHARE_MAX, Done, Mode, execute};
+pub use execute::{AGAIN_SHARE_MAX, BATCH_CALLS_MAX, Done, Mode, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};
 pub use phase::{Clock, Phase, PhaseNanoseconds};
 pub use prefetch::prefetch;
 pub use run::{RunLog, Write};
-pub use state::{KeyRange, PrefetchHash, State};
+pub use state::{KeyRange, PrefetchHash, State, WRITES_MAX};
 pub use statistics::Statistics;
 pub use team::Team;
 pub use view::{TooManyWrites, View};

@@ -1,6 +1,7 @@
 //! A batch in hand: the state with its open branch, and the logs of the batch's runs.
 
 use crate::key::CallIndex;
+use crate::planted::{Bug, planted};
 use crate::record::{Access, RecordId};
 use crate::run::RunLog;
 use crate::state::State;
@@ -51,6 +52,9 @@ impl OpenBatch {
                 return access.value(&self.runs[id.run()].side.bytes);
             }
             id = access.prev;
+        }
+        if planted(Bug::WrongBase) {
+            return partition.value(index);
         }
         partition.base_of(version)
     }

@@ -450,4 +450,25 @@ impl Partition {
     pub(crate) fn entries(&self) -> u32 {
         self.entries
     }
+
+    /// What holds of a partition whose branch has been closed.
+    #[cfg(test)]
+    pub(crate) fn assert_sound(&self, hasher: &KeyHasher) {
+        let slots = || self.slots().iter().filter(|slot| !slot.is_empty());
+        assert_eq!((slots().count(), self.versions.len()), (self.entries as usize, 0));
+        let mut ordered = 0;
+        for (index, slot) in self.slots().iter().enumerate().filter(|(_, slot)| !slot.is_empty()) {
+            let bytes = slot.key(&self.keys);
+            assert!(slot.raw_value().0 != ValueTag::ABSENT && slot.epoch != self.epoch);
+            assert_eq!(self.search(&hasher.key(slot.contract(), bytes, false)), Ok(index as u32), "a key is found");
+            if let Some(keys) = self.keys_of(slot.contract(), bytes[0]) {
+                assert!(keys.contains(bytes), "a present key has its place in the order");
+                ordered += 1;
+            }
+        }
+        assert_eq!(self.ordered.values().map(BTreeSet::len).sum::<usize>(), ordered, "only present keys are ordered");
+        let long = slots().filter(|slot| slot.raw_value().0 == ValueTag::LONG);
+        self.values.assert_used(long.map(|slot| value_place(&slot.raw_value().1)).collect());
+        self.keys.assert_used(slots().filter_map(Slot::long_key_place).collect());
+    }
 }

@@ -20,6 +20,9 @@ pub(crate) const NO_SLOT: u32 = u32::MAX;
 /// validation would cost more than the conflicts that it avoids.
 pub(crate) const PREDICATES_MAX: usize = 8;
 
+/// Runs of a batch: ids have 8 bits for them.
+pub(crate) const RUNS_MAX: u32 = 256;
+
 /// Where a record is: a run of the batch, and a place in the run's bucket of the key's owner, or in a run that executes in
 /// order among its entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,12 +30,15 @@ pub(crate) struct RecordId(u32);
 
 impl RecordId {
     pub(crate) const NONE: RecordId = RecordId(u32::MAX);
-    /// Records that a bucket may hold: ids have 24 bits for them, and a bucket that long is not worth the memory.
+    /// Records that a bucket may hold for its run to be checked: one that is longer is not worth the memory. What is
+    /// executed again comes on top, so ids have more bits than this.
     pub(crate) const BUCKET_MAX: usize = 1 << 20;
+    /// Places that ids can name.
+    pub(crate) const PLACES: usize = 1 << 24;
 
     #[inline]
     pub(crate) fn new(run: usize, place: usize) -> Self {
-        debug_assert!(run < 256 && place < 1 << 24);
+        debug_assert!(run < RUNS_MAX as usize && place < Self::PLACES);
         Self((run as u32) << 24 | place as u32)
     }
 
@@ -249,7 +255,8 @@ impl Entry {
     #[inline]
     pub(crate) fn set_value(&mut self, value: Option<&[u8]>, bytes: &mut Vec<u8>) {
         match value {
-            None => self.tag = ValueTag::ABSENT,
+            // Zeros, as a slot without a value has them: values are compared with all their bytes.
+            None => (self.tag, self.value) = (ValueTag::ABSENT, [0; INLINE_VALUE_BYTES]),
             Some(short) if short.len() <= INLINE_VALUE_BYTES => {
                 self.tag = ValueTag::inline(short.len());
                 self.value = [0; INLINE_VALUE_BYTES];

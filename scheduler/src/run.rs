@@ -80,7 +80,8 @@ impl RunLog {
         let (owner, access) = (usize::from(entry.owner), record.access(call, entry, at));
         let place = self.push_access(owner, access);
         self.side.entries[at].access = place as u32;
-        RecordId::new(self.number, place & (RecordId::BUCKET_MAX - 1))
+        // In a run that overflowed, which is not checked, it may pass even what an id holds; then nobody uses the id.
+        RecordId::new(self.number, place & (RecordId::PLACES - 1))
     }
 
     #[inline]

@@ -94,6 +94,12 @@ impl Slot {
         u32::from_le_bytes([self.key[8], self.key[9], self.key[10], self.key[11]])
     }
 
+    /// The heap place of a long key.
+    #[cfg(test)]
+    pub(crate) fn long_key_place(&self) -> Option<u32> {
+        (self.key_length() > INLINE_KEY_BYTES).then(|| self.key_place())
+    }
+
     /// Frees what the key holds on the heap.
     pub(crate) fn drop_key(&self, keys: &mut Heap) {
         if self.key_length() > INLINE_KEY_BYTES {

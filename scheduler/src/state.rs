@@ -5,10 +5,11 @@
 //! through the versions, so that nothing of an open branch is visible. In place, because the line of a key's slot is
 //! then in the cache; a separate overlay would touch it a second time at commit.
 
+use crate::executor::RUN_CALLS;
 use crate::hash::{HashSeed, KeyHasher, OWNERS, owner};
 use crate::key::{ContractIndex, StateKey};
 use crate::partition::Partition;
-use crate::record::NO_SLOT;
+use crate::record::{NO_SLOT, RUNS_MAX, RecordId};
 use crate::run::{RunLog, Write};
 use core::ops::Bound;
 
@@ -34,12 +35,24 @@ pub struct State {
     pub(crate) spare: Vec<RunLog>,
 }
 
+/// The greatest limit of writes. What a run writes when its calls are executed in order, behind what they left in a bucket
+/// before, stays within what [`RecordId`] can name.
+pub const WRITES_MAX: usize = 1 << 15;
+
+const _: () = assert!(RecordId::BUCKET_MAX + RUN_CALLS as usize * WRITES_MAX < RecordId::PLACES);
+
 /// Bytes of long keys and values that a log may hold and be kept for reuse.
 const SPARE_BYTES: usize = 1 << 20;
+/// Records that it may have room for: a batch of calls that read all that their gas allows would leave gigabytes.
+const SPARE_RECORDS: usize = 1 << 14;
 
 impl State {
     /// An empty state. `writes_max`: distinct keys that one call may write.
+    ///
+    /// # Panics
+    /// If that is more than [`WRITES_MAX`].
     pub fn new(seed: HashSeed, writes_max: usize) -> Self {
+        assert!(writes_max <= WRITES_MAX, "a limit of {writes_max} writes is above {WRITES_MAX}");
         Self {
             hasher: KeyHasher::new(seed),
             partitions: (0..OWNERS).map(|_| Partition::new()).collect(),
@@ -65,7 +78,8 @@ impl State {
 
     /// Keeps the log of a run that is done for another batch.
     pub fn recycle(&mut self, log: RunLog) {
-        if self.spare.len() < 256 && log.side.bytes.capacity() <= SPARE_BYTES {
+        let small = log.side.bytes.capacity() <= SPARE_BYTES && log.side.entries.capacity() <= SPARE_RECORDS;
+        if self.spare.len() < RUNS_MAX as usize && small {
             self.spare.push(log);
         }
     }

@@ -43,6 +43,15 @@ impl Heap {
         u32::try_from(self.boxes.len() - 1).expect("a partition holds fewer than 2^32 entries")
     }
 
+    /// Checks that these are all the places in use, each once.
+    #[cfg(test)]
+    pub(crate) fn assert_used(&self, mut used: Vec<u32>) {
+        used.extend_from_slice(&self.free);
+        used.sort_unstable();
+        let all: Vec<u32> = (0..self.boxes.len() as u32).collect();
+        assert_eq!(used, all, "each place of a heap is used once, or free");
+    }
+
     pub(crate) fn get(&self, place: u32) -> &[u8] {
         &self.boxes[place as usize]
     }

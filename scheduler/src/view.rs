@@ -13,6 +13,7 @@ use crate::delta::{Answer, Delta};
 use crate::hash::OWNERS;
 use crate::key::{CallIndex, ContractIndex, StateKey};
 use crate::open::OpenBatch;
+use crate::planted::{Bug, planted};
 use crate::prefetch::prefetch_for_write;
 use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan, long_value};
 use crate::run::{RunLog, Side};
@@ -190,10 +191,15 @@ impl View {
                 self.push(&key, slot)
             }
         };
-        // Before anything can fail: also a call that passes its limit here depends on the answer.
+        if answer == Answer::Applied
+            && let Err(error) = self.count_write(at)
+        {
+            // The call depends on the answer all the same; but a predicate would count for later ones, as if it were applied.
+            self.read_exactly(at);
+            return Err(error);
+        }
         self.answered(at, delta, answer);
         if let Some(Some(after)) = after {
-            self.count_write(at)?;
             let record = &mut self.records[at];
             // What the call knows exactly, by having read or written it, does not depend on anybody's deltas any more.
             let known = record.effect == Effect::Value || record.check == Check::Exact;
@@ -511,11 +517,30 @@ impl View {
 
     #[inline]
     fn log_records(&mut self, keep: bool) {
+        if self.run.side.scans.len() > self.mark.2 {
+            self.log_scans();
+        }
         for (record, at) in self.records.iter_mut().zip(self.run_open..) {
             if !keep {
                 record.effect = Effect::None;
             }
-            self.run.log(record, self.call, at);
+            if planted(Bug::DroppedReader) && !record.writes() && record.check != Check::Scan {
+                record.check = Check::None;
+            }
+            if record.check != Check::Scan {
+                self.run.log(record, self.call, at);
+            }
+        }
+    }
+
+    /// Scans go before the call's other records, so that they are checked before the call's own effects are applied: a
+    /// scan notes what was there before the call, and a delta of the call's may make of another value the one that it notes.
+    #[cold]
+    fn log_scans(&mut self) {
+        for (record, at) in self.records.iter().zip(self.run_open..) {
+            if record.check == Check::Scan {
+                self.run.log(record, self.call, at);
+            }
         }
     }
 

@@ -2,18 +2,22 @@
 
 #![expect(clippy::disallowed_methods, reason = "the size of a long run is told by the environment")]
 
+mod corners;
 mod model;
+mod toy;
 
 use model::Run;
-use phalanx_scheduler::{Statistics, Team};
+use phalanx_scheduler::{State, Statistics};
+
+/// What only unit tests can look at.
+fn after_close(_: &State) {}
 
 /// `PHALANX_TEST_SEEDS` sets how many seeds run (default 6), `PHALANX_TEST_SEED` the first of them.
 #[test]
 fn batches_of_random_programs_equal_a_plain_map_in_every_mode() {
     let from = |name: &str, default: u64| std::env::var(name).map_or(default, |it| it.parse().expect("a number"));
     let first = from("PHALANX_TEST_SEED", 0);
-    let team = |threads| Team::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads"));
-    let teams = [1, 2, 3, 4, 8].map(team);
+    let teams = model::teams();
     let mut sum = Statistics::default();
     for seed in first..first + from("PHALANX_TEST_SEEDS", 6) {
         let run = Run::new(seed).execute(&teams);

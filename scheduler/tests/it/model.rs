@@ -1,64 +1,135 @@
-//! Random programs, run in every mode and against a `BTreeMap`.
+//! States in every mode beside a plain map, and random batches for them.
 
-use phalanx_scheduler::hash::KeyHasher;
+use super::after_close;
+use super::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
 use phalanx_scheduler::{
-    Answer, CallIndex, ContractIndex, Delta, Done, Executor, HashSeed, KeyRange, Mode, PrefetchHash, RUN_CALLS, RunLog,
-    Sign, State, Statistics, Team, Verdict, View, execute,
+    Answer, ContractIndex, Delta, Done, Executor, HashSeed, Mode, RUN_CALLS, Sign, State, Statistics, Team, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow, Range};
 
-type Map = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
+/// The modes that batches run in, each on a state of its own, and on how many workers.
+pub(crate) const MODES: [(Mode, usize); 7] = [
+    (Mode::Serial, 1),
+    (Mode::Pipe, 2),
+    (Mode::Optimistic { round: 256, probe: 256 }, 1),
+    (Mode::Optimistic { round: 512, probe: 512 }, 2),
+    (Mode::Optimistic { round: 1_024, probe: 256 }, 3),
+    (Mode::Optimistic { round: 65_536, probe: 65_536 }, 4),
+    (Mode::Optimistic { round: 768, probe: 768 }, 8),
+];
 
-#[derive(Clone, Debug)]
-enum Step {
-    Get {
-        contract: u32,
-        key: Vec<u8>,
-    },
-    Set {
-        contract: u32,
-        key: Vec<u8>,
-        value: Option<Vec<u8>>,
-    },
-    Add {
-        contract: u32,
-        key: Vec<u8>,
-        delta: Delta,
-    },
-    Scan {
-        contract: u32,
-        start: Vec<u8>,
-        end: Option<Vec<u8>>,
-        descending: bool,
-        limit: usize,
-    },
-    /// Goes on only if what was seen last has an even digest: what a program accesses changes with what it sees.
-    StopUnlessEven,
+/// A team for each number of workers that a mode has.
+pub(crate) fn teams() -> Vec<Team> {
+    [1, 2, 3, 4, 8].map(team).into()
 }
 
-#[derive(Clone, Debug)]
-struct Program {
-    steps: Vec<Step>,
-    fails: bool,
+pub(crate) fn team(workers: usize) -> Team {
+    Team::new(rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("threads"))
 }
 
-/// What a call saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    Value(Option<Vec<u8>>),
-    Answer(Answer),
-    Entries(Vec<(Vec<u8>, Vec<u8>)>),
+/// A state a mode, and the map that they all must equal.
+pub(crate) struct Compared<'a> {
+    teams: &'a [Team],
+    states: Vec<Option<Box<State>>>,
+    map: Map,
+    writes_max: usize,
+    /// What a failure prints.
+    pub(crate) what: String,
 }
 
-/// Slots from here on are ordered.
-const ORDERED: u8 = 0x80;
-
-fn ordered(key: &[u8]) -> bool {
-    key[0] >= ORDERED
+/// A batch's results, as they are on the map.
+pub(crate) struct Expected {
+    pub(crate) ended: Vec<Ended>,
+    writers: BTreeMap<Place, u32>,
+    pub(crate) after: Map,
 }
+
+impl<'a> Compared<'a> {
+    pub(crate) fn new(teams: &'a [Team], seed: u64, writes_max: usize) -> Self {
+        let state = || Some(Box::new(State::new(HashSeed::Fixed(seed), writes_max)));
+        let states = MODES.iter().map(|_| state()).collect();
+        Self { teams, states, map: Map::new(), writes_max, what: String::new() }
+    }
+
+    fn expect(&self, programs: &[Program]) -> Expected {
+        let mut plain = Plain { map: self.map.clone(), ..Plain::default() };
+        let calls = programs.iter().zip(0..);
+        let ended = calls.map(|(program, call)| (call, plain.run(program, call, self.writes_max))).collect();
+        Expected { ended, writers: plain.writers, after: plain.map }
+    }
+
+    /// Executes a batch in every mode and compares everything that can be seen of it. Answers what happened, mode by mode.
+    pub(crate) fn batch(&mut self, programs: Vec<Program>, discard: bool) -> (Expected, [Statistics; MODES.len()]) {
+        let expected = self.expect(&programs);
+        let statistics = core::array::from_fn(|mode| self.batch_in(mode, &programs, &expected, discard));
+        if !discard {
+            self.map.clone_from(&expected.after);
+        }
+        (expected, statistics)
+    }
+
+    fn batch_in(&mut self, at: usize, programs: &Vec<Program>, expected: &Expected, discard: bool) -> Statistics {
+        let (mode, workers) = MODES[at];
+        let what = format!("{}, mode {mode:?}, {} calls", self.what, programs.len());
+        let team = self.teams.iter().find(|team| team.size() == workers).expect("a team for each mode");
+        let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
+        let taken = self.states[at].take().expect("a state a mode");
+        let calls = programs.len() as u32;
+        let done = team.run(|| execute(team, &mut executors, programs, taken, calls, mode, None));
+        let Done { mut state, logs, mut runs, statistics, .. } = done;
+        if mode == Mode::Pipe {
+            for (run, log) in runs.iter_mut().zip(&logs) {
+                Programs::seal(programs, run);
+                Programs::list_writes(programs, run, log);
+            }
+        }
+        assert_eq!(runs.len() as u32, calls.div_ceil(RUN_CALLS), "{what}");
+        let ended: Vec<&Ended> = runs.iter().flat_map(|run| &run.ended).collect();
+        for (mine, theirs) in ended.iter().zip(&expected.ended) {
+            assert_eq!(*mine, theirs, "{what}, {:?}", programs[mine.0 as usize]);
+        }
+        assert_eq!(ended.len(), expected.ended.len(), "{what}");
+        assert_writes(&runs, expected, &what);
+        assert_committed(&state, &self.map, &what);
+        logs.into_iter().for_each(|log| state.recycle(log));
+        if discard {
+            state.discard()
+        } else {
+            state.commit()
+        }
+        let left = if discard { &self.map } else { &expected.after };
+        assert_committed(&state, left, &what);
+        assert_eq!(state.len(), left.len(), "the table holds nothing else, {what}");
+        after_close(&state);
+        self.states[at] = Some(state);
+        statistics
+    }
+}
+
+fn assert_writes(runs: &[Outcome], expected: &Expected, what: &str) {
+    let mut listed = BTreeMap::new();
+    for (call, place, value) in runs.iter().flat_map(|run| &run.writes) {
+        assert_eq!(value.as_ref(), expected.after.get(place), "{what}");
+        assert_eq!(listed.insert(place.clone(), *call), None, "a key is listed once, {what}");
+    }
+    assert_eq!(listed, expected.writers, "{what}");
+}
+
+fn assert_committed(state: &State, map: &Map, what: &str) {
+    let mut entries: Map = BTreeMap::new();
+    for entry in state.entries() {
+        let value = entry.value.expect("only present entries are listed").to_vec();
+        entries.insert((entry.contract.0, entry.key.to_vec()), value);
+    }
+    assert_eq!(&entries, map, "{what}");
+    for ((contract, key), value) in map {
+        assert_eq!(state.committed(ContractIndex(*contract), key, ordered(key)), Some(&value[..]), "{what}");
+    }
+}
+
+// ---- random batches ----
 
 /// What a batch's programs are like.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +139,22 @@ struct Kind {
     /// Whether there are ordered slots, and scans of them.
     scans: bool,
     calls_max: u32,
+    /// Share of calls that touch more keys than a view searches one after another.
+    long: f64,
+}
+
+fn random_kind(rng: &mut ChaCha8Rng) -> Kind {
+    Kind {
+        keys: [2, 12, 200, 5_000, 60_000][rng.random_range(0..5)],
+        scans: rng.random_bool(0.3),
+        calls_max: [40, 300, 1_500][rng.random_range(0..3)],
+        long: [0.01, 0.1][usize::from(rng.random_bool(0.2))],
+    }
+}
+
+fn random_program(rng: &mut ChaCha8Rng, kind: Kind) -> Program {
+    let steps = if rng.random_bool(kind.long) { 200 } else { rng.random_range(0..6) };
+    Program { steps: (0..steps).map(|_| random_step(rng, kind)).collect(), fails: rng.random_bool(0.2) }
 }
 
 fn random_key(rng: &mut ChaCha8Rng, kind: Kind) -> Vec<u8> {
@@ -120,171 +207,6 @@ fn random_step(rng: &mut ChaCha8Rng, kind: Kind) -> Step {
     }
 }
 
-fn is_even(seen: &[Seen]) -> bool {
-    let bytes = format!("{:?}", seen.last());
-    bytes.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 4 < 2
-}
-
-fn run_on_view(program: &Program, state: &mut View) -> Vec<Seen> {
-    let mut seen = Vec::new();
-    for step in &program.steps {
-        seen.push(match step {
-            Step::StopUnlessEven if is_even(&seen) => continue,
-            Step::StopUnlessEven => break,
-            Step::Get { contract, key } => {
-                Seen::Value(state.get(ContractIndex(*contract), key, ordered(key)).map(<[u8]>::to_vec))
-            }
-            Step::Set { contract, key, value } => {
-                state.set(ContractIndex(*contract), key, ordered(key), value.as_deref()).expect("below the limit");
-                Seen::Value(value.clone())
-            }
-            Step::Add { contract, key, delta } => {
-                Seen::Answer(state.add(ContractIndex(*contract), key, ordered(key), *delta).expect("below the limit"))
-            }
-            Step::Scan { contract, start, end, descending, limit } => {
-                let range = KeyRange { slot: start[0], start, end: end.as_deref() };
-                let mut entries = Vec::new();
-                state.scan(ContractIndex(*contract), range, *descending, |key, value| {
-                    if entries.len() == *limit {
-                        return ControlFlow::Break(());
-                    }
-                    entries.push((key.to_vec(), value.to_vec()));
-                    ControlFlow::Continue(())
-                });
-                Seen::Entries(entries)
-            }
-        });
-    }
-    seen
-}
-
-fn run_on_map(program: &Program, map: &mut Map) -> Vec<Seen> {
-    let mut own = map.clone();
-    let mut seen = Vec::new();
-    for step in &program.steps {
-        seen.push(match step {
-            Step::StopUnlessEven if is_even(&seen) => continue,
-            Step::StopUnlessEven => break,
-            Step::Get { contract, key } => Seen::Value(own.get(&(*contract, key.clone())).cloned()),
-            Step::Set { contract, key, value } => {
-                match value {
-                    Some(value) => own.insert((*contract, key.clone()), value.clone()),
-                    None => own.remove(&(*contract, key.clone())),
-                };
-                Seen::Value(value.clone())
-            }
-            Step::Add { contract, key, delta } => {
-                let place = (*contract, key.clone());
-                let before =
-                    own.get(&place).map_or(Ok(0), |bytes| <[u8; 16]>::try_from(&bytes[..]).map(u128::from_le_bytes));
-                Seen::Answer(match before.map(|before| delta.applied_to(before)) {
-                    Err(_) => Answer::WrongLength,
-                    Ok(None) => Answer::Refused,
-                    Ok(Some(after)) => {
-                        own.insert(place, after.to_le_bytes().to_vec());
-                        Answer::Applied
-                    }
-                })
-            }
-            Step::Scan { contract, start, end, descending, limit } => {
-                let from = (*contract, start.clone());
-                let to = match end {
-                    Some(end) => Bound::Excluded((*contract, end.clone())),
-                    None if start[0] == 0xff => Bound::Excluded((*contract + 1, Vec::new())),
-                    None => Bound::Excluded((*contract, vec![start[0] + 1])),
-                };
-                let range =
-                    own.range((Bound::Included(from), to)).map(|((_, key), value)| (key.clone(), value.clone()));
-                let mut entries: Vec<_> = range.collect();
-                if *descending {
-                    entries.reverse();
-                }
-                entries.truncate(*limit);
-                Seen::Entries(entries)
-            }
-        });
-    }
-    if !program.fails {
-        *map = own;
-    }
-    seen
-}
-
-/// What a call's execution came to.
-type Ended = (u32, Vec<Seen>);
-
-/// A write: its call, its key, and the value unless the key was removed.
-type Listed = (u32, (u32, Vec<u8>), Option<Vec<u8>>);
-
-/// What the executor makes of a run.
-#[derive(Default)]
-struct Outcome {
-    ended: Vec<Ended>,
-    /// The writes by call, as they were listed.
-    writes: Vec<Listed>,
-    sealed: bool,
-}
-
-#[derive(Default)]
-struct Programs {
-    ended: Vec<Ended>,
-}
-
-impl Executor for Programs {
-    type Run = Outcome;
-    type Shared = Vec<Program>;
-
-    fn begin_run(&mut self, _: &Vec<Program>, _: CallIndex) {
-        self.ended.clear();
-    }
-
-    fn execute(&mut self, programs: &Vec<Program>, call: CallIndex, mut view: Box<View>) -> (Box<View>, Verdict) {
-        let program = &programs[call.0 as usize];
-        self.ended.push((call.0, run_on_view(program, &mut view)));
-        (view, if program.fails { Verdict::Drop } else { Verdict::Keep })
-    }
-
-    fn predict(programs: &Vec<Program>, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>) {
-        for program in &programs[calls.start as usize..calls.end as usize] {
-            for step in &program.steps {
-                if let Step::Get { contract, key } = step {
-                    hashes.push(hasher.prefetch_hash(ContractIndex(*contract), key));
-                }
-            }
-        }
-    }
-
-    fn end_run(&mut self, _: &Vec<Program>, next: CallIndex) -> Outcome {
-        let ended = std::mem::take(&mut self.ended);
-        assert!(ended.last().is_none_or(|(call, _)| call + 1 == next.0));
-        Outcome { ended, ..Outcome::default() }
-    }
-
-    fn splice(_: &Vec<Program>, run: &mut Outcome, calls: Range<u32>, by: Outcome) {
-        assert_eq!(by.ended.len() as u32, calls.end - calls.start);
-        let start = run.ended.iter().position(|(call, _)| *call == calls.start).unwrap_or(run.ended.len());
-        let end = (start + by.ended.len()).min(run.ended.len());
-        run.ended.splice(start..end, by.ended);
-        run.sealed = false;
-    }
-
-    fn seal(_: &Vec<Program>, run: &mut Outcome) {
-        run.sealed = true;
-    }
-
-    fn list_writes(_: &Vec<Program>, run: &mut Outcome, log: &RunLog) {
-        assert!(run.sealed, "what calls left is sealed when it will not change any more");
-        for call in log.call_range() {
-            for write in log.last_writes(CallIndex(call)) {
-                let key = (write.contract.0, write.key.to_vec());
-                run.writes.push((call, key, write.value.map(<[u8]>::to_vec)));
-            }
-        }
-    }
-
-    fn seal_writes(_: &Vec<Program>, _: &mut Outcome) {}
-}
-
 /// One seed's batches, with counts of what happened in them.
 #[derive(Default)]
 pub(crate) struct Run {
@@ -298,17 +220,6 @@ pub(crate) struct Run {
     pub(crate) statistics: Statistics,
 }
 
-/// The modes that a seed's batches run in, each on a state of its own.
-const MODES: [(Mode, usize); 7] = [
-    (Mode::Serial, 1),
-    (Mode::Pipe, 2),
-    (Mode::Optimistic { round: 256, probe: 256 }, 1),
-    (Mode::Optimistic { round: 512, probe: 512 }, 2),
-    (Mode::Optimistic { round: 1_024, probe: 256 }, 3),
-    (Mode::Optimistic { round: 65_536, probe: 65_536 }, 4),
-    (Mode::Optimistic { round: 768, probe: 768 }, 8),
-];
-
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
@@ -316,128 +227,34 @@ impl Run {
 
     pub(crate) fn execute(mut self, teams: &[Team]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut states: Vec<Option<Box<State>>> =
-            MODES.iter().map(|_| Some(Box::new(State::new(HashSeed::Fixed(rng.random()), 1_024)))).collect();
-        let mut map = Map::new();
+        // A low limit is met by some calls, which then go on.
+        let writes_max = if rng.random_bool(0.3) { 3 } else { 1_024 };
+        let mut compared = Compared::new(teams, rng.random(), writes_max);
         for _ in 0..20 {
-            self.batch(&mut rng, &mut states, &mut map, teams);
+            let kind = random_kind(&mut rng);
+            let calls = rng.random_range(1..kind.calls_max);
+            let programs = (0..calls).map(|_| random_program(&mut rng, kind)).collect();
+            let discard = rng.random_bool(0.3);
+            compared.what = format!("seed {}, {kind:?}", self.seed);
+            let (expected, statistics) = compared.batch(programs, discard);
+            self.count(&expected, discard);
+            statistics.iter().for_each(|one| self.statistics.add(one));
         }
         self
     }
 
-    fn batch(&mut self, rng: &mut ChaCha8Rng, states: &mut [Option<Box<State>>], map: &mut Map, teams: &[Team]) {
-        let kind = Kind {
-            keys: [2, 12, 200, 5_000][rng.random_range(0..4)],
-            scans: rng.random_bool(0.3),
-            calls_max: [40, 300, 1_500][rng.random_range(0..3)],
-        };
-        let calls = rng.random_range(1..kind.calls_max);
-        let programs: Vec<_> = (0..calls)
-            .map(|_| {
-                // Some calls touch more keys than a view searches one after another.
-                let steps = if rng.random_bool(0.01) { 200 } else { rng.random_range(0..6) };
-                Program { steps: (0..steps).map(|_| random_step(rng, kind)).collect(), fails: rng.random_bool(0.2) }
-            })
-            .collect();
-        let before = map.clone();
-        let mut after = before.clone();
-        let mut writers = BTreeMap::new();
-        let mut expected = Vec::new();
-        for (call, program) in programs.iter().enumerate() {
-            expected.push((call as u32, run_on_map(program, &mut after)));
-            if !program.fails {
-                note_writers(program, &expected[call].1, call as u32, &mut writers);
-            }
-        }
-        self.count(&expected, &writers, &after);
-        let discard = rng.random_bool(0.3);
-        for (at, state) in states.iter_mut().enumerate() {
-            let (mode, workers) = MODES[at];
-            let team = teams.iter().find(|team| team.size() == workers).expect("a team for each mode");
-            let what = format!("seed {}, mode {mode:?}, {kind:?}, {calls} calls", self.seed);
-            let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
-            let taken = state.take().expect("a state a mode");
-            let done = team.run(|| execute(team, &mut executors, &programs, taken, calls, mode, None));
-            let Done { state: mut returned, logs, mut runs, statistics, .. } = done;
-            if mode == Mode::Pipe {
-                for (run, log) in runs.iter_mut().zip(&logs) {
-                    Programs::seal(&programs, run);
-                    Programs::list_writes(&programs, run, log);
-                }
-            }
-            assert_eq!(runs.len() as u32, calls.div_ceil(RUN_CALLS), "{what}");
-            let ended: Vec<Ended> = runs.iter().flat_map(|run| run.ended.iter().cloned()).collect();
-            for (mine, theirs) in ended.iter().zip(&expected) {
-                assert_eq!(mine, theirs, "{what}, {:?}", programs[mine.0 as usize]);
-            }
-            assert_eq!(ended.len(), expected.len(), "{what}");
-            assert_writes(&runs, &writers, &after, &what);
-            assert_committed(&returned, &before, &what);
-            logs.into_iter().for_each(|log| returned.recycle(log));
-            if discard {
-                returned.discard()
-            } else {
-                returned.commit()
-            }
-            assert_committed(&returned, if discard { &before } else { &after }, &what);
-            *state = Some(returned);
-            self.statistics.add(&statistics);
-        }
-        if discard {
-            self.discarded += 1;
-        } else {
-            *map = after;
-            self.committed += 1;
-        }
-    }
-
-    fn count(&mut self, seen: &[Ended], writers: &BTreeMap<(u32, Vec<u8>), u32>, after: &Map) {
-        for seen in seen.iter().flat_map(|(_, seen)| seen) {
+    fn count(&mut self, expected: &Expected, discard: bool) {
+        *(if discard { &mut self.discarded } else { &mut self.committed }) += 1;
+        for seen in expected.ended.iter().flat_map(|(_, seen)| seen) {
             self.refused += u32::from(*seen == Seen::Answer(Answer::Refused));
             self.wrong_length += u32::from(*seen == Seen::Answer(Answer::WrongLength));
             self.scanned += u32::from(matches!(seen, Seen::Entries(entries) if !entries.is_empty()));
         }
-        self.removed += writers.keys().filter(|key| !after.contains_key(*key)).count() as u32;
+        self.removed += expected.writers.keys().filter(|key| !expected.after.contains_key(*key)).count() as u32;
     }
 
     pub(crate) fn assert_covered(&self) {
         let counts = [self.committed, self.discarded, self.refused, self.wrong_length, self.scanned, self.removed];
         assert!(counts.iter().all(|&count| count > 0), "seed {}: a case never came up: {counts:?}", self.seed);
-    }
-}
-
-fn note_writers(program: &Program, seen: &[Seen], call: u32, writers: &mut BTreeMap<(u32, Vec<u8>), u32>) {
-    let steps = program.steps.iter().filter(|step| !matches!(step, Step::StopUnlessEven));
-    for (step, seen) in steps.zip(seen) {
-        match step {
-            Step::Set { contract, key, .. } => {
-                writers.insert((*contract, key.clone()), call);
-            }
-            Step::Add { contract, key, .. } if *seen == Seen::Answer(Answer::Applied) => {
-                writers.insert((*contract, key.clone()), call);
-            }
-            _ => {}
-        }
-    }
-}
-
-fn assert_writes(runs: &[Outcome], writers: &BTreeMap<(u32, Vec<u8>), u32>, after: &Map, what: &str) {
-    let mut listed = BTreeMap::new();
-    for (call, place, value) in runs.iter().flat_map(|run| &run.writes) {
-        assert_eq!(value.as_ref(), after.get(place), "{what}");
-        assert_eq!(listed.insert(place.clone(), *call), None, "a key is listed once, {what}");
-    }
-    assert_eq!(&listed, writers, "{what}");
-}
-
-fn assert_committed(state: &State, map: &Map, what: &str) {
-    let mut entries: Map = BTreeMap::new();
-    for entry in state.entries() {
-        let value = entry.value.expect("only present entries are listed").to_vec();
-        entries.insert((entry.contract.0, entry.key.to_vec()), value);
-    }
-    assert_eq!(&entries, map, "{what}");
-    for ((contract, key), value) in map {
-        assert_eq!(state.committed(ContractIndex(*contract), key, ordered(key)), Some(&value[..]), "{what}");
     }
 }

@@ -1,0 +1,49 @@
+//! Bugs that a test plants, to see that the model finds them.
+//!
+//! The switch exists only in this crate's own unit tests, where `cfg(test)` holds; everywhere else [`planted`] is a constant,
+//! and nothing is left of it. A feature would do the same, but any crate of a workspace can switch a feature on for all.
+
+/// A bug where there should be none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bug {
+    /// A call that is executed again reads what the round left where it should read what was before the round.
+    WrongBase,
+    /// What a call only reads is not checked.
+    DroppedReader,
+    /// A delta is applied after the record that follows it.
+    LateDelta,
+    /// The first call that has to be executed again in order is not.
+    FrontierOffByOne,
+    /// A write is not marked when another one of the key follows.
+    ForgottenMark,
+    /// What a call left is not replaced when it is executed again.
+    DroppedSplice,
+}
+
+/// Whether the bug is planted.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use switch::{plant, planted};
+
+#[cfg(test)]
+mod switch {
+    use super::Bug;
+    use core::sync::atomic::{AtomicU8, Ordering};
+
+    const NONE: u8 = u8::MAX;
+    static PLANTED: AtomicU8 = AtomicU8::new(NONE);
+
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.load(Ordering::Relaxed) == bug as u8
+    }
+
+    /// Plants a bug, or none. Only one test of the process may do so, and no other may execute batches.
+    pub(crate) fn plant(bug: Option<Bug>) {
+        PLANTED.store(bug.map_or(NONE, |bug| bug as u8), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,202 @@
+//! Cases that random batches meet rarely or never.
+
+use crate::model::{Compared, team, teams};
+use crate::toy::{ORDERED, Program, Programs, Seen, Step, numbered};
+use phalanx_scheduler::{Delta, HashSeed, Mode, RUN_CALLS, Sign, State, execute};
+use std::ops::Range;
+
+const CONTRACT: u32 = 1;
+
+fn get(key: &[u8]) -> Step {
+    Step::Get { contract: CONTRACT, key: key.to_vec() }
+}
+
+fn set(key: &[u8], value: &[u8]) -> Step {
+    Step::Set { contract: CONTRACT, key: key.to_vec(), value: Some(value.to_vec()) }
+}
+
+fn remove(key: &[u8]) -> Step {
+    Step::Set { contract: CONTRACT, key: key.to_vec(), value: None }
+}
+
+fn number(key: &[u8], value: u128) -> Step {
+    set(key, &value.to_le_bytes())
+}
+
+fn add(key: &[u8], magnitude: u128, low: u128, high: u128) -> Step {
+    let delta = Delta { sign: Sign::Plus, magnitude, low, high };
+    Step::Add { contract: CONTRACT, key: key.to_vec(), delta }
+}
+
+fn add_any(key: &[u8], magnitude: u128) -> Step {
+    add(key, magnitude, 0, u128::MAX)
+}
+
+fn scan_all(slot: u8) -> Step {
+    Step::Scan { contract: CONTRACT, start: vec![slot], end: None, descending: false, limit: 100 }
+}
+
+fn call(steps: Vec<Step>) -> Program {
+    Program { steps, fails: false }
+}
+
+/// Calls that touch nothing.
+fn idle(calls: u32) -> impl Iterator<Item = Program> {
+    (0..calls).map(|_| Program::default())
+}
+
+#[test]
+fn a_scan_that_sees_the_calls_own_delta_depends_on_what_the_delta_was_applied_to() {
+    let (teams, key) = (teams(), numbered(ORDERED, 1));
+    let mut compared = Compared::new(&teams, 1, 1_024);
+    compared.batch(vec![call(vec![number(&key, 5)])], false);
+    // The second call's delta makes of the first one's 3 the 5 that was stored before both.
+    let second = call(vec![add_any(&key, 2), scan_all(ORDERED)]);
+    compared.batch(vec![call(vec![number(&key, 3)]), second].into_iter().chain(idle(8)).collect(), false);
+}
+
+#[test]
+fn a_delta_beyond_the_limit_of_writes_is_not_part_of_later_answers() {
+    let (teams, key) = (teams(), numbered(1, 1));
+    let mut compared = Compared::new(&teams, 2, 1);
+    compared.batch(vec![call(vec![number(&key, 8)])], false);
+    // Of 8 the second delta makes 8; of 5 it would make too little, unless the first one counted.
+    let second = call(vec![set(b"other", b"1"), add_any(&key, 3), add(&key, 0, 7, u128::MAX)]);
+    compared.batch(vec![call(vec![number(&key, 5)]), second].into_iter().chain(idle(8)).collect(), false);
+}
+
+/// Calls that depend on the one before, so that all but the first are executed again, and that touch `keys` keys of one
+/// owner each, of which they write the last 20.
+fn crowded(keys: u32) -> Vec<Program> {
+    let program = |at: u32| {
+        let crowd = Step::Count { contract: CONTRACT, slot: ORDERED, keys: keys - 20 };
+        let writes = (0..20).map(|key| set(&numbered(ORDERED, keys + at * 10 + key), &at.to_le_bytes()));
+        let chained = [get(b"k"), set(b"k", &at.to_le_bytes()), crowd];
+        call(chained.into_iter().chain(writes).collect())
+    };
+    (0..RUN_CALLS).map(program).collect()
+}
+
+/// Accesses that each call of a run may leave one owner on average.
+const BUCKET_SHARE: u32 = (1 << 20) / RUN_CALLS;
+
+#[test]
+fn a_nearly_full_bucket_takes_what_is_executed_again_in_order() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 3, 1_024);
+    let (_, statistics) = compared.batch(crowded(BUCKET_SHARE - 1), false);
+    assert!(statistics[2].dirty_calls > 0, "the first executions fit into the bucket");
+}
+
+#[test]
+fn a_run_that_overflows_a_bucket_is_executed_in_order() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 4, 1_024);
+    let (_, statistics) = compared.batch(crowded(BUCKET_SHARE + 1), false);
+    assert_eq!((statistics[2].suffixes, statistics[2].dirty_calls), (1, 0));
+}
+
+#[test]
+fn a_call_of_very_many_keys_is_not_repaired() {
+    let teams = teams();
+    let repaired = |keys: u32| {
+        let mut compared = Compared::new(&teams, 5, 1_024);
+        let long = call(vec![get(b"k"), Step::Count { contract: CONTRACT, slot: 1, keys }]);
+        let programs = [call(vec![set(b"k", b"1")]), long].into_iter().chain(idle(8)).collect();
+        compared.batch(programs, false).1[2].repaired_calls
+    };
+    assert_eq!((repaired(511), repaired(512)), (1, 0));
+}
+
+#[test]
+fn a_round_may_be_told_to_be_as_long_as_a_number_is() {
+    let mode = Mode::Optimistic { round: u32::MAX, probe: u32::MAX };
+    let (team, state) = (team(2), Box::new(State::new(HashSeed::Fixed(6), 1_024)));
+    let programs = (0..600).map(|at| call(vec![add_any(b"k", at)])).collect();
+    let mut executors = [Programs::default(), Programs::default()];
+    let done = team.run(|| execute(&team, &mut executors, &programs, state, 600, mode, None));
+    assert_eq!(done.statistics.optimistic_calls, 600);
+}
+
+#[test]
+fn a_key_that_is_set_and_removed_is_as_absent_as_before() {
+    let (teams, key) = (teams(), b"k");
+    let mut compared = Compared::new(&teams, 7, 1_024);
+    let removed = call(vec![set(key, b"value"), remove(key)]);
+    let programs = [removed, call(vec![get(key)])].into_iter().chain(idle(8)).collect();
+    let statistics = compared.batch(programs, false).1[2];
+    assert_eq!((statistics.rescued_reads, statistics.dirty_calls), (1, 0));
+}
+
+/// Keys of 5 and of 65 bytes.
+fn many_keys(numbers: Range<u32>) -> impl Iterator<Item = Vec<u8>> {
+    numbers.map(|number| {
+        let mut key = numbered(1, number);
+        key.resize(if number % 2 == 0 { 5 } else { 65 }, 7);
+        key
+    })
+}
+
+#[test]
+fn growing_and_shrinking_keeps_every_key() {
+    const KEYS: u32 = 3_000;
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 8, 1_024);
+    // Each batch has two runs, and its last calls read what its first ones wrote: tables grow within rounds that are repaired.
+    let write = |keys: Range<u32>| {
+        let keys: Vec<Vec<u8>> = many_keys(keys).collect();
+        let writers = keys.chunks(10).map(|keys| call(keys.iter().map(|key| set(key, &key.repeat(4))).collect()));
+        writers.chain([call(keys.iter().step_by(100).map(|key| get(key)).collect())]).collect::<Vec<_>>()
+    };
+    let mut kept = 0;
+    for batch in 0..9 {
+        // Every third batch is discarded, in the middle of the tables' growth.
+        let discard = batch % 3 == 2;
+        let (expected, _) = compared.batch(write(batch * KEYS..(batch + 1) * KEYS), discard);
+        assert_eq!(expected.after.len() as u32, kept + KEYS);
+        kept += if discard { 0 } else { KEYS };
+    }
+    let keys: Vec<Vec<u8>> = many_keys(0..9 * KEYS).collect();
+    let remove_all =
+        || keys.chunks(40).map(|keys| call(keys.iter().map(|key| remove(key)).collect())).collect::<Vec<_>>();
+    compared.batch(remove_all(), true);
+    let (expected, _) = compared.batch(remove_all(), false);
+    assert!(expected.after.is_empty(), "and with it every table");
+    compared.batch(write(0..KEYS), false);
+}
+
+#[test]
+fn a_call_may_not_write_more_keys_than_the_limit() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 9, 2);
+    let over = [set(b"a", b"1"), set(b"b", b"1"), set(b"a", b"2"), set(b"c", b"1"), add_any(b"d", 1), get(b"c")];
+    let mut failing = call(over.to_vec());
+    failing.fails = true;
+    // The third reads what the second wrote, so that it is executed again.
+    let programs = [failing, call(over.to_vec()), call([&[get(b"a")], &over[..]].concat())];
+    let (expected, _) = compared.batch(programs.into_iter().chain(idle(8)).collect(), false);
+    let some = |value: &[u8]| Seen::Value(Some(value.to_vec()));
+    let seen = vec![some(b"1"), some(b"1"), some(b"2"), Seen::TooManyWrites, Seen::TooManyWrites, Seen::Value(None)];
+    assert_eq!(expected.ended[1].1, seen);
+    assert_eq!(expected.ended[2].1[1..], seen);
+    assert_eq!(expected.after.len(), 2, "what is over the limit is not written");
+}
+
+/// Values on the heap live as long as a batch may still be discarded, a round be taken back, or a call executed again.
+#[test]
+fn long_values_change_length_round_by_round() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 10, 1_024);
+    let value = |at: u32| (at % 5 != 4).then(|| vec![at as u8; [300, 16, 17, 0][at as usize % 5]]);
+    let program = |at: u32| {
+        let key = [b"first", b"other"][(at / 3 % 2) as usize];
+        let write = Step::Set { contract: CONTRACT, key: key.to_vec(), value: value(at / 2) };
+        let idle = at % RUN_CALLS > 40 && at % 16 != 0;
+        let steps = if idle { vec![] } else { vec![get(key), write] };
+        Program { steps, fails: at % 7 == 3 }
+    };
+    for batch in 0..6 {
+        let programs = (0..5 * RUN_CALLS).map(|at| program(at + batch)).collect();
+        compared.batch(programs, batch % 2 == 0);
+    }
+}

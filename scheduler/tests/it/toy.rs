@@ -1,0 +1,310 @@
+//! Toy programs: what runs in place of contracts, on a view and on a plain map.
+
+use phalanx_scheduler::hash::KeyHasher;
+use phalanx_scheduler::{
+    Answer, CallIndex, ContractIndex, Delta, Executor, KeyRange, PrefetchHash, RunLog, TooManyWrites, Verdict, View,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, ControlFlow, Range};
+
+/// A key with its contract.
+pub(crate) type Place = (u32, Vec<u8>);
+
+pub(crate) type Map = BTreeMap<Place, Vec<u8>>;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Get {
+        contract: u32,
+        key: Vec<u8>,
+    },
+    /// Gets many keys ([`numbered`]) and sees only how many there are.
+    Count {
+        contract: u32,
+        slot: u8,
+        keys: u32,
+    },
+    Set {
+        contract: u32,
+        key: Vec<u8>,
+        value: Option<Vec<u8>>,
+    },
+    Add {
+        contract: u32,
+        key: Vec<u8>,
+        delta: Delta,
+    },
+    Scan {
+        contract: u32,
+        start: Vec<u8>,
+        end: Option<Vec<u8>>,
+        descending: bool,
+        limit: usize,
+    },
+    /// Goes on only if what was seen last has an even digest: what a program accesses changes with what it sees.
+    StopUnlessEven,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) fails: bool,
+}
+
+/// What a call saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Value(Option<Vec<u8>>),
+    Count(u32),
+    Answer(Answer),
+    Entries(Vec<(Vec<u8>, Vec<u8>)>),
+    /// The call wrote as many keys as it may. Programs go on all the same.
+    TooManyWrites,
+}
+
+/// Slots from here on are ordered.
+pub(crate) const ORDERED: u8 = 0x80;
+
+pub(crate) fn ordered(key: &[u8]) -> bool {
+    key[0] >= ORDERED
+}
+
+/// The key with a number in a slot.
+pub(crate) fn numbered(slot: u8, number: u32) -> Vec<u8> {
+    [&[slot][..], &number.to_be_bytes()].concat()
+}
+
+fn is_even(seen: &[Seen]) -> bool {
+    let bytes = format!("{:?}", seen.last());
+    bytes.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 4 < 2
+}
+
+// ---- on a view ----
+
+pub(crate) fn run_on_view(program: &Program, state: &mut View) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for step in &program.steps {
+        match step {
+            Step::StopUnlessEven if is_even(&seen) => {}
+            Step::StopUnlessEven => break,
+            step => seen.push(step_on_view(step, state)),
+        }
+    }
+    seen
+}
+
+fn step_on_view(step: &Step, state: &mut View) -> Seen {
+    match step {
+        Step::StopUnlessEven => unreachable!("not a step of its own"),
+        Step::Get { contract, key } => {
+            Seen::Value(state.get(ContractIndex(*contract), key, ordered(key)).map(<[u8]>::to_vec))
+        }
+        Step::Count { contract, slot, keys } => {
+            let mut present =
+                |key: Vec<u8>| u32::from(state.get(ContractIndex(*contract), &key, ordered(&key)).is_some());
+            Seen::Count((0..*keys).map(|number| present(numbered(*slot, number))).sum())
+        }
+        Step::Set { contract, key, value } => {
+            match state.set(ContractIndex(*contract), key, ordered(key), value.as_deref()) {
+                Ok(()) => Seen::Value(value.clone()),
+                Err(TooManyWrites) => Seen::TooManyWrites,
+            }
+        }
+        Step::Add { contract, key, delta } => match state.add(ContractIndex(*contract), key, ordered(key), *delta) {
+            Ok(answer) => Seen::Answer(answer),
+            Err(TooManyWrites) => Seen::TooManyWrites,
+        },
+        Step::Scan { contract, start, end, descending, limit } => {
+            let range = KeyRange { slot: start[0], start, end: end.as_deref() };
+            let mut entries = Vec::new();
+            state.scan(ContractIndex(*contract), range, *descending, |key, value| {
+                if entries.len() == *limit {
+                    return ControlFlow::Break(());
+                }
+                entries.push((key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            });
+            Seen::Entries(entries)
+        }
+    }
+}
+
+// ---- on a map ----
+
+/// A map on which programs run one after another, in place.
+#[derive(Clone, Default)]
+pub(crate) struct Plain {
+    pub(crate) map: Map,
+    /// The call of the batch that wrote a key last.
+    pub(crate) writers: BTreeMap<Place, u32>,
+}
+
+/// A running call's part of a [`Plain`].
+struct OnMap<'a> {
+    map: &'a mut Map,
+    /// What its writes replaced, in order.
+    undo: Vec<(Place, Option<Vec<u8>>)>,
+    written: BTreeSet<Place>,
+    writes_max: usize,
+}
+
+impl Plain {
+    pub(crate) fn run(&mut self, program: &Program, call: u32, writes_max: usize) -> Vec<Seen> {
+        let mut running = OnMap { map: &mut self.map, undo: Vec::new(), written: BTreeSet::new(), writes_max };
+        let mut seen = Vec::new();
+        for step in &program.steps {
+            match step {
+                Step::StopUnlessEven if is_even(&seen) => {}
+                Step::StopUnlessEven => break,
+                step => seen.push(running.step(step)),
+            }
+        }
+        let OnMap { undo, written, .. } = running;
+        if program.fails {
+            for (place, value) in undo.into_iter().rev() {
+                put(&mut self.map, place, value);
+            }
+        } else {
+            self.writers.extend(written.into_iter().map(|place| (place, call)));
+        }
+        seen
+    }
+}
+
+/// Gives a key a value, or none; answers the one that it had.
+fn put(map: &mut Map, place: Place, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    match value {
+        Some(value) => map.insert(place, value),
+        None => map.remove(&place),
+    }
+}
+
+impl OnMap<'_> {
+    fn step(&mut self, step: &Step) -> Seen {
+        match step {
+            Step::StopUnlessEven => unreachable!("not a step of its own"),
+            Step::Get { contract, key } => Seen::Value(self.map.get(&(*contract, key.clone())).cloned()),
+            Step::Count { contract, slot, keys } => {
+                let present = |number: &u32| self.map.contains_key(&(*contract, numbered(*slot, *number)));
+                Seen::Count((0..*keys).filter(present).count() as u32)
+            }
+            Step::Set { contract, key, value } => self.set((*contract, key.clone()), value.clone()),
+            Step::Add { contract, key, delta } => self.add((*contract, key.clone()), delta),
+            Step::Scan { contract, start, end, descending, limit } => {
+                let from = (*contract, start.clone());
+                let to = match end {
+                    Some(end) => Bound::Excluded((*contract, end.clone())),
+                    None if start[0] == 0xff => Bound::Excluded((*contract + 1, Vec::new())),
+                    None => Bound::Excluded((*contract, vec![start[0] + 1])),
+                };
+                let range = self.map.range((Bound::Included(from), to));
+                let mut entries: Vec<_> = range.map(|((_, key), value)| (key.clone(), value.clone())).collect();
+                if *descending {
+                    entries.reverse();
+                }
+                entries.truncate(*limit);
+                Seen::Entries(entries)
+            }
+        }
+    }
+
+    fn set(&mut self, place: Place, value: Option<Vec<u8>>) -> Seen {
+        if !self.written.contains(&place) && self.written.len() == self.writes_max {
+            return Seen::TooManyWrites;
+        }
+        self.written.insert(place.clone());
+        let before = put(self.map, place.clone(), value.clone());
+        self.undo.push((place, before));
+        Seen::Value(value)
+    }
+
+    fn add(&mut self, place: Place, delta: &Delta) -> Seen {
+        let before =
+            self.map.get(&place).map_or(Ok(0), |bytes| <[u8; 16]>::try_from(&bytes[..]).map(u128::from_le_bytes));
+        match before.map(|before| delta.applied_to(before)) {
+            Err(_) => Seen::Answer(Answer::WrongLength),
+            Ok(None) => Seen::Answer(Answer::Refused),
+            Ok(Some(after)) => match self.set(place, Some(after.to_le_bytes().to_vec())) {
+                Seen::TooManyWrites => Seen::TooManyWrites,
+                _ => Seen::Answer(Answer::Applied),
+            },
+        }
+    }
+}
+
+// ---- the executor ----
+
+/// What a call's execution came to.
+pub(crate) type Ended = (u32, Vec<Seen>);
+
+/// A write: its call, its key, and the value unless the key was removed.
+pub(crate) type Listed = (u32, Place, Option<Vec<u8>>);
+
+/// What the executor makes of a run.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) ended: Vec<Ended>,
+    /// The writes by call, as they were listed.
+    pub(crate) writes: Vec<Listed>,
+    sealed: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Programs {
+    ended: Vec<Ended>,
+}
+
+impl Executor for Programs {
+    type Run = Outcome;
+    type Shared = Vec<Program>;
+
+    fn begin_run(&mut self, _: &Vec<Program>, _: CallIndex) {
+        self.ended.clear();
+    }
+
+    fn execute(&mut self, programs: &Vec<Program>, call: CallIndex, mut view: Box<View>) -> (Box<View>, Verdict) {
+        let program = &programs[call.0 as usize];
+        self.ended.push((call.0, run_on_view(program, &mut view)));
+        (view, if program.fails { Verdict::Drop } else { Verdict::Keep })
+    }
+
+    fn predict(programs: &Vec<Program>, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>) {
+        for program in &programs[calls.start as usize..calls.end as usize] {
+            for step in &program.steps {
+                if let Step::Get { contract, key } = step {
+                    hashes.push(hasher.prefetch_hash(ContractIndex(*contract), key));
+                }
+            }
+        }
+    }
+
+    fn end_run(&mut self, _: &Vec<Program>, next: CallIndex) -> Outcome {
+        let ended = std::mem::take(&mut self.ended);
+        assert!(ended.last().is_none_or(|(call, _)| call + 1 == next.0));
+        Outcome { ended, ..Outcome::default() }
+    }
+
+    fn splice(_: &Vec<Program>, run: &mut Outcome, calls: Range<u32>, by: Outcome) {
+        assert_eq!(by.ended.len() as u32, calls.end - calls.start);
+        let start = run.ended.iter().position(|(call, _)| *call == calls.start).unwrap_or(run.ended.len());
+        let end = (start + by.ended.len()).min(run.ended.len());
+        run.ended.splice(start..end, by.ended);
+        run.sealed = false;
+    }
+
+    fn seal(_: &Vec<Program>, run: &mut Outcome) {
+        run.sealed = true;
+    }
+
+    fn list_writes(_: &Vec<Program>, run: &mut Outcome, log: &RunLog) {
+        assert!(run.sealed, "what calls left is sealed when it will not change any more");
+        for call in log.call_range() {
+            for write in log.last_writes(CallIndex(call)) {
+                let key = (write.contract.0, write.key.to_vec());
+                run.writes.push((call, key, write.value.map(<[u8]>::to_vec)));
+            }
+        }
+    }
+
+    fn seal_writes(_: &Vec<Program>, _: &mut Outcome) {}
+}
