@@ -80,9 +80,11 @@ mod run;
 mod slot;
 mod state;
 mod statistics;
+mod sync;
 mod team;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod value;
 mod view;
 

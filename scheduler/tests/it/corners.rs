@@ -191,7 +191,7 @@ fn long_values_change_length_round_by_round() {
     let program = |at: u32| {
         let key = [b"first", b"other"][(at / 3 % 2) as usize];
         let write = Step::Set { contract: CONTRACT, key: key.to_vec(), value: value(at / 2) };
-        let idle = at % RUN_CALLS > 40 && at % 16 != 0;
+        let idle = at % RUN_CALLS > 40 && !at.is_multiple_of(16);
         let steps = if idle { vec![] } else { vec![get(key), write] };
         Program { steps, fails: at % 7 == 3 }
     };

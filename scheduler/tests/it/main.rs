@@ -5,6 +5,7 @@
 mod corners;
 mod model;
 mod toy;
+mod turns;
 
 use model::Run;
 use phalanx_scheduler::{State, Statistics};
