@@ -75,7 +75,8 @@ impl<I: Iterator> Queue<I> {
 mod tests {
     use super::*;
     use core::sync::atomic::{AtomicBool, Ordering};
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::time::Duration;
 
     fn team() -> Team {
         Team::new(rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads"))
@@ -103,13 +104,24 @@ mod tests {
         let fails = |team: &Team, others: fn(), first: fn()| {
             catch_unwind(AssertUnwindSafe(|| turn_with_another(team, others, first))).is_err()
         };
-        let (ends, panics): (fn(), fn()) = (|| (), || panic!("on purpose"));
-        let helped = team();
-        assert!(!fails(&helped, ends, ends));
-        assert!(fails(&helped, panics, ends));
-        assert!(fails(&helped, ends, ends), "the team does not go on without a worker's state");
-        let first = team();
-        assert!(fails(&first, ends, panics));
-        assert!(!fails(&first, ends, ends), "the turn was closed while worker 0 unwound, and the others are there");
+        let (ends, panics): (fn(), fn()) = (|| (), || resume_unwind(Box::new("on purpose")));
+        let team = team();
+        assert!(!fails(&team, ends, ends));
+        assert!(fails(&team, ends, panics));
+        assert!(!fails(&team, ends, ends), "the others are still there");
+        assert!(fails(&team, panics, ends));
+        assert!(fails(&team, ends, ends), "the team does not go on without a worker's state");
+    }
+
+    #[test]
+    fn worker_0_waits_for_the_others_also_when_it_unwinds() {
+        let (team, done) = (team(), AtomicBool::new(false));
+        let others = || {
+            std::thread::sleep(Duration::from_millis(50));
+            done.store(true, Ordering::Relaxed);
+        };
+        let turn = || turn_with_another(&team, others, || resume_unwind(Box::new("on purpose")));
+        assert!(catch_unwind(AssertUnwindSafe(turn)).is_err());
+        assert!(done.load(Ordering::Relaxed), "they may be using what worker 0 borrows");
     }
 }
