@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use super::check::Difference;
 use crate::batches::CutBatch;
+use crate::execution::{ModeAsked, ModeChosen, ModesRun, Workers};
 use crate::hex::hex;
 use crate::output::{Integer, Report, as_hex, print_rows};
 
 /// Counts while a run goes on.
 pub(super) struct Ran {
+    mode: ModeAsked,
+    workers: Workers,
+    modes: ModesRun,
     outcomes: [u64; Outcome::ALL.len()],
     batches: u64,
     gas_used: u64,
@@ -44,7 +48,11 @@ pub(super) struct RunReport {
     log_digest: Digest,
     #[serde(serialize_with = "as_hex")]
     state_digest: Digest,
+    /// Asked for, or left to the engine.
+    workers: usize,
     mode: &'static str,
+    /// The mode that ran; `null` if no batch did.
+    mode_chosen: Option<ModeChosen>,
     /// With `--check`: whether the oracle agrees.
     oracle_match: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,8 +64,11 @@ pub(super) struct RunReport {
 }
 
 impl Ran {
-    pub(super) fn new(explain: bool) -> Ran {
+    pub(super) fn new(mode: ModeAsked, workers: Workers, explain: bool) -> Ran {
         Ran {
+            mode,
+            workers,
+            modes: ModesRun::default(),
             outcomes: [0; Outcome::ALL.len()],
             batches: 0,
             gas_used: 0,
@@ -79,6 +90,7 @@ impl Ran {
             self.gas_used += receipt.gas_used();
         }
         self.batches += 1;
+        self.modes.add(executed);
         self.json_arguments += cut.misfits.len() as u64;
         if let Some(explanations) = &mut self.explanations {
             let height = Integer(executed.height());
@@ -108,7 +120,9 @@ impl Ran {
             json_arguments: Integer(self.json_arguments),
             log_digest: *log_digest,
             state_digest: *state_digest,
-            mode: "serial",
+            workers: self.workers.count(),
+            mode: self.mode.name(),
+            mode_chosen: self.modes.chosen(),
             oracle_match: checked.as_ref().map(Option::is_none),
             difference: checked.flatten(),
             explanations: self.explanations,
@@ -138,6 +152,8 @@ impl Report for RunReport {
         ];
         let occurred = Outcome::ALL.iter().zip(self.outcomes).filter(|(_, count)| *count > 0);
         rows.extend(occurred.map(|(outcome, count)| (outcome.name(), count.to_string())));
+        let chosen = self.mode_chosen.as_ref();
+        rows.extend(chosen.map(|chosen| ("mode", format!("{} ({})", chosen.mode, chosen.reason))));
         rows.extend([
             ("gas used", self.gas_used.0.to_string()),
             ("log digest", hex(&self.log_digest)),
