@@ -137,9 +137,9 @@ fn results(report: &Report, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "  {} {holds}: {}", report.invariant.name, report.invariant.detail)?;
     match (report.check, &report.mismatch) {
         (Some(by), None) => {
-            writeln!(out, "  checked by the {by}: every receipt, write, digest and the state are the same")
+            writeln!(out, "  checked by {}: every receipt, write, digest and the state are the same", by.who())
         }
-        (Some(by), Some(mismatch)) => writeln!(out, "  CHECK FAILED against the {by}: {mismatch}"),
+        (Some(by), Some(mismatch)) => writeln!(out, "  CHECK FAILED against {}: {mismatch}", by.who()),
         (None, _) => writeln!(out, "  not checked; --check executes everything again and compares"),
     }
 }

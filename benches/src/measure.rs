@@ -27,7 +27,7 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    fn of(executed: &Executed) -> Self {
+    pub(crate) fn of(executed: &Executed) -> Self {
         Self { roots: *executed.roots(), digest: executed.digest() }
     }
 }
@@ -67,6 +67,11 @@ pub(crate) struct Scheduling {
 }
 
 impl Scheduling {
+    /// Whether no batch was executed in another mode than the serial one.
+    pub(crate) fn is_serial(&self) -> bool {
+        self.modes.keys().all(|(mode, _)| *mode == "serial")
+    }
+
     fn add(&mut self, executed: &Executed) {
         let mode = executed.mode();
         *self.modes.entry((mode.name(), mode.reason)).or_default() += 1;

@@ -1,6 +1,7 @@
 //! What a run reports.
 
 use super::bench;
+use phalanx_benches::cli::CheckBy;
 use serde_json::Value;
 
 const FIELDS: [&str; 32] = [
@@ -73,10 +74,22 @@ fn outcomes_sum_to_the_calls_and_one_in_a_hundred_fails() {
 }
 
 #[test]
-fn a_check_compares_with_the_oracle_whatever_it_is_called() {
-    for check in ["--check", "--check=serial", "--check=oracle"] {
-        let report = json(&format!("--accounts 30 --calls 400 --batch-size 128 --skew 1.2 {check}"));
-        assert_eq!((&report["serial_match"], &report["check"]), (&Value::Bool(true), &Value::from("oracle")));
+fn a_check_compares_with_the_serial_loop_unless_the_run_was_that() {
+    for (mode, check, by) in [
+        ("serial", "--check", "oracle"),
+        ("serial", "--check=serial", "oracle"),
+        ("serial", "--check=oracle", "oracle"),
+        ("pipe", "--check", "serial"),
+        ("optimistic", "--check", "serial"),
+        ("optimistic", "--check=serial", "serial"),
+        ("optimistic", "--check=oracle", "oracle"),
+        // Short batches: the engine chooses the serial mode for all of them.
+        ("auto", "--check", "oracle"),
+    ] {
+        let shape = "--accounts 30 --calls 400 --batch-size 128 --skew 1.2 --workers 2";
+        let report = json(&format!("{shape} --mode {mode} {check}"));
+        assert_eq!((&report["serial_match"], &report["check"]), (&Value::Bool(true), &by.into()), "{mode} {check}");
+        assert_eq!(report["mode"], mode);
     }
 }
 
@@ -169,7 +182,7 @@ fn exit_codes_tell_a_mismatch_from_a_broken_invariant() {
     assert_eq!(report.exit_code(), 0);
     report.invariant.holds = false;
     assert_eq!(report.exit_code(), 1);
-    (report.check, report.serial_match) = (Some("oracle"), Some(false));
+    (report.check, report.serial_match) = (Some(CheckBy::Oracle), Some(false));
     report.mismatch = Some("height 3, call 7: …".into());
     assert_eq!(report.exit_code(), 5);
     let mut text = Vec::new();
