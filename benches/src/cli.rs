@@ -1,5 +1,6 @@
 //! The arguments of `phalanx bench`, and the run from arguments to report.
 
+use crate::conflicts::ConflictReport;
 use crate::ledger::{Execution, Placement};
 use crate::measure::{self, Measured, Scheduling};
 use crate::progress::Progress;
@@ -64,7 +65,7 @@ pub struct BenchArguments {
     /// Measures native tables and bare wasmtime on up to 200,000 of the same calls; they know the workload token alone
     #[arg(long)]
     pub baselines: bool,
-    /// Says below the figures how each is made
+    /// Says below the figures how each is made, and what calls conflicted on. Gathering that is under the clock too
     #[arg(long)]
     pub explain: bool,
     /// What single workloads ask besides.
@@ -180,7 +181,7 @@ impl BenchArguments {
             },
             workers,
             mode,
-            execution: Execution { workers, mode: mode.of_engine()? },
+            execution: Execution { workers, mode: mode.of_engine()?, explain: self.explain },
             durability,
             placement: match (durability, &self.data_dir) {
                 (Durability::Fsync, directory) => Placement::Synced(directory.clone()),
@@ -286,6 +287,7 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         check: None,
         serial_match: None,
         mismatch: None,
+        conflicts: conflicts(measured),
         invariant: workload.invariant(measured.ledger.engine.engine()),
         phase_seconds: phases(measured, 1e-9),
         core_ns_per_call: phases(measured, 1.0 / calls),
@@ -303,6 +305,12 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         explain: false,
         baselines_asked: false,
     }
+}
+
+fn conflicts(measured: &Measured) -> Option<ConflictReport> {
+    let engine = measured.ledger.engine.engine();
+    let conflicts = measured.scheduling.conflicts.as_ref();
+    conflicts.map(|conflicts| ConflictReport::new(conflicts, &|contract| engine.module(contract)))
 }
 
 /// The mode of most batches.

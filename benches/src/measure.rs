@@ -9,7 +9,9 @@ use crate::storage::{Reference, Written, microseconds};
 use crate::tally::Tally;
 use crate::workload::Workload;
 use hdrhistogram::Histogram;
-use phalanx_engine::{BatchBytes, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds};
+use phalanx_engine::{
+    BatchBytes, Conflicts, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds,
+};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -64,6 +66,8 @@ pub(crate) struct Scheduling {
     pub(crate) dirty_calls: u64,
     /// Executions beyond one a call.
     pub(crate) reexecutions: u64,
+    /// What they conflicted on, if that was asked for.
+    pub(crate) conflicts: Option<Conflicts>,
 }
 
 impl Scheduling {
@@ -78,6 +82,9 @@ impl Scheduling {
         let statistics = executed.statistics();
         self.dirty_calls += statistics.dirty_calls + statistics.reopened_calls;
         self.reexecutions += statistics.repaired_calls + statistics.suffix_calls;
+        if let Some(conflicts) = executed.conflicts() {
+            self.conflicts.get_or_insert_default().add(conflicts);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::baselines::Baselines;
 use crate::check::CheckBy;
+use crate::conflicts::ConflictReport;
 use crate::workload::Invariant;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -60,6 +61,9 @@ pub struct Report {
     pub serial_match: Option<bool>,
     /// The first difference, if there is one.
     pub mismatch: Option<String>,
+    /// What calls conflicted on: a list of at most 20 places, those with the most dirty calls first; null without
+    /// `--explain`.
+    pub conflicts: Option<ConflictReport>,
     /// What must hold in the state at the end.
     pub invariant: Invariant,
     /// Time by stage, summed over workers; `log` is what the log's thread used beside them.

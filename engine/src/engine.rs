@@ -1,6 +1,7 @@
 //! The facade: what a ledger node embeds.
 
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
+use crate::conflicts::Conflicts;
 use crate::deploy::{Change, module_key, record_key};
 use crate::digest::{Digest, Roots, batch_digest, root};
 use crate::error::{BatchError, EngineError};
@@ -16,7 +17,7 @@ use crate::threads;
 use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
-use phalanx_scheduler::{HashSeed, State, Statistics, Team};
+use phalanx_scheduler::{HashSeed, State, Statistics, Team, Watched};
 use std::sync::Arc;
 
 /// How an engine is made.
@@ -36,6 +37,9 @@ pub struct Options {
     pub pristine_check_calls: u64,
     /// A clock for [`Executed::stages`]. Without one, stages are not timed. Results never depend on it.
     pub clock: Option<Clock>,
+    /// Whether [`Executed::conflicts`] are gathered. It costs a pass over the records of each round of calls that had dirty
+    /// ones, after they were executed, and nothing on a call's own way. Results never depend on it.
+    pub explain: bool,
 }
 
 impl Default for Options {
@@ -47,6 +51,7 @@ impl Default for Options {
             instances: 250,
             pristine_check_calls: 1 << 16,
             clock: None,
+            explain: false,
         }
     }
 }
@@ -56,7 +61,7 @@ pub struct Engine {
     core: Mutex<Core>,
     buffers: Arc<Mutex<Vec<RunBuffers>>>,
     code_cache: Arc<CodeCache>,
-    clock: Option<Clock>,
+    watched: Watched,
     team: Team,
 }
 
@@ -95,6 +100,7 @@ pub struct Executed {
     stages: StageNanoseconds,
     mode: ModeChosen,
     statistics: Statistics,
+    conflicts: Option<Conflicts>,
 }
 
 impl Drop for Executed {
@@ -149,6 +155,11 @@ impl Executed {
         &self.statistics
     }
 
+    /// What calls of it conflicted on, if [`Options::explain`] is set. Not a result either.
+    pub fn conflicts(&self) -> Option<&Conflicts> {
+        self.conflicts.as_ref()
+    }
+
     /// Time by stage summed over workers, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
     pub fn stages(&self) -> &StageNanoseconds {
         &self.stages
@@ -190,7 +201,7 @@ impl Engine {
             }),
             buffers: Arc::default(),
             code_cache,
-            clock: options.clock,
+            watched: Watched { clock: options.clock, conflicts: options.explain },
             team: Team::new(threads::pool(workers)),
         }
     }
@@ -208,7 +219,7 @@ impl Engine {
 
     /// Decodes a batch on the clock of its stages, and checks that it comes next.
     pub(crate) fn decode(&self, bytes: impl Into<BatchBytes>) -> Result<(Batch, StageClock), EngineError> {
-        let mut clock = StageClock::start(self.clock);
+        let mut clock = StageClock::start(self.watched.clock);
         let batch = Batch::decode(bytes)?;
         self.core.lock().check(&batch)?;
         clock.lap(Stage::Decode);
@@ -238,7 +249,7 @@ impl Engine {
     /// [`EngineError::Stale`] if `executed` is not what was executed last.
     pub fn commit(&self, executed: Executed) -> Result<Executed, EngineError> {
         let mut executed = executed;
-        let mut clock = StageClock::start(self.clock);
+        let mut clock = StageClock::start(self.watched.clock);
         let mut core = self.core.lock();
         if let Some(fault) = &core.stopped {
             return Err(EngineError::Stopped(fault.clone()));
@@ -350,7 +361,8 @@ impl Core {
         stages.lap(Stage::Decode);
         let state = self.state.take().expect("no batch executes");
         let (calls, how) = (batch.len() as u32, mode.scheduled);
-        let done = phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.clock);
+        let done =
+            phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.watched);
         stages.skip();
         let fault = executors.iter_mut().find_map(|executor| executor.fault.take());
         drop(executors);
@@ -363,6 +375,8 @@ impl Core {
             return Err(EngineError::Stopped(fault));
         }
         self.chooser.note(&mode, batch.len(), &done.statistics);
+        let found = done.conflicts.as_ref();
+        let conflicts = found.map(|found| Conflicts::of_batch(found, &done.statistics, batch, &self.registry));
         let mut executed = Executed {
             height: batch.height(),
             time_ms: batch.time_ms(),
@@ -376,6 +390,7 @@ impl Core {
             explanations: Vec::new(),
             stages: StageNanoseconds::of_phases(&done.spent),
             mode,
+            conflicts,
             statistics: done.statistics,
         };
         executed.gather(batch, done.runs);

@@ -23,6 +23,7 @@
 //!
 //! Only one branch is open at a time. [`execute_serial`] is the loop that does this on one core.
 
+mod conflicts;
 mod delta;
 mod execute;
 mod executor;
@@ -43,8 +44,9 @@ mod team;
 mod value;
 mod view;
 
+pub use conflicts::{CONFLICTS_MAX, Cause, Conflict, Conflicts, KeyPrefix, PREFIX_BYTES};
 pub use delta::{Answer, Delta, Sign};
-pub use execute::{Done, Mode, execute};
+pub use execute::{Done, Mode, Watched, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};

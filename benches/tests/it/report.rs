@@ -4,7 +4,7 @@ use super::bench;
 use phalanx_benches::cli::CheckBy;
 use serde_json::Value;
 
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 33] = [
     "schema",
     "workload",
     "seed",
@@ -36,6 +36,7 @@ const FIELDS: [&str; 32] = [
     "rss_bytes",
     "check",
     "mismatch",
+    "conflicts",
     "machine",
 ];
 const STAGES: [&str; 10] =
@@ -130,6 +131,39 @@ fn people_read_rate_check_and_projection() {
     {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
+}
+
+#[test]
+fn the_counter_that_every_call_reads_and_writes_is_named_with_advice() {
+    let shape = "--accounts 50 --calls 6000 --batch-size 2048 --mode optimistic --workers 2";
+    let report = bench(&format!("counter-rmw {shape} --explain")).unwrap();
+    let place = &serde_json::to_value(&report).unwrap()["conflicts"][0];
+    for (field, value) in
+        [("method", "count_set"), ("slot", "0x03"), ("prefix", "0x03"), ("slot_name", "COUNT"), ("cause", "counted")]
+    {
+        assert_eq!(place[field], value, "{place}");
+    }
+    assert!(place["share"].as_f64().unwrap() > 0.9 && place["longest_chain"].as_u64().unwrap() > 200, "{place}");
+    assert!(place["executed_again"].as_u64() >= place["dirty_calls"].as_u64(), "{place}");
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let advice = text.lines().find(|line| line.contains("make it an add")).expect("there is advice").trim();
+    assert!(advice.starts_with("`COUNT` slot 0x03 is read and written by 9"), "{advice}");
+
+    let report = bench(&format!("counter-rmw {shape}")).unwrap();
+    assert_eq!(serde_json::to_value(&report).unwrap()["conflicts"], Value::Null, "nobody asked");
+}
+
+#[test]
+fn transfers_between_many_accounts_are_found_not_to_conflict() {
+    let shape = "--accounts 50000 --calls 6000 --batch-size 2048 --mode optimistic --workers 2";
+    let report = bench(&format!("token {shape} --explain")).unwrap();
+    assert_eq!(serde_json::to_value(&report).unwrap()["conflicts"], Value::Array(Vec::new()));
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("Nothing conflicts: all 6,000 calls that were executed in parallel stand."), "{text}");
 }
 
 #[test]

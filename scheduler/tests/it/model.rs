@@ -1,8 +1,8 @@
 //! Random programs, run in every mode and against a `BTreeMap`.
 
 use phalanx_scheduler::{
-    Answer, CallIndex, ContractIndex, Delta, Done, Executor, HashSeed, KeyRange, Mode, PrefetchHash, RUN_CALLS, RunLog,
-    Sign, State, Statistics, Team, Verdict, View, execute,
+    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, KeyRange, Mode, PrefetchHash,
+    RUN_CALLS, RunLog, Sign, State, Statistics, Team, Verdict, View, Watched, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -356,8 +356,10 @@ impl Run {
             let what = format!("seed {}, mode {mode:?}, {kind:?}, {calls} calls", self.seed);
             let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
             let taken = state.take().expect("a state a mode");
-            let done = team.run(|| execute(team, &mut executors, &programs, taken, calls, mode, None));
-            let Done { state: mut returned, logs, runs, statistics, .. } = done;
+            let watched = Watched { clock: None, conflicts: true };
+            let done = team.run(|| execute(team, &mut executors, &programs, taken, calls, mode, watched));
+            let Done { state: mut returned, logs, runs, statistics, conflicts, .. } = done;
+            assert_conflicts(&conflicts.expect("they were asked for"), &statistics, &what);
             assert_eq!(runs.len() as u32, calls.div_ceil(RUN_CALLS), "{what}");
             let ended: Vec<Ended> = runs.iter().flat_map(|run| run.ended.iter().cloned()).collect();
             for (mine, theirs) in ended.iter().zip(&expected) {
@@ -412,6 +414,14 @@ fn note_writers(program: &Program, seen: &[Seen], call: u32, writers: &mut BTree
             _ => {}
         }
     }
+}
+
+/// Each dirty call has a conflict, and no other call has one.
+fn assert_conflicts(conflicts: &Conflicts, statistics: &Statistics, what: &str) {
+    assert!(conflicts.list.is_sorted(), "{what}");
+    let mut calls: Vec<CallIndex> = conflicts.list.iter().map(|conflict| conflict.call).collect();
+    calls.dedup();
+    assert_eq!((calls.len() as u64, conflicts.more), (statistics.dirty_calls, 0), "{what}");
 }
 
 fn assert_writes(runs: &[Outcome], writers: &BTreeMap<(u32, Vec<u8>), u32>, after: &Map, what: &str) {

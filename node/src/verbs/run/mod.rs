@@ -42,7 +42,8 @@ pub(crate) struct RunArguments {
     /// Execute the same batches in the oracle too, and compare receipts, write sets and digests
     #[arg(long)]
     check: bool,
-    /// Print why calls failed, where a contract or a refused module says it, and which arguments fit no ABI
+    /// Print why calls failed, where a contract or a refused module says it, which arguments fit no ABI, and what calls that
+    /// were executed in parallel conflicted on
     #[arg(long)]
     explain: bool,
 }
@@ -75,7 +76,7 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     let started = Instant::now();
     let mut check = arguments.check.then(|| OracleCheck::after_log(path)).transpose()?;
     let options = LoggedOptions {
-        engine: Options { mode, ..arguments.workers.options() },
+        engine: Options { mode, explain: arguments.explain, ..arguments.workers.options() },
         log: log::Options { salt: salt(), ..log::Options::default() },
         chain_id: [0; 32],
         receipts: true,
@@ -108,6 +109,7 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     ran.interrupted = context.interrupt.asked();
     let engine = logged.engine();
     let (height, log_digest, state_digest) = (engine.height(), engine.digest(), engine.state_digest());
+    ran.name_conflicts(engine);
     logged.wait_durable(height).and_then(|()| logged.close()).map_err(|error| log_failure(&error))?;
     drop(progress);
     let difference = check.and_then(|check| check.finish(&state_digest));

@@ -1,6 +1,7 @@
 //! What `phalanx run` tells when it is done.
 
-use phalanx_engine::{Digest, Executed, Outcome};
+use phalanx_benches::conflicts::ConflictReport;
+use phalanx_engine::{Conflicts, Digest, Engine, Executed, Outcome};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::io::{self, Write};
@@ -23,6 +24,8 @@ pub(super) struct Ran {
     json_arguments: u64,
     /// Texts, if they are asked for.
     explanations: Option<Vec<Explanation>>,
+    conflicts: Option<Conflicts>,
+    conflict_report: Option<ConflictReport>,
     pub(super) interrupted: bool,
 }
 
@@ -59,6 +62,9 @@ pub(super) struct RunReport {
     difference: Option<Difference>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanations: Option<Vec<Explanation>>,
+    /// With `--explain`: the places that most calls conflicted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflicts: Option<ConflictReport>,
     interrupted: bool,
     elapsed_seconds: f64,
 }
@@ -74,6 +80,8 @@ impl Ran {
             gas_used: 0,
             json_arguments: 0,
             explanations: explain.then(Vec::new),
+            conflicts: None,
+            conflict_report: None,
             interrupted: false,
         }
     }
@@ -91,6 +99,9 @@ impl Ran {
         }
         self.batches += 1;
         self.modes.add(executed);
+        if let Some(conflicts) = executed.conflicts() {
+            self.conflicts.get_or_insert_default().add(conflicts);
+        }
         self.json_arguments += cut.misfits.len() as u64;
         if let Some(explanations) = &mut self.explanations {
             let height = Integer(executed.height());
@@ -100,6 +111,13 @@ impl Ran {
             explanations.extend(texts.map(|(call, text)| Explanation { height, call, text }));
             explanations[from..].sort_by_key(|explanation| explanation.call);
         }
+    }
+
+    /// Makes the report of conflicts, with the names that the engine's contracts have for their slots.
+    pub(super) fn name_conflicts(&mut self, engine: &Engine) {
+        let conflicts = self.conflicts.take();
+        self.conflict_report =
+            conflicts.map(|conflicts| ConflictReport::new(&conflicts, &|contract| engine.module(contract)));
     }
 
     /// The report. `checked`: the difference that a check found, if one was asked for.
@@ -126,6 +144,7 @@ impl Ran {
             oracle_match: checked.as_ref().map(Option::is_none),
             difference: checked.flatten(),
             explanations: self.explanations,
+            conflicts: self.conflict_report,
             interrupted: self.interrupted,
             elapsed_seconds: elapsed.as_secs_f64(),
         }
@@ -172,6 +191,7 @@ impl Report for RunReport {
         for Explanation { height, call, text } in self.explanations.iter().flatten() {
             writeln!(out, "height {} call {call}: {}", height.0, text.escape_debug())?;
         }
+        self.conflicts.iter().try_for_each(|conflicts| conflicts.print(out))?;
         match self.interrupted {
             true => writeln!(out, "interrupted: the calls counted here are done and durable"),
             false => Ok(()),
