@@ -9,7 +9,9 @@ use crate::storage::{Reference, Written, microseconds};
 use crate::tally::Tally;
 use crate::workload::Workload;
 use hdrhistogram::Histogram;
-use phalanx_engine::{BatchBytes, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds};
+use phalanx_engine::{
+    BatchBytes, Conflicts, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds,
+};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    fn of(executed: &Executed) -> Self {
+    pub(crate) fn of(executed: &Executed) -> Self {
         Self { roots: *executed.roots(), digest: executed.digest() }
     }
 }
@@ -64,6 +66,8 @@ pub(crate) struct Scheduling {
     pub(crate) dirty_calls: u64,
     /// Executions beyond one a call.
     pub(crate) reexecutions: u64,
+    /// What they conflicted on, if that was asked for.
+    pub(crate) conflicts: Option<Conflicts>,
 }
 
 impl Scheduling {
@@ -75,12 +79,20 @@ impl Scheduling {
         self.reexecutions += other.reexecutions;
     }
 
+    /// Whether no batch was executed in another mode than the serial one.
+    pub(crate) fn is_serial(&self) -> bool {
+        self.modes.keys().all(|(mode, _)| *mode == "serial")
+    }
+
     fn add(&mut self, executed: &Executed) {
         let mode = executed.mode();
         *self.modes.entry((mode.name(), mode.reason)).or_default() += 1;
         let statistics = executed.statistics();
         self.dirty_calls += statistics.dirty_calls + statistics.reopened_calls;
         self.reexecutions += statistics.repaired_calls + statistics.suffix_calls;
+        if let Some(conflicts) = executed.conflicts() {
+            self.conflicts.get_or_insert_default().add(conflicts);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The facade: what a ledger node embeds.
 
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
+use crate::conflicts::Conflicts;
 use crate::deploy::{Change, module_key, record_key};
 use crate::digest::{Digest, Roots};
 use crate::error::{BatchError, EngineError};
@@ -16,7 +17,7 @@ use crate::threads;
 use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
-use phalanx_scheduler::{HashSeed, State, Statistics, Team};
+use phalanx_scheduler::{HashSeed, State, Statistics, Team, Watched};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ pub struct Options {
     pub pristine_check_calls: u64,
     /// A clock for [`Executed::stages`]. Without one, stages are not timed. Results never depend on it.
     pub clock: Option<Clock>,
+    /// Whether [`Executed::conflicts`] are gathered. It costs a pass over the records of each round of calls that had dirty
+    /// ones, after they were executed, and nothing on a call's own way. Results never depend on it.
+    pub explain: bool,
 }
 
 impl Default for Options {
@@ -48,6 +52,7 @@ impl Default for Options {
             instances: 250,
             pristine_check_calls: 1 << 16,
             clock: None,
+            explain: false,
         }
     }
 }
@@ -57,7 +62,7 @@ pub struct Engine {
     core: Mutex<Core>,
     home: Arc<Home>,
     code_cache: Arc<CodeCache>,
-    clock: Option<Clock>,
+    watched: Watched,
     team: Team,
     finisher: Option<Finisher>,
 }
@@ -95,6 +100,7 @@ pub struct Executed {
     stages: StageNanoseconds,
     mode: ModeChosen,
     statistics: Statistics,
+    conflicts: Option<Conflicts>,
 }
 
 impl Executed {
@@ -138,6 +144,11 @@ impl Executed {
     /// What happened while it was executed in parallel. Not a result: it depends on timing and workers.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// What calls of it conflicted on, if [`Options::explain`] is set. Not a result either.
+    pub fn conflicts(&self) -> Option<&Conflicts> {
+        self.conflicts.as_ref()
     }
 
     /// Time by stage summed over workers, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
@@ -190,7 +201,7 @@ impl Engine {
             // With one worker there is nobody to hand anything to.
             finisher: (workers > 1).then(|| Finisher::start(options.clock)),
             code_cache,
-            clock: options.clock,
+            watched: Watched { clock: options.clock, conflicts: options.explain },
             team: Team::new(threads::pool(workers)),
         }
     }
@@ -208,7 +219,7 @@ impl Engine {
 
     /// Decodes a batch on the clock of its stages, and checks that it comes next.
     pub(crate) fn decode(&self, bytes: impl Into<BatchBytes>) -> Result<(Batch, StageClock), EngineError> {
-        let mut clock = StageClock::start(self.clock);
+        let mut clock = StageClock::start(self.watched.clock);
         let batch = Batch::decode(bytes)?;
         self.core.lock().check(&batch)?;
         clock.lap(Stage::Decode);
@@ -238,7 +249,7 @@ impl Engine {
     /// [`EngineError::Stale`] if `executed` is not what was executed last.
     pub fn commit(&self, executed: Executed) -> Result<Executed, EngineError> {
         let mut executed = executed;
-        let mut clock = StageClock::start(self.clock);
+        let mut clock = StageClock::start(self.watched.clock);
         let mut core = self.core.lock();
         if let Some(fault) = &core.stopped {
             return Err(EngineError::Stopped(fault.clone()));
@@ -353,7 +364,8 @@ impl Core {
         let mut state = self.state.take().expect("no batch executes");
         engine.home.return_logs(&mut state);
         let (calls, how) = (batch.len() as u32, mode.scheduled);
-        let done = phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.clock);
+        let done =
+            phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.watched);
         stages.skip();
         let fault = executors.iter_mut().find_map(|executor| executor.fault.take());
         drop(executors);
@@ -365,6 +377,8 @@ impl Core {
             return Err(EngineError::Stopped(fault));
         }
         self.chooser.note(&mode, batch.len(), &done.statistics);
+        let found = done.conflicts.as_ref();
+        let conflicts = found.map(|found| Conflicts::of_batch(found, &done.statistics, batch, &self.registry));
         let (mut runs, mut changes, mut explanations) = (done.runs, Vec::new(), Vec::new());
         for run in &mut runs {
             changes.extend(run.changes.drain(..).map(|(_, change)| change));
@@ -376,7 +390,7 @@ impl Core {
             logs: done.logs,
             previous: self.last.clone(),
             home: Arc::clone(&engine.home),
-            clock: engine.clock,
+            clock: engine.watched.clock,
         };
         let pending = match finisher {
             Some(finisher) => {
@@ -400,6 +414,7 @@ impl Core {
             explanations,
             stages: spent,
             mode,
+            conflicts,
             statistics: done.statistics,
         })
     }

@@ -1,5 +1,6 @@
 //! A batch from its first call to its list of writes: the modes, and the phases of a round.
 
+use crate::conflicts::Conflicts;
 use crate::executor::{Executor, RUN_CALLS, Verdict};
 use crate::fold::{FoldCounts, OwnerPart, Round};
 use crate::hash::OWNERS;
@@ -55,6 +56,15 @@ pub enum Mode {
 /// Share of the calls that are executed again above which executing in order costs less.
 pub const AGAIN_SHARE_MAX: f64 = 0.10;
 
+/// What is looked at while a batch executes, for people. Results never depend on it.
+#[derive(Clone, Copy, Default)]
+pub struct Watched {
+    /// Times the phases.
+    pub clock: Option<Clock>,
+    /// Whether [`Done::conflicts`] are gathered: a pass over the records of each round with dirty calls.
+    pub conflicts: bool,
+}
+
 /// A batch that was executed. The branch of `state` holds its writes.
 pub struct Done<R> {
     /// The state, with the branch open.
@@ -65,6 +75,8 @@ pub struct Done<R> {
     pub runs: Vec<R>,
     /// What happened.
     pub statistics: Statistics,
+    /// What calls conflicted on, if that was asked for.
+    pub conflicts: Option<Conflicts>,
     /// Where the time went, summed over workers.
     pub spent: PhaseNanoseconds,
 }
@@ -78,7 +90,7 @@ pub fn execute<E: Executor>(
     state: Box<State>,
     calls: u32,
     mode: Mode,
-    clock: Option<Clock>,
+    watched: Watched,
 ) -> Done<E::Run> {
     assert_eq!(executors.len(), team.size(), "an executor a worker");
     assert!(calls <= BATCH_CALLS_MAX, "a batch has {calls} calls, more than {BATCH_CALLS_MAX}");
@@ -91,7 +103,8 @@ pub fn execute<E: Executor>(
         runs: Vec::new(),
         statistics: Statistics::default(),
         spent: PhaseNanoseconds::default(),
-        clock,
+        conflicts: watched.conflicts.then(Conflicts::default),
+        clock: watched.clock,
         parallel: matches!(mode, Mode::Optimistic { .. }),
         alone: mode == Mode::Serial,
     };
@@ -104,7 +117,8 @@ pub fn execute<E: Executor>(
         batch.list_writes();
     }
     let OpenBatch { state, runs: logs, .. } = *batch.open.expect("no round is open");
-    Done { state, logs, runs: batch.runs, statistics: batch.statistics, spent: batch.spent }
+    let Batch { runs, statistics, conflicts, spent, .. } = batch;
+    Done { state, logs, runs, statistics, conflicts, spent }
 }
 
 /// What a worker works with. It takes its own alone, so the lock is always free.
@@ -131,6 +145,7 @@ struct Batch<'a, E: Executor> {
     runs: Vec<E::Run>,
     statistics: Statistics,
     spent: PhaseNanoseconds,
+    conflicts: Option<Conflicts>,
     clock: Option<Clock>,
     /// Whether rounds may be executed in parallel, so that what is executed in order needs accesses too.
     parallel: bool,
@@ -323,6 +338,9 @@ impl<E: Executor> Batch<'_, E> {
         let mut dirty = self.chain(calls.clone(), &moves);
         self.statistics.dirty_calls += dirty.count as u64;
         if dirty.count > 0 {
+            if let (Some(conflicts), Some(open)) = (&mut self.conflicts, &self.open) {
+                conflicts.gather(open, first_run..open.runs.len(), &dirty);
+            }
             self.repair(calls, &mut dirty);
         }
     }

@@ -63,6 +63,7 @@
 #[cfg(test)]
 extern crate self as phalanx_scheduler;
 
+mod conflicts;
 mod delta;
 mod execute;
 mod executor;
@@ -88,8 +89,9 @@ mod turns;
 mod value;
 mod view;
 
+pub use conflicts::{CONFLICTS_MAX, Cause, Conflict, Conflicts, KeyPrefix, PREFIX_BYTES};
 pub use delta::{Answer, Delta, Sign};
-pub use execute::{AGAIN_SHARE_MAX, BATCH_CALLS_MAX, Done, Mode, execute};
+pub use execute::{AGAIN_SHARE_MAX, BATCH_CALLS_MAX, Done, Mode, Watched, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};

@@ -37,6 +37,12 @@ impl Dirty {
         *word |= 1 << (at % 64);
     }
 
+    /// Whether a call of the round is dirty.
+    pub(crate) fn contains(&self, call: CallIndex) -> bool {
+        let at = call.0 - self.first;
+        self.bits[at as usize / 64] >> (at % 64) & 1 != 0
+    }
+
     /// The first dirty call from `from` on.
     pub(crate) fn next(&self, from: u32) -> Option<CallIndex> {
         let mut at = from - self.first;
@@ -278,7 +284,7 @@ impl OpenBatch {
 
 /// The value that a record leaves, to be compared with. Long values lie in runs, not in a partition's heap; whoever asks for them
 /// asks only whether they were written.
-fn value_of(record: &Access) -> Raw {
+pub(crate) fn value_of(record: &Access) -> Raw {
     match record.tag {
         // A place that no heap has: it equals nothing, and is no integer.
         ValueTag::LONG => (ValueTag::LONG, placed(u32::MAX)),

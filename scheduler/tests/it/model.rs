@@ -3,7 +3,8 @@
 use super::after_close;
 use super::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
 use phalanx_scheduler::{
-    Answer, ContractIndex, Delta, Done, Executor, HashSeed, Mode, RUN_CALLS, Sign, State, Statistics, Team, execute,
+    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, RUN_CALLS, Sign, State,
+    Statistics, Team, Watched, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -77,8 +78,10 @@ impl<'a> Compared<'a> {
         let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
         let taken = self.states[at].take().expect("a state a mode");
         let calls = programs.len() as u32;
-        let done = team.run(|| execute(team, &mut executors, programs, taken, calls, mode, None));
-        let Done { mut state, logs, mut runs, statistics, .. } = done;
+        let watched = Watched { clock: None, conflicts: true };
+        let done = team.run(|| execute(team, &mut executors, programs, taken, calls, mode, watched));
+        let Done { mut state, logs, mut runs, statistics, conflicts, .. } = done;
+        assert_conflicts(&conflicts.expect("they were asked for"), &statistics, &what);
         if mode == Mode::Pipe {
             for (run, log) in runs.iter_mut().zip(&logs) {
                 Programs::seal(programs, run);
@@ -257,4 +260,12 @@ impl Run {
         let counts = [self.committed, self.discarded, self.refused, self.wrong_length, self.scanned, self.removed];
         assert!(counts.iter().all(|&count| count > 0), "seed {}: a case never came up: {counts:?}", self.seed);
     }
+}
+
+/// Each dirty call has a conflict, and no other call has one.
+fn assert_conflicts(conflicts: &Conflicts, statistics: &Statistics, what: &str) {
+    assert!(conflicts.list.is_sorted(), "{what}");
+    let mut calls: Vec<CallIndex> = conflicts.list.iter().map(|conflict| conflict.call).collect();
+    calls.dedup();
+    assert_eq!((calls.len() as u64, conflicts.more), (statistics.dirty_calls, 0), "{what}");
 }
