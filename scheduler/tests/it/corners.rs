@@ -128,6 +128,34 @@ fn a_key_that_is_set_and_removed_is_as_absent_as_before() {
     assert_eq!((statistics.rescued_reads, statistics.dirty_calls), (1, 0));
 }
 
+#[test]
+fn a_long_value_that_no_call_of_the_round_wrote_stands() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 11, 1_024);
+    let first = [call(vec![set(b"k", &[7; 300])])].into_iter().chain(idle(RUN_CALLS - 1));
+    let programs = first.chain([call(vec![get(b"k")])]).chain(idle(8)).collect();
+    assert_eq!(compared.batch(programs, false).1[2].dirty_calls, 0, "it was written in the round before");
+    let programs = [call(vec![get(b"k")])].into_iter().chain(idle(8)).collect();
+    assert_eq!(compared.batch(programs, false).1[2].dirty_calls, 0, "it was written in the batch before");
+}
+
+#[test]
+fn a_scan_that_stopped_depends_on_nothing_behind_where_it_did() {
+    let (teams, key) = (teams(), |number| numbered(ORDERED, number));
+    let mut compared = Compared::new(&teams, 12, 1_024);
+    compared.batch(vec![call((0..12).map(|number| set(&key(number * 10), b"1")).collect())], false);
+    let mut phantoms = |written: u32, descending: bool| {
+        let scan = Step::Scan { contract: CONTRACT, start: key(15), end: Some(key(95)), descending, limit: 2 };
+        let programs = [call(vec![set(&key(written), b"2")]), call(vec![scan])].into_iter().chain(idle(8)).collect();
+        compared.batch(programs, true).1[2].phantoms
+    };
+    // It finds 20 and 30, stops at 40, and has looked at 50.
+    let ascending = [14, 20, 25, 39, 41, 50, 51, 60, 95].map(|written| phantoms(written, false));
+    assert_eq!(ascending, [0, 1, 1, 1, 1, 1, 0, 0, 0]);
+    let descending = [14, 50, 59, 60, 61, 75, 90, 94, 95].map(|written| phantoms(written, true));
+    assert_eq!(descending, [0, 0, 0, 1, 1, 1, 1, 1, 0]);
+}
+
 /// Keys of 5 and of 65 bytes.
 fn many_keys(numbers: Range<u32>) -> impl Iterator<Item = Vec<u8>> {
     numbers.map(|number| {
