@@ -13,6 +13,7 @@ use crate::fold::{apply, meet};
 use crate::key::CallIndex;
 use crate::open::OpenBatch;
 use crate::partition::Raw;
+use crate::planted::{Bug, planted};
 use crate::record::{Access, Check, Effect, Entry, Record, RecordId, long_value};
 use crate::run::RunLog;
 use crate::slot::placed;
@@ -159,7 +160,8 @@ impl OpenBatch {
             None => access.effect = Effect::None,
         }
         let after = access.writes().then_some((access.tag, access.value));
-        if before == after && before.is_none_or(|(tag, _)| tag != ValueTag::LONG) {
+        let same = before == after || planted(Bug::UnfollowedChange) && before.is_some() == after.is_some();
+        if same && before.is_none_or(|(tag, _)| tag != ValueTag::LONG) {
             return;
         }
         self.follow(owner, id, dirty, changed);

@@ -31,9 +31,8 @@ fn found(bug: Bug) -> Option<u64> {
 // One test, because bugs are planted for the whole process.
 #[test]
 fn planted_bugs_are_found_and_without_them_partitions_stay_sound() {
-    use Bug::{DroppedReader, DroppedSplice, ForgottenMark, FrontierOffByOne, LateDelta, WrongBase};
     Run::new(0).execute(&teams()).assert_covered();
-    for bug in [WrongBase, DroppedReader, LateDelta, FrontierOffByOne, ForgottenMark, DroppedSplice] {
+    for bug in Bug::ALL {
         let seed = found(bug).unwrap_or_else(|| panic!("{bug:?} was not found within {SEEDS} seeds"));
         println!("{bug:?} was found by seed {seed}");
     }
