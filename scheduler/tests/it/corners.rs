@@ -1,7 +1,7 @@
 //! Cases that random batches meet rarely or never.
 
 use crate::model::{Compared, team, teams};
-use crate::toy::{ORDERED, Program, Programs, Seen, Step, numbered};
+use crate::toy::{ORDERED, Program, Programs, Seen, Step, is_even, numbered};
 use phalanx_scheduler::{Delta, HashSeed, Mode, RUN_CALLS, Sign, State, execute};
 use std::ops::Range;
 
@@ -154,6 +154,25 @@ fn a_scan_that_stopped_depends_on_nothing_behind_where_it_did() {
     assert_eq!(ascending, [0, 1, 1, 1, 1, 1, 0, 0, 0]);
     let descending = [14, 50, 59, 60, 61, 75, 90, 94, 95].map(|written| phantoms(written, true));
     assert_eq!(descending, [0, 0, 0, 1, 1, 1, 1, 1, 0]);
+}
+
+#[test]
+fn a_dropped_write_is_followed_through_the_deltas_behind_it() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 13, 1_024);
+    let value =
+        |even| (0..).find(|&byte: &u8| is_even(&[Seen::Value(Some(vec![byte]))]) == even).expect("half of them");
+    compared.batch(vec![call(vec![set(b"go on", &[value(true)]), number(b"k", 5)])], false);
+    // Before the round the second call writes 3, of which the third makes the 5 that was there: the fourth's read stands. Then
+    // the second call does not write after all.
+    let programs = [
+        call(vec![set(b"go on", &[value(false)])]),
+        call(vec![get(b"go on"), Step::StopUnlessEven, number(b"k", 3)]),
+        call(vec![add_any(b"k", 2)]),
+        call(vec![get(b"k")]),
+    ];
+    let statistics = compared.batch(programs.into_iter().chain(idle(16)).collect(), false).1[2];
+    assert_eq!((statistics.dirty_calls, statistics.reopened_calls, statistics.repaired_calls), (1, 1, 2));
 }
 
 /// Keys of 5 and of 65 bytes.

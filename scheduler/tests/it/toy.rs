@@ -82,7 +82,7 @@ fn digest(seen: &[Seen]) -> u32 {
     format!("{seen:?}").bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
 }
 
-fn is_even(seen: &[Seen]) -> bool {
+pub(crate) fn is_even(seen: &[Seen]) -> bool {
     digest(&seen[seen.len().saturating_sub(1)..]) % 4 < 2
 }
 
