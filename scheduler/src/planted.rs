@@ -14,10 +14,25 @@ pub(crate) enum Bug {
     LateDelta,
     /// The first call that has to be executed again in order is not.
     FrontierOffByOne,
+    /// What follows from another value of a call that is executed again is not followed.
+    UnfollowedChange,
     /// A write is not marked when another one of the key follows.
     ForgottenMark,
     /// What a call left is not replaced when it is executed again.
     DroppedSplice,
+}
+
+#[cfg(test)]
+impl Bug {
+    pub(crate) const ALL: [Bug; 7] = [
+        Bug::WrongBase,
+        Bug::DroppedReader,
+        Bug::LateDelta,
+        Bug::FrontierOffByOne,
+        Bug::UnfollowedChange,
+        Bug::ForgottenMark,
+        Bug::DroppedSplice,
+    ];
 }
 
 /// Whether the bug is planted.

@@ -7,8 +7,11 @@ mod model;
 #[expect(dead_code, reason = "steps that only the corners take")]
 mod toy;
 
+use crate::hash::HashSeed;
+use crate::key::ContractIndex;
 use crate::planted::{Bug, plant};
 use crate::state::State;
+use crate::value::ValueTag;
 use model::{Run, teams};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -31,10 +34,27 @@ fn found(bug: Bug) -> Option<u64> {
 // One test, because bugs are planted for the whole process.
 #[test]
 fn planted_bugs_are_found_and_without_them_partitions_stay_sound() {
-    use Bug::{DroppedReader, DroppedSplice, ForgottenMark, FrontierOffByOne, LateDelta, WrongBase};
     Run::new(0).execute(&teams()).assert_covered();
-    for bug in [WrongBase, DroppedReader, LateDelta, FrontierOffByOne, ForgottenMark, DroppedSplice] {
+    for bug in Bug::ALL {
         let seed = found(bug).unwrap_or_else(|| panic!("{bug:?} was not found within {SEEDS} seeds"));
         println!("{bug:?} was found by seed {seed}");
     }
+}
+
+#[test]
+fn numbers_of_branches_start_again_after_the_last_one() {
+    let mut state = State::new(HashSeed::Fixed(1), 1);
+    let key = state.hasher.key(ContractIndex(1), b"k", false);
+    let (owner, _) = state.locate(&key);
+    let partition = &mut state.partitions[owner];
+    let index = partition.find_or_insert(&key, &state.hasher);
+    let (version, _) = partition.version(index);
+    partition.set(index, version, (ValueTag::inline(16), [7; 16]), None);
+    // The branch that wrote the key has the number that comes after the last one.
+    state.commit();
+    state.partitions.iter_mut().for_each(|partition| partition.epoch = u32::MAX);
+    state.commit();
+    assert_eq!(state.partitions[owner].epoch, 1);
+    assert_eq!(state.committed(ContractIndex(1), b"k", false), Some(&[7; 16][..]), "it is no key of the open branch");
+    after_close(&state);
 }

@@ -1,7 +1,7 @@
 //! Cases that random batches meet rarely or never.
 
 use crate::model::{Compared, team, teams};
-use crate::toy::{ORDERED, Program, Programs, Seen, Step, numbered};
+use crate::toy::{ORDERED, Program, Programs, Seen, Step, is_even, numbered};
 use phalanx_scheduler::{Delta, HashSeed, Mode, RUN_CALLS, Sign, State, Watched, execute};
 use std::ops::Range;
 
@@ -126,6 +126,53 @@ fn a_key_that_is_set_and_removed_is_as_absent_as_before() {
     let programs = [removed, call(vec![get(key)])].into_iter().chain(idle(8)).collect();
     let statistics = compared.batch(programs, false).1[2];
     assert_eq!((statistics.rescued_reads, statistics.dirty_calls), (1, 0));
+}
+
+#[test]
+fn a_long_value_that_no_call_of_the_round_wrote_stands() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 11, 1_024);
+    let first = [call(vec![set(b"k", &[7; 300])])].into_iter().chain(idle(RUN_CALLS - 1));
+    let programs = first.chain([call(vec![get(b"k")])]).chain(idle(8)).collect();
+    assert_eq!(compared.batch(programs, false).1[2].dirty_calls, 0, "it was written in the round before");
+    let programs = [call(vec![get(b"k")])].into_iter().chain(idle(8)).collect();
+    assert_eq!(compared.batch(programs, false).1[2].dirty_calls, 0, "it was written in the batch before");
+}
+
+#[test]
+fn a_scan_that_stopped_depends_on_nothing_behind_where_it_did() {
+    let (teams, key) = (teams(), |number| numbered(ORDERED, number));
+    let mut compared = Compared::new(&teams, 12, 1_024);
+    compared.batch(vec![call((0..12).map(|number| set(&key(number * 10), b"1")).collect())], false);
+    let mut phantoms = |written: u32, descending: bool| {
+        let scan = Step::Scan { contract: CONTRACT, start: key(15), end: Some(key(95)), descending, limit: 2 };
+        let programs = [call(vec![set(&key(written), b"2")]), call(vec![scan])].into_iter().chain(idle(8)).collect();
+        compared.batch(programs, true).1[2].phantoms
+    };
+    // It finds 20 and 30, stops at 40, and has looked at 50.
+    let ascending = [14, 20, 25, 39, 41, 50, 51, 60, 95].map(|written| phantoms(written, false));
+    assert_eq!(ascending, [0, 1, 1, 1, 1, 1, 0, 0, 0]);
+    let descending = [14, 50, 59, 60, 61, 75, 90, 94, 95].map(|written| phantoms(written, true));
+    assert_eq!(descending, [0, 0, 0, 1, 1, 1, 1, 1, 0]);
+}
+
+#[test]
+fn a_dropped_write_is_followed_through_the_deltas_behind_it() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 13, 1_024);
+    let value =
+        |even| (0..).find(|&byte: &u8| is_even(&[Seen::Value(Some(vec![byte]))]) == even).expect("half of them");
+    compared.batch(vec![call(vec![set(b"go on", &[value(true)]), number(b"k", 5)])], false);
+    // Before the round the second call writes 3, of which the third makes the 5 that was there: the fourth's read stands. Then
+    // the second call does not write after all.
+    let programs = [
+        call(vec![set(b"go on", &[value(false)])]),
+        call(vec![get(b"go on"), Step::StopUnlessEven, number(b"k", 3)]),
+        call(vec![add_any(b"k", 2)]),
+        call(vec![get(b"k")]),
+    ];
+    let statistics = compared.batch(programs.into_iter().chain(idle(16)).collect(), false).1[2];
+    assert_eq!((statistics.dirty_calls, statistics.reopened_calls, statistics.repaired_calls), (1, 1, 2));
 }
 
 /// Keys of 5 and of 65 bytes.

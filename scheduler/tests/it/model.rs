@@ -190,7 +190,8 @@ fn random_step(rng: &mut ChaCha8Rng, kind: Kind) -> Step {
     }
     match rng.random_range(0..if kind.scans { 10 } else { 9 }) {
         0..2 => Step::Get { contract, key },
-        2..5 => Step::Set { contract, key, value: Some(random_value(rng)) },
+        2..4 => Step::Set { contract, key, value: Some(random_value(rng)) },
+        4 => Step::Derive { contract, key },
         5 => Step::Set { contract, key, value: None },
         6..9 => {
             let sign = if rng.random() { Sign::Plus } else { Sign::Minus };

@@ -29,6 +29,11 @@ pub(crate) enum Step {
         key: Vec<u8>,
         value: Option<Vec<u8>>,
     },
+    /// Sets a key to what follows from all that was seen before: a call that sees something else writes something else.
+    Derive {
+        contract: u32,
+        key: Vec<u8>,
+    },
     Add {
         contract: u32,
         key: Vec<u8>,
@@ -74,9 +79,24 @@ pub(crate) fn numbered(slot: u8, number: u32) -> Vec<u8> {
     [&[slot][..], &number.to_be_bytes()].concat()
 }
 
-fn is_even(seen: &[Seen]) -> bool {
-    let bytes = format!("{:?}", seen.last());
-    bytes.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 4 < 2
+fn digest(seen: &[Seen]) -> u32 {
+    format!("{seen:?}").bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
+}
+
+pub(crate) fn is_even(seen: &[Seen]) -> bool {
+    digest(&seen[seen.len().saturating_sub(1)..]) % 4 < 2
+}
+
+/// What [`Step::Derive`] sets: mostly an integer, sometimes a long value or none.
+fn derived(seen: &[Seen]) -> Option<Vec<u8>> {
+    let digest = digest(seen);
+    let integer = u128::from(digest >> 8 & 0x7f).to_le_bytes();
+    match digest % 8 {
+        0 => None,
+        1 => Some(integer.repeat(2)),
+        2 => Some(integer[..8].into()),
+        _ => Some(integer.into()),
+    }
 }
 
 // ---- on a view ----
@@ -87,6 +107,10 @@ pub(crate) fn run_on_view(program: &Program, state: &mut View) -> Vec<Seen> {
         match step {
             Step::StopUnlessEven if is_even(&seen) => {}
             Step::StopUnlessEven => break,
+            Step::Derive { contract, key } => {
+                let (contract, key, value) = (*contract, key.clone(), derived(&seen));
+                seen.push(step_on_view(&Step::Set { contract, key, value }, state));
+            }
             step => seen.push(step_on_view(step, state)),
         }
     }
@@ -95,7 +119,7 @@ pub(crate) fn run_on_view(program: &Program, state: &mut View) -> Vec<Seen> {
 
 fn step_on_view(step: &Step, state: &mut View) -> Seen {
     match step {
-        Step::StopUnlessEven => unreachable!("not a step of its own"),
+        Step::StopUnlessEven | Step::Derive { .. } => unreachable!("depends on what was seen"),
         Step::Get { contract, key } => {
             Seen::Value(state.get(ContractIndex(*contract), key, ordered(key)).map(<[u8]>::to_vec))
         }
@@ -156,6 +180,10 @@ impl Plain {
             match step {
                 Step::StopUnlessEven if is_even(&seen) => {}
                 Step::StopUnlessEven => break,
+                Step::Derive { contract, key } => {
+                    let value = derived(&seen);
+                    seen.push(running.set((*contract, key.clone()), value));
+                }
                 step => seen.push(running.step(step)),
             }
         }
@@ -182,7 +210,7 @@ fn put(map: &mut Map, place: Place, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
 impl OnMap<'_> {
     fn step(&mut self, step: &Step) -> Seen {
         match step {
-            Step::StopUnlessEven => unreachable!("not a step of its own"),
+            Step::StopUnlessEven | Step::Derive { .. } => unreachable!("depends on what was seen"),
             Step::Get { contract, key } => Seen::Value(self.map.get(&(*contract, key.clone())).cloned()),
             Step::Count { contract, slot, keys } => {
                 let present = |number: &u32| self.map.contains_key(&(*contract, numbered(*slot, *number)));
