@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the rows of benches/README.md: the median of several runs, and the lowest and highest of them.
 #
-#   benches/medians.sh [ROW…]     all rows, or some of: speed durable memory isolation guest baselines
+#   benches/medians.sh [ROW…]     all rows, or some of: speed durable memory isolation guest baselines parallel conflicts sizes
 #
 # PHALANX  the binary to measure; by default it is built from this tree
 # RUNS     runs of each row, 5
@@ -15,7 +15,7 @@ export LC_ALL=C
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 runs=${RUNS:-5}
 folder=${FOLDER:-.}
-rows=(speed durable memory isolation guest baselines)
+rows=(speed durable memory isolation guest baselines parallel conflicts sizes)
 
 command -v jq >/dev/null || { echo 'medians.sh: jq is missing' >&2; exit 2; }
 if [[ -z ${PHALANX:-} ]]; then
@@ -82,10 +82,90 @@ guest() {
     cargo run --quiet --release --manifest-path "$root/Cargo.toml" -p phalanx-benches --example guest_cost -- "$runs"
 }
 
+rate() {
+    bench "$@" | jq .calls_per_second
+}
+
+# ratio NAME ARGUMENTS… -- OTHER ARGUMENTS…: the first's rate through the second's, in turns.
+ratio() {
+    local name=$1 other=0 argument
+    local -a first=() second=()
+    shift
+    for argument; do
+        if [[ $argument == -- ]]; then other=1; elif ((other)); then second+=("$argument"); else first+=("$argument"); fi
+    done
+    for ((run = 0; run < runs; run++)); do
+        jq -n "$(rate "${first[@]}") / $(rate "${second[@]}")"
+    done | spread %.2f | sed "s|^|$name: |"
+}
+
+# auto NAME ARGUMENTS…: what auto with two workers reaches of the serial loop on the same workload.
+auto() {
+    local name=$1
+    shift
+    ratio "$name, auto against serial" "$@" --mode auto --workers 2 -- "$@" --mode serial --workers 1
+}
+
+# Two workers: rates by mode, the share of two processes that know nothing of each other, and what checking costs.
+parallel() {
+    local token=(token --accounts 1000000 --calls 4000000)
+    local mode first second
+    for mode in serial pipe optimistic auto; do
+        for ((run = 0; run < runs; run++)); do
+            rate "${token[@]}" --mode "$mode" --workers 2
+        done | spread %.0f | sed "s/^/two workers, $mode, calls\/s: /"
+    done
+    for ((run = 0; run < runs; run++)); do
+        exec {first}< <(rate "${token[@]}" --mode serial --workers 1)
+        exec {second}< <(rate "${token[@]}" --mode serial --workers 1)
+        # The two run at the same time; both are waited for here.
+        jq -n "$(rate_after "$first" "$second" "${token[@]}")"
+    done | spread %.2f | sed 's/^/two workers against two independent serial processes: /'
+    ratio 'one worker, time of optimistic against serial' "${token[@]}" --mode serial --workers 1 -- \
+        "${token[@]}" --mode optimistic --workers 1
+}
+
+# The rate of auto through the sum of the two rates that come through the descriptors.
+rate_after() {
+    local a b
+    read -r a <&"$1"
+    read -r b <&"$2"
+    shift 2
+    printf '%s / (%s + %s)' "$(rate "$@" --mode auto --workers 2)" "$a" "$b"
+}
+
+conflicts() {
+    local theta uniform=(token --calls 2000000 --mode auto --workers 2)
+    for theta in 0.6 0.9 0.99 1.2; do
+        ratio "token, Zipf $theta against uniform" "${uniform[@]}" --skew "$theta" -- "${uniform[@]}"
+    done
+    auto 'refusals that depend on order, Zipf 0.99' token-lowbal --calls 2000000 --skew 0.99
+    auto 'read-modify-write balances, uniform' token-rmw --calls 2000000
+    auto 'read-modify-write balances, Zipf 0.99' token-rmw --calls 2000000 --skew 0.99
+    auto 'a key read by every call, written by one in 1,000' read-mostly --calls 2000000
+    auto 'one counter, read-modify-write' counter-rmw --calls 2000000
+    auto 'one counter, add' counter-add --calls 2000000
+    auto 'two accounts, read-modify-write' token-rmw --accounts 2 --calls 2000000
+    auto '100 pools, Zipf 0.9' pools --calls 2000000 --skew 0.9
+    auto 'flood: one ordered slot' flood --accounts 100000 --calls 500000
+    auto 'switch of workload' switch --calls 2000000 --switch-every 64
+    auto 'long calls' long-call --calls 200000
+}
+
+sizes() {
+    local small=(token --accounts 1000000 --calls 2000000 --mode auto --workers 2)
+    ratio 'cost a call at 16 M accounts against 1 M' "${small[@]}" -- "${small[@]/1000000/16000000}"
+    auto 'batches of 64' token --calls 200000 --batch-size 64
+    ratio '10,000 contracts of one code against one' many-contracts --calls 1000000 --mode auto --workers 2 -- \
+        token --calls 1000000 --mode auto --workers 2
+    ratio '500 codes against one' many-contracts --contracts 500 --codes 500 --calls 200000 --mode auto --workers 2 -- \
+        token --calls 200000 --mode auto --workers 2
+}
+
 (($# > 0)) && rows=("$@")
 for row in "${rows[@]}"; do
     case $row in
-        speed | durable | memory | isolation | guest | baselines) "$row" ;;
+        speed | durable | memory | isolation | guest | baselines | parallel | conflicts | sizes) "$row" ;;
         *)
             echo "medians.sh: there is no row $row" >&2
             exit 2

@@ -1,11 +1,14 @@
 //! The arguments of `phalanx bench`, and the run from arguments to report.
 
+use crate::conflicts::ConflictReport;
 use crate::ledger::{Execution, Placement};
 use crate::measure::{self, Measured, Scheduling};
 use crate::progress::Progress;
 use crate::report::{self, Machine, ModeChosen, Percentiles, Phases, Report, hex};
 use crate::workload::{self, Particulars, Shape, Workload};
 use crate::{BenchError, check};
+
+pub use crate::check::CheckBy;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use phalanx_engine::Stage;
@@ -19,7 +22,7 @@ const BATCH_SIZE: usize = 16_384;
 const SEED: u64 = 1;
 
 /// Measures what a workload costs on this machine. Without any of these arguments it executes 1,000,000 token transfers
-/// between 1,000,000 accounts, checks every result with an independent executor, and measures the baselines too.
+/// between 1,000,000 accounts, checks every result by executing the same batches again, and measures the baselines too.
 #[derive(Args, Clone, Debug, Default)]
 pub struct BenchArguments {
     /// What to execute: token, token-lowbal, token-rmw, read-mostly, counter-rmw, counter-add, pools, many-contracts, flood,
@@ -62,7 +65,7 @@ pub struct BenchArguments {
     /// Measures native tables and bare wasmtime on up to 200,000 of the same calls; they know the workload token alone
     #[arg(long)]
     pub baselines: bool,
-    /// Says below the figures how each is made
+    /// Says below the figures how each is made, and what calls conflicted on. Gathering that is under the clock too
     #[arg(long)]
     pub explain: bool,
     /// What single workloads ask besides.
@@ -130,15 +133,6 @@ impl Durability {
     }
 }
 
-/// What a run is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CheckBy {
-    /// The serial loop.
-    Serial,
-    /// A plain executor of its own.
-    Oracle,
-}
-
 /// The arguments with their defaults, found to make sense.
 struct Plan {
     shape: Shape,
@@ -147,8 +141,15 @@ struct Plan {
     execution: Execution,
     durability: Durability,
     placement: Placement,
-    check: bool,
+    check: Option<CheckBy>,
     baselines: bool,
+}
+
+impl Plan {
+    /// Who checks the run. The serial loop says nothing new of a run that was serial itself.
+    fn checked_by(&self, scheduling: &Scheduling) -> Option<CheckBy> {
+        self.check.map(|by| if scheduling.is_serial() { CheckBy::Oracle } else { by })
+    }
 }
 
 impl BenchArguments {
@@ -180,14 +181,14 @@ impl BenchArguments {
             },
             workers,
             mode,
-            execution: Execution { workers, mode: mode.of_engine()? },
+            execution: Execution { workers, mode: mode.of_engine()?, explain: self.explain },
             durability,
             placement: match (durability, &self.data_dir) {
                 (Durability::Fsync, directory) => Placement::Synced(directory.clone()),
                 (Durability::None, Some(directory)) => Placement::Unsynced(directory.clone()),
                 (Durability::None, None) => Placement::Dropped,
             },
-            check: bare || self.check.is_some(),
+            check: self.check.or(bare.then_some(CheckBy::Serial)),
             baselines: bare || self.baselines,
         })
     }
@@ -238,14 +239,16 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
     let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)?;
     let mut report = report(&plan, &*workload, &measured);
     report.explain = arguments.explain;
-    let Measured { ledger, sealed, .. } = measured;
+    let Measured { ledger, sealed, scheduling, .. } = measured;
     let state_digest = ledger.engine.engine().state_digest();
     // The run's tables are of no use any more: a check needs as much memory again.
     ledger.engine.close()?;
     report.state_digest = hex(&state_digest);
-    if plan.check {
-        let mismatch = check::by_oracle(&*workload, &sealed, &state_digest, progress)?;
-        report.check = Some("oracle");
+    if let Some(by) = plan.checked_by(&scheduling) {
+        let execution = plan.execution;
+        let run = check::Run { workload: &*workload, execution, sealed: &sealed, state_digest: &state_digest };
+        let mismatch = run.check(by, progress)?;
+        report.check = Some(by);
         report.serial_match = Some(mismatch.is_none());
         report.mismatch = mismatch.map(|mismatch| mismatch.text);
     }
@@ -284,6 +287,7 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         check: None,
         serial_match: None,
         mismatch: None,
+        conflicts: conflicts(measured),
         invariant: workload.invariant(measured.ledger.engine.engine()),
         phase_seconds: phases(measured, 1e-9),
         core_ns_per_call: phases(measured, 1.0 / calls),
@@ -301,6 +305,12 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         explain: false,
         baselines_asked: false,
     }
+}
+
+fn conflicts(measured: &Measured) -> Option<ConflictReport> {
+    let engine = measured.ledger.engine.engine();
+    let conflicts = measured.scheduling.conflicts.as_ref();
+    conflicts.map(|conflicts| ConflictReport::new(conflicts, &|contract| engine.module(contract)))
 }
 
 /// The mode of most batches.

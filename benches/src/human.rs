@@ -15,6 +15,10 @@ pub(crate) fn print(report: &Report, out: &mut dyn Write) -> Result<()> {
     resources(report, out)?;
     results(report, out)?;
     meaning(report, out)?;
+    if let Some(conflicts) = &report.conflicts {
+        writeln!(out)?;
+        conflicts.print(out)?;
+    }
     if report.explain {
         write!(out, "\n{EXPLANATION}")?;
     }
@@ -137,9 +141,9 @@ fn results(report: &Report, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "  {} {holds}: {}", report.invariant.name, report.invariant.detail)?;
     match (report.check, &report.mismatch) {
         (Some(by), None) => {
-            writeln!(out, "  checked by the {by}: every receipt, write, digest and the state are the same")
+            writeln!(out, "  checked by {}: every receipt, write, digest and the state are the same", by.who())
         }
-        (Some(by), Some(mismatch)) => writeln!(out, "  CHECK FAILED against the {by}: {mismatch}"),
+        (Some(by), Some(mismatch)) => writeln!(out, "  CHECK FAILED against {}: {mismatch}", by.who()),
         (None, _) => writeln!(out, "  not checked; --check executes everything again and compares"),
     }
 }
@@ -177,6 +181,8 @@ How the figures are made
                      measured batches and while their clock stands still.
   without Phalanx    each decodes the same bytes, up to 200,000 calls. Native tables only move balances; bare wasmtime
                      collects events besides. None has gas, undo, receipts, digests or a log.
+  conflicts          by the checks of calls that were executed in parallel, in the order of the calls: a call is dirty if one
+                     fails, and is executed again, alone or with the rest of its round. Gathering them is under the clock.
   memory             resident memory of the process, set-up included. Read when the clock stops, before any check.
   digests            the log digest is that of the last height; the state digest covers every key, after the clock stopped.
 ";

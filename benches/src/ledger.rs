@@ -26,6 +26,8 @@ pub(crate) enum Placement {
 pub(crate) struct Execution {
     pub(crate) workers: usize,
     pub(crate) mode: Mode,
+    /// Whether conflicts are gathered.
+    pub(crate) explain: bool,
 }
 
 /// A logged engine on its own folder.
@@ -69,7 +71,7 @@ impl Ledger {
 
 /// The tables' key is fixed, so that a run can be repeated exactly; a check uses tables of its own. Receipts are not kept
 /// beside the log: they can be made again from it. Nor is machine code, whose bytes are none of the log's.
-fn options(synced: bool, Execution { workers, mode }: Execution) -> LoggedOptions {
+fn options(synced: bool, Execution { workers, mode, explain }: Execution) -> LoggedOptions {
     let log = match synced {
         true => log::Options::default(),
         false => log::Options { durability: Durability::None, written_ahead_bytes: 0, ..log::Options::default() },
@@ -80,6 +82,7 @@ fn options(synced: bool, Execution { workers, mode }: Execution) -> LoggedOption
             clock: Some(clock::nanoseconds),
             workers,
             mode,
+            explain,
             ..Options::default()
         },
         log,

@@ -17,6 +17,7 @@ pub mod baselines;
 mod check;
 pub mod cli;
 pub mod clock;
+pub mod conflicts;
 mod error;
 mod figures;
 mod human;

@@ -9,7 +9,9 @@ use crate::storage::{Reference, Written, microseconds};
 use crate::tally::Tally;
 use crate::workload::Workload;
 use hdrhistogram::Histogram;
-use phalanx_engine::{BatchBytes, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds};
+use phalanx_engine::{
+    BatchBytes, Conflicts, Digest, Executed, LoggedEngine, LoggedError, Outcome, Roots, StageNanoseconds,
+};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    fn of(executed: &Executed) -> Self {
+    pub(crate) fn of(executed: &Executed) -> Self {
         Self { roots: *executed.roots(), digest: executed.digest() }
     }
 }
@@ -64,15 +66,33 @@ pub(crate) struct Scheduling {
     pub(crate) dirty_calls: u64,
     /// Executions beyond one a call.
     pub(crate) reexecutions: u64,
+    /// What they conflicted on, if that was asked for.
+    pub(crate) conflicts: Option<Conflicts>,
 }
 
 impl Scheduling {
+    fn take(&mut self, other: Scheduling) {
+        for (mode, batches) in other.modes {
+            *self.modes.entry(mode).or_default() += batches;
+        }
+        self.dirty_calls += other.dirty_calls;
+        self.reexecutions += other.reexecutions;
+    }
+
+    /// Whether no batch was executed in another mode than the serial one.
+    pub(crate) fn is_serial(&self) -> bool {
+        self.modes.keys().all(|(mode, _)| *mode == "serial")
+    }
+
     fn add(&mut self, executed: &Executed) {
         let mode = executed.mode();
         *self.modes.entry((mode.name(), mode.reason)).or_default() += 1;
         let statistics = executed.statistics();
         self.dirty_calls += statistics.dirty_calls + statistics.reopened_calls;
         self.reexecutions += statistics.repaired_calls + statistics.suffix_calls;
+        if let Some(conflicts) = executed.conflicts() {
+            self.conflicts.get_or_insert_default().add(conflicts);
+        }
     }
 }
 
@@ -105,7 +125,8 @@ pub(crate) fn measure(
     }
     let resident = memory::resident();
     progress.end();
-    let Run { watch, stages, scheduling, log_nanoseconds, tally, durable_us, .. } = run;
+    let Run { watch, looked, log_nanoseconds, durable_us, .. } = run;
+    let Looked { stages, scheduling, tally, .. } = looked;
     Ok(Measured {
         elapsed: watch.total(),
         stages,
@@ -147,10 +168,8 @@ struct Run<'a> {
     engine: &'a LoggedEngine,
     synced: bool,
     watch: Stopwatch,
-    stages: StageNanoseconds,
-    scheduling: Scheduling,
+    looked: Looked,
     log_nanoseconds: u64,
-    tally: Tally,
     durable_us: Histogram<u64>,
 }
 
@@ -160,10 +179,8 @@ impl<'a> Run<'a> {
             engine,
             synced,
             watch: Stopwatch::default(),
-            stages: StageNanoseconds::default(),
-            scheduling: Scheduling::default(),
+            looked: Looked::default(),
             log_nanoseconds: 0,
-            tally: Tally::default(),
             durable_us: microseconds(),
         }
     }
@@ -174,9 +191,9 @@ impl<'a> Run<'a> {
         let (handed_over, waits) = channel();
         let log_before = log_thread_nanoseconds();
         self.watch.start();
-        let durable_us = std::thread::scope(|scope| {
+        let (durable_us, looked) = std::thread::scope(|scope| {
             let waiter = scope.spawn(|| wait_durable(engine, waits));
-            let executed = self.execute(batches, &handed_over, sealed);
+            let executed = self.execute(batches, &handed_over);
             drop(handed_over);
             let waited = waiter.join().expect("waiting does not panic");
             executed.and(waited)
@@ -184,28 +201,30 @@ impl<'a> Run<'a> {
         self.watch.stop();
         self.log_nanoseconds += log_thread_nanoseconds().saturating_sub(log_before);
         self.durable_us.add(durable_us).expect("both have the same bounds");
+        self.looked.take(looked);
+        let mut heights = core::mem::take(&mut self.looked.sealed);
+        heights.sort_unstable_by_key(|(height, _)| *height);
+        sealed.extend(heights.into_iter().map(|(_, sealed)| sealed));
         Ok(())
     }
 
-    fn execute(
-        &mut self,
-        batches: &[BatchBytes],
-        handed_over: &Sender<(u64, Instant)>,
-        sealed: &mut Vec<Sealed>,
-    ) -> Result<(), LoggedError> {
+    fn execute(&mut self, batches: &[BatchBytes], handed_over: &Sender<HandedOver>) -> Result<(), LoggedError> {
         for batch in batches {
             let start = Instant::now();
             let executed = self.engine.execute(batch.clone())?;
+            let height = executed.height();
+            // The end of a batch in this mode comes while the next one executes. So the clock runs on, and the thread that
+            // waits looks at it: nothing that belongs to the batch is done while the clock stands still.
+            let ends_later = executed.mode().name() == "pipe";
+            let (mine, theirs) = if ends_later { (None, Some(executed)) } else { (Some(executed), None) };
             // The receiver lives until this sender is gone, unless the log failed; then the next batch fails too.
-            _ = handed_over.send((executed.height(), start));
+            _ = handed_over.send(HandedOver { height, start, executed: theirs.map(|it| (batch.clone(), it)) });
+            let Some(executed) = mine else { continue };
             // With syncs under way the clock runs on, so that the disk gets no time for free.
             if !self.synced {
                 self.watch.stop();
             }
-            self.stages.add(executed.stages());
-            self.scheduling.add(&executed);
-            self.tally.add(batch, &executed);
-            sealed.push(Sealed::of(&executed));
+            self.looked.at(batch, &executed);
             drop(executed);
             if !self.synced {
                 self.watch.start();
@@ -215,14 +234,54 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Notes how long each batch took until it was durable.
-fn wait_durable(engine: &LoggedEngine, handed_over: Receiver<(u64, Instant)>) -> Result<Histogram<u64>, LoggedError> {
+/// A batch that was executed.
+struct HandedOver {
+    height: u64,
+    start: Instant,
+    /// With its result, if nobody has looked at that yet.
+    executed: Option<(BatchBytes, Executed)>,
+}
+
+/// What batches came to.
+#[derive(Default)]
+struct Looked {
+    stages: StageNanoseconds,
+    scheduling: Scheduling,
+    tally: Tally,
+    sealed: Vec<(u64, Sealed)>,
+}
+
+impl Looked {
+    fn at(&mut self, batch: &BatchBytes, executed: &Executed) {
+        self.sealed.push((executed.height(), Sealed::of(executed)));
+        self.stages.add(&executed.stages());
+        self.scheduling.add(executed);
+        self.tally.add(batch, executed);
+    }
+
+    fn take(&mut self, other: Looked) {
+        self.stages.add(&other.stages);
+        self.scheduling.take(other.scheduling);
+        self.tally.take(other.tally);
+        self.sealed.extend(other.sealed);
+    }
+}
+
+/// Notes how long each batch took until it was durable, and what those came to whose end came later.
+fn wait_durable(
+    engine: &LoggedEngine,
+    handed_over: Receiver<HandedOver>,
+) -> Result<(Histogram<u64>, Looked), LoggedError> {
     let mut durable_us = microseconds();
-    for (height, start) in handed_over {
+    let mut looked = Looked::default();
+    for HandedOver { height, start, executed } in handed_over {
         engine.wait_durable(height)?;
         durable_us.saturating_record(start.elapsed().as_micros() as u64);
+        if let Some((batch, executed)) = executed {
+            looked.at(&batch, &executed);
+        }
     }
-    Ok(durable_us)
+    Ok((durable_us, looked))
 }
 
 fn log_thread_nanoseconds() -> u64 {

@@ -1,6 +1,8 @@
 //! What a run is reported as: schema `phalanx.bench/1`.
 
 use crate::baselines::Baselines;
+use crate::check::CheckBy;
+use crate::conflicts::ConflictReport;
 use crate::workload::Invariant;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -52,12 +54,16 @@ pub struct Report {
     pub state_digest: String,
     /// Digest of the last height.
     pub log_digest: String,
-    /// What executed the batches again: `oracle`; null without `--check`.
-    pub check: Option<&'static str>,
+    /// What executed the batches again: `serial` or `oracle`; null without `--check`.
+    #[serde(serialize_with = "by_name")]
+    pub check: Option<CheckBy>,
     /// Whether it came to the same receipts, write sets, digests and state; null without `--check`.
     pub serial_match: Option<bool>,
     /// The first difference, if there is one.
     pub mismatch: Option<String>,
+    /// What calls conflicted on: a list of at most 20 places, those with the most dirty calls first; null without
+    /// `--explain`.
+    pub conflicts: Option<ConflictReport>,
     /// What must hold in the state at the end.
     pub invariant: Invariant,
     /// Time by stage, summed over workers; `log` is what the log's thread used beside them.
@@ -208,6 +214,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+fn by_name<S: Serializer>(by: &Option<CheckBy>, serializer: S) -> Result<S::Ok, S::Error> {
+    by.map(CheckBy::name).serialize(serializer)
 }
 
 /// An integer as JSON readers keep it exactly: above 2^53 as a string.

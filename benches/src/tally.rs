@@ -14,6 +14,16 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Adds what another has counted.
+    pub(crate) fn take(&mut self, other: Tally) {
+        for (outcome, count) in other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
+        }
+        self.gas_used += other.gas_used;
+        self.input_bytes += other.input_bytes;
+        self.receipt_bytes += other.receipt_bytes;
+    }
+
     /// Counts a batch.
     pub(crate) fn add(&mut self, batch: &BatchBytes, executed: &Executed) {
         let mut counts = [0; Outcome::ALL.len()];

@@ -194,15 +194,15 @@ pub(crate) struct Target {
     pub(crate) method: Range<u32>,
 }
 
-/// A batch whose framing and limits have been checked. Reading a call cannot fail any more.
+/// A batch whose framing and limits have been checked. Reading a call cannot fail any more. A clone shares everything.
 #[derive(Clone, Debug)]
 pub struct Batch {
     bytes: BatchBytes,
     height: u64,
     time_ms: u64,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Arc<Vec<Target>>,
     /// Start of each call's record, and the end of the last.
-    offsets: Vec<u32>,
+    offsets: Arc<Vec<u32>>,
 }
 
 /// One call of a batch, borrowed from its bytes.
@@ -300,6 +300,7 @@ impl Batch {
         }
         let targets = decode_targets(data, target_count, HEADER_BYTES + target_bytes)?;
         let offsets = decode_calls(data, calls, HEADER_BYTES + target_bytes, target_count)?;
+        let (targets, offsets) = (Arc::new(targets), Arc::new(offsets));
         Ok(Batch { height: u64_at(data, 8), time_ms: u64_at(data, 16), targets, offsets, bytes })
     }
 

@@ -1,13 +1,14 @@
 //! The facade: what a ledger node embeds.
 
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
+use crate::conflicts::Conflicts;
 use crate::deploy::{Change, module_key, record_key};
-use crate::digest::{Digest, Roots, batch_digest, root};
+use crate::digest::{Digest, Roots};
 use crate::error::{BatchError, EngineError};
-use crate::execute::{BatchContext, BatchExecutor, Worker};
+use crate::execute::{BatchContext, BatchExecutor};
+use crate::finish::{Finisher, Home, Pending, Rest};
 use crate::limits::CALL_WRITES_MAX;
 use crate::mode::{Chooser, Mode, ModeChosen};
-use crate::output::{RunBuffers, RunOutput};
 use crate::receipt::Receipts;
 use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
@@ -16,7 +17,8 @@ use crate::threads;
 use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
-use phalanx_scheduler::{HashSeed, State, Statistics, Team};
+use phalanx_scheduler::{HashSeed, State, Statistics, Team, Watched};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// How an engine is made.
@@ -36,6 +38,9 @@ pub struct Options {
     pub pristine_check_calls: u64,
     /// A clock for [`Executed::stages`]. Without one, stages are not timed. Results never depend on it.
     pub clock: Option<Clock>,
+    /// Whether [`Executed::conflicts`] are gathered. It costs a pass over the records of each round of calls that had dirty
+    /// ones, after they were executed, and nothing on a call's own way. Results never depend on it.
+    pub explain: bool,
 }
 
 impl Default for Options {
@@ -47,6 +52,7 @@ impl Default for Options {
             instances: 250,
             pristine_check_calls: 1 << 16,
             clock: None,
+            explain: false,
         }
     }
 }
@@ -54,57 +60,47 @@ impl Default for Options {
 /// Executes batches and holds the state.
 pub struct Engine {
     core: Mutex<Core>,
-    buffers: Arc<Mutex<Vec<RunBuffers>>>,
+    home: Arc<Home>,
     code_cache: Arc<CodeCache>,
-    clock: Option<Clock>,
+    watched: Watched,
     team: Team,
+    finisher: Option<Finisher>,
 }
 
 struct Core {
     /// Absent only while a batch executes, or for good after a fault.
     state: Option<Box<State>>,
     registry: Registry,
-    workers: Vec<Worker>,
+    /// A pool a worker.
+    pools: Vec<InstancePool>,
     chooser: Chooser,
     code_cache: Arc<CodeCache>,
     height: u64,
     time_ms: u64,
-    digest: Digest,
+    /// The last committed batch; `None` before the first.
+    last: Option<Arc<Pending>>,
+    /// Batches that may still be on their way.
+    unfinished: VecDeque<Arc<Pending>>,
     /// Number of the execution whose branch is open, counted up.
     execution: u64,
     branch_open: bool,
     stopped: Option<String>,
 }
 
-/// Runs whose buffers are kept for later batches: those of two batches of the most calls.
-const BUFFERS_KEPT: usize = 512;
-
 /// An executed batch. Nothing of it is visible until it is committed; dropping it discards it.
 pub struct Executed {
     height: u64,
     time_ms: u64,
     execution: u64,
-    roots: Roots,
-    digest: Digest,
-    /// Run by run.
-    receipts: Vec<Vec<u8>>,
-    writes: Vec<Vec<u8>>,
-    home: Arc<Mutex<Vec<RunBuffers>>>,
+    /// Roots, digest, receipts and writes, which may still be on their way.
+    pending: Arc<Pending>,
+    home: Arc<Home>,
     changes: Vec<Change>,
     explanations: Vec<(u32, String)>,
     stages: StageNanoseconds,
     mode: ModeChosen,
     statistics: Statistics,
-}
-
-impl Drop for Executed {
-    fn drop(&mut self) {
-        let pieces = self.receipts.drain(..).zip(self.writes.drain(..));
-        let buffers = pieces.filter_map(|(receipts, writes)| RunBuffers { receipts, writes }.recycled());
-        let mut home = self.home.lock();
-        let room = BUFFERS_KEPT.saturating_sub(home.len());
-        home.extend(buffers.take(room));
-    }
+    conflicts: Option<Conflicts>,
 }
 
 impl Executed {
@@ -113,24 +109,25 @@ impl Executed {
         self.height
     }
 
-    /// Digest of the height.
+    /// Digest of the height. It may still be computed while the next batch executes; then this waits for it, as the other
+    /// results do.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.pending.wait().digest
     }
 
     /// The roots that the digest is made of.
     pub fn roots(&self) -> &Roots {
-        &self.roots
+        &self.pending.wait().roots
     }
 
     /// The receipts, in the order of the calls.
     pub fn receipts(&self) -> Receipts<'_> {
-        Receipts::of_pieces(&self.receipts)
+        Receipts::of_pieces(&self.pending.wait().receipts)
     }
 
     /// The last write of each key.
     pub fn write_set(&self) -> WriteSet<'_> {
-        WriteSet::of_pieces(&self.writes)
+        WriteSet::of_pieces(&self.pending.wait().writes)
     }
 
     /// Texts beside receipts, by call index: what a contract said when it aborted, why a module was refused. They are for
@@ -149,9 +146,20 @@ impl Executed {
         &self.statistics
     }
 
+    /// What calls of it conflicted on, if [`Options::explain`] is set. Not a result either.
+    pub fn conflicts(&self) -> Option<&Conflicts> {
+        self.conflicts.as_ref()
+    }
+
     /// Time by stage summed over workers, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
-    pub fn stages(&self) -> &StageNanoseconds {
-        &self.stages
+    pub fn stages(&self) -> StageNanoseconds {
+        let mut stages = self.stages;
+        stages.add(&self.pending.wait().stages);
+        stages
+    }
+
+    pub(crate) fn pending(&self) -> &Arc<Pending> {
+        &self.pending
     }
 }
 
@@ -176,21 +184,24 @@ impl Engine {
             core: Mutex::new(Core {
                 state: Some(Box::new(State::new(options.hash_seed, CALL_WRITES_MAX))),
                 registry: Registry::new(),
-                workers: (0..workers)
-                    .map(|_| Worker::new(InstancePool::new(instances, options.pristine_check_calls.max(1))))
+                pools: (0..workers)
+                    .map(|_| InstancePool::new(instances, options.pristine_check_calls.max(1)))
                     .collect(),
                 chooser: Chooser::new(options.mode, workers),
                 code_cache: Arc::clone(&code_cache),
                 height: 0,
                 time_ms: 0,
-                digest: Digest::default(),
+                last: None,
+                unfinished: VecDeque::new(),
                 execution: 0,
                 branch_open: false,
                 stopped: None,
             }),
-            buffers: Arc::default(),
+            home: Arc::default(),
+            // With one worker there is nobody to hand anything to.
+            finisher: (workers > 1).then(|| Finisher::start(options.clock)),
             code_cache,
-            clock: options.clock,
+            watched: Watched { clock: options.clock, conflicts: options.explain },
             team: Team::new(threads::pool(workers)),
         }
     }
@@ -208,7 +219,7 @@ impl Engine {
 
     /// Decodes a batch on the clock of its stages, and checks that it comes next.
     pub(crate) fn decode(&self, bytes: impl Into<BatchBytes>) -> Result<(Batch, StageClock), EngineError> {
-        let mut clock = StageClock::start(self.clock);
+        let mut clock = StageClock::start(self.watched.clock);
         let batch = Batch::decode(bytes)?;
         self.core.lock().check(&batch)?;
         clock.lap(Stage::Decode);
@@ -224,7 +235,7 @@ impl Engine {
         // Taken back below; if the batch unwinds instead of ending, the state is gone and nothing goes on.
         core.stopped = Some("a batch did not end".into());
         let running = &mut *core;
-        let executed = self.team.run(|| running.execute(batch, clock, self, &self.buffers));
+        let executed = self.team.run(|| running.execute(batch, clock, self));
         core.stopped = match &executed {
             Err(EngineError::Stopped(fault)) => Some(fault.clone()),
             _ => None,
@@ -238,12 +249,12 @@ impl Engine {
     /// [`EngineError::Stale`] if `executed` is not what was executed last.
     pub fn commit(&self, executed: Executed) -> Result<Executed, EngineError> {
         let mut executed = executed;
-        let mut clock = StageClock::start(self.clock);
+        let mut clock = StageClock::start(self.watched.clock);
         let mut core = self.core.lock();
         if let Some(fault) = &core.stopped {
             return Err(EngineError::Stopped(fault.clone()));
         }
-        let ours = Arc::ptr_eq(&executed.home, &self.buffers) && core.execution == executed.execution;
+        let ours = Arc::ptr_eq(&executed.home, &self.home) && core.execution == executed.execution;
         if !core.branch_open || !ours || core.height + 1 != executed.height {
             return Err(EngineError::Stale(executed.height));
         }
@@ -254,7 +265,7 @@ impl Engine {
         }
         core.height = executed.height;
         core.time_ms = executed.time_ms;
-        core.digest = executed.digest;
+        core.last = Some(Arc::clone(&executed.pending));
         clock.lap(Stage::Commit);
         executed.stages.add(&clock.spent());
         Ok(executed)
@@ -267,7 +278,8 @@ impl Engine {
 
     /// Digest of the last committed height; zeros before the first.
     pub fn digest(&self) -> Digest {
-        self.core.lock().digest
+        let last = self.core.lock().last.clone();
+        last.map_or(Digest::default(), |last| last.wait().digest)
     }
 
     /// Time of the last committed batch in milliseconds.
@@ -336,54 +348,75 @@ impl Core {
         }
     }
 
-    fn execute(
-        &mut self,
-        batch: &Batch,
-        mut stages: StageClock,
-        engine: &Engine,
-        home: &Arc<Mutex<Vec<RunBuffers>>>,
-    ) -> Result<Executed, EngineError> {
+    fn execute(&mut self, batch: &Batch, mut stages: StageClock, engine: &Engine) -> Result<Executed, EngineError> {
         let mode = self.chooser.choose(batch.len());
-        let context = BatchContext::new(batch, &self.registry, home);
-        let mut executors: Vec<_> =
-            self.workers.iter_mut().map(|worker| BatchExecutor::new(&context, worker)).collect();
+        let context = BatchContext::new(batch, &self.registry, &engine.home);
+        let finisher = engine.finisher.as_ref().filter(|_| mode.is_pipe());
+        let executors = self.pools.iter_mut().map(|pool| BatchExecutor::new(&context, pool, finisher));
+        let mut executors: Vec<_> = executors.collect();
         stages.lap(Stage::Decode);
-        let state = self.state.take().expect("no batch executes");
+        // One batch may be on its way while another executes; more would only hold memory.
+        while self.unfinished.len() > 1 {
+            if let Some(before) = self.unfinished.pop_front() {
+                before.wait();
+            }
+        }
+        let mut state = self.state.take().expect("no batch executes");
+        engine.home.return_logs(&mut state);
         let (calls, how) = (batch.len() as u32, mode.scheduled);
-        let done = phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.clock);
+        let done =
+            phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.watched);
         stages.skip();
         let fault = executors.iter_mut().find_map(|executor| executor.fault.take());
         drop(executors);
         self.execution += 1;
         self.branch_open = true;
-        let mut state = done.state;
-        done.logs.into_iter().for_each(|log| state.recycle(log));
-        self.state = Some(state);
+        self.state = Some(done.state);
         if let Some(fault) = fault {
+            finisher.inspect(|finisher| finisher.void());
             return Err(EngineError::Stopped(fault));
         }
         self.chooser.note(&mode, batch.len(), &done.statistics);
-        let mut executed = Executed {
+        let found = done.conflicts.as_ref();
+        let conflicts = found.map(|found| Conflicts::of_batch(found, &done.statistics, batch, &self.registry));
+        let (mut runs, mut changes, mut explanations) = (done.runs, Vec::new(), Vec::new());
+        for run in &mut runs {
+            changes.extend(run.changes.drain(..).map(|(_, change)| change));
+            explanations.append(&mut run.explanations);
+        }
+        let rest = Rest {
+            writing: Arc::clone(&context.writing),
+            runs,
+            logs: done.logs,
+            previous: self.last.clone(),
+            home: Arc::clone(&engine.home),
+            clock: engine.watched.clock,
+        };
+        let pending = match finisher {
+            Some(finisher) => {
+                let pending = finisher.end(rest);
+                self.unfinished.push_back(Arc::clone(&pending));
+                pending
+            }
+            None => Pending::done(rest.finish()),
+        };
+        stages.skip();
+        self.compile(&changes)?;
+        let mut spent = StageNanoseconds::of_phases(&done.spent);
+        spent.add(&stages.spent());
+        Ok(Executed {
             height: batch.height(),
             time_ms: batch.time_ms(),
             execution: self.execution,
-            roots: Roots::default(),
-            digest: Digest::default(),
-            receipts: Vec::with_capacity(done.runs.len()),
-            writes: Vec::with_capacity(done.runs.len()),
-            home: Arc::clone(home),
-            changes: Vec::new(),
-            explanations: Vec::new(),
-            stages: StageNanoseconds::of_phases(&done.spent),
+            pending,
+            home: Arc::clone(&engine.home),
+            changes,
+            explanations,
+            stages: spent,
             mode,
+            conflicts,
             statistics: done.statistics,
-        };
-        executed.gather(batch, done.runs);
-        executed.digest = batch_digest(batch.height(), &self.digest, &executed.roots);
-        stages.lap(Stage::Digest);
-        self.compile(&executed.changes)?;
-        executed.stages.add(&stages.spent());
-        Ok(executed)
+        })
     }
 
     /// Machine code is made after the batch's calls.
@@ -398,27 +431,5 @@ impl Core {
             }
         }
         Ok(())
-    }
-}
-
-impl Executed {
-    /// Takes what the runs left, and makes the roots.
-    fn gather(&mut self, batch: &Batch, runs: Vec<RunOutput>) {
-        let mut leaves = [const { Vec::new() }; 3];
-        for run in runs {
-            for (leaves, leaf) in leaves.iter_mut().zip([run.input_leaf, run.receipts_leaf, run.writes_leaf]) {
-                leaves.push(leaf);
-            }
-            self.receipts.push(run.receipts);
-            self.writes.push(run.writes);
-            self.changes.extend(run.changes.into_iter().map(|(_, change)| change));
-            self.explanations.extend(run.explanations);
-        }
-        let [mut input, mut receipts, mut writes] = leaves;
-        self.roots = Roots {
-            input: root(batch.head(), &mut input),
-            receipts: root(&[], &mut receipts),
-            writes: root(&[], &mut writes),
-        };
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::batch::{Batch, SYSTEM_CONTRACT};
 use crate::deploy::{self, SystemCall};
+use crate::finish::{Finisher, Home, Writing};
 use crate::gas;
 use crate::limits::{ARGUMENT_BYTES_MAX, CALL_GAS_MAX};
 use crate::outcome::Outcome;
-use crate::output::{RunBuffers, RunOutput};
+use crate::output::RunOutput;
 use crate::prefetch::KeyPatterns;
 use crate::receipt::{self, RECEIPT_HEADER_BYTES};
 use crate::registry::Registry;
 use crate::wasm::{Code, Frame, InstancePool, Invocation, TargetContract};
 use core::ops::Range;
-use parking_lot::Mutex;
+use phalanx_scheduler::hash::KeyHasher;
 use phalanx_scheduler::{CallIndex, ContractIndex, Executor, PrefetchHash, RunLog, Verdict, View, prefetch};
 use std::sync::Arc;
 
@@ -39,22 +40,20 @@ enum Target {
 
 /// What all workers know of a batch.
 pub(crate) struct BatchContext<'a> {
-    pub(crate) batch: &'a Batch,
-    pub(crate) registry: &'a Registry,
+    pub(crate) writing: Arc<Writing>,
+    registry: &'a Registry,
     targets: Vec<Target>,
     contracts: Arc<[TargetContract]>,
-    /// The contracts' numbers by target, the system contract's included: one comparison where ids would be 32 bytes.
-    pub(crate) called: Vec<Option<ContractIndex>>,
-    /// Buffers of batches that are done.
-    spare: &'a Mutex<Vec<RunBuffers>>,
+    home: &'a Home,
 }
 
 impl<'a> BatchContext<'a> {
-    pub(crate) fn new(batch: &'a Batch, registry: &'a Registry, spare: &'a Mutex<Vec<RunBuffers>>) -> Self {
+    pub(crate) fn new(batch: &Batch, registry: &'a Registry, home: &'a Home) -> Self {
         let mut contracts = Vec::new();
         let targets = batch.targets.iter().map(|target| resolve(batch, registry, target, &mut contracts)).collect();
         let called = batch.targets.iter().map(|target| registry.index(&target.contract)).collect();
-        Self { batch, registry, targets, contracts: contracts.into(), called, spare }
+        let writing = Arc::new(Writing { batch: batch.clone(), ids: registry.ids(), called });
+        Self { writing, registry, targets, contracts: contracts.into(), home }
     }
 }
 
@@ -86,50 +85,24 @@ fn resolve(
     })
 }
 
-/// What a worker keeps from batch to batch.
-pub(crate) struct Worker {
-    pool: InstancePool,
-    /// Where methods' keys come from, by number of the code and of the method; `None` until a call of it succeeded.
-    learned: Vec<Vec<Option<KeyPatterns>>>,
-}
-
-impl Worker {
-    pub(crate) fn new(pool: InstancePool) -> Self {
-        Self { pool, learned: Vec::new() }
-    }
-
-    #[inline]
-    fn patterns(&self, method: &Method) -> Option<&KeyPatterns> {
-        self.learned.get(method.code_number)?.get(method.method)?.as_ref()
-    }
-
-    #[cold]
-    fn learn(&mut self, method: &Method, patterns: KeyPatterns) {
-        if self.learned.len() <= method.code_number {
-            self.learned.resize_with(method.code_number + 1, Vec::new);
-        }
-        let methods = &mut self.learned[method.code_number];
-        methods.resize(methods.len().max(method.code.methods.len()), None);
-        methods[method.method] = Some(patterns);
-    }
-}
-
 /// One worker's executor of one batch.
 pub(crate) struct BatchExecutor<'a> {
-    worker: &'a mut Worker,
+    pool: &'a mut InstancePool,
     frame: Option<Box<Frame>>,
     run: RunOutput,
+    /// Where runs go as they end, if somebody else hashes them.
+    finisher: Option<&'a Finisher>,
     /// A failure of ours; the batch is void.
     pub(crate) fault: Option<String>,
 }
 
 impl<'a> BatchExecutor<'a> {
-    pub(crate) fn new(context: &BatchContext<'_>, worker: &'a mut Worker) -> Self {
+    pub(crate) fn new(context: &BatchContext<'_>, pool: &'a mut InstancePool, finisher: Option<&'a Finisher>) -> Self {
         let frame = Box::new(Frame {
             view: None,
-            batch: context.batch.bytes().clone(),
-            height: context.batch.height(),
-            time_ms: context.batch.time_ms(),
+            batch: context.writing.batch.bytes().clone(),
+            height: context.writing.batch.height(),
+            time_ms: context.writing.batch.time_ms(),
             contracts: Arc::clone(&context.contracts),
             contract: 0,
             sender: 0,
@@ -141,11 +114,11 @@ impl<'a> BatchExecutor<'a> {
             abort_text: None,
             scratch: Vec::new(),
         });
-        Self { worker, frame: Some(frame), run: RunOutput::default(), fault: None }
+        Self { pool, frame: Some(frame), run: RunOutput::default(), finisher, fault: None }
     }
 
     fn run(&mut self, context: &BatchContext<'_>, index: CallIndex) -> Outcome {
-        let batch = context.batch;
+        let batch = &context.writing.batch;
         let call = batch.call(index.0 as usize);
         let frame = self.frame.as_mut().expect("the frame is back between calls");
         let start = frame.receipts.len();
@@ -173,7 +146,7 @@ impl<'a> BatchExecutor<'a> {
                     frame.sender = base + 12;
                     frame.arguments = end - arguments.len()..end;
                     let entry_gas = method.entry_gas + arguments.len().div_ceil(8) as u64 * gas::COPY_WORD;
-                    let (pool, frame) = (&mut self.worker.pool, &mut self.frame);
+                    let (pool, frame) = (&mut *self.pool, &mut self.frame);
                     pool.call(method.code_number, &method.code, method.method, frame, call.gas_limit(), entry_gas)
                         .unwrap_or_else(|fault| {
                             self.fault = Some(fault);
@@ -223,7 +196,7 @@ impl<'a> Executor for BatchExecutor<'a> {
     type Shared = BatchContext<'a>;
 
     fn begin_run(&mut self, context: &BatchContext<'a>, first: CallIndex) {
-        let buffers = context.spare.lock().pop().unwrap_or_default();
+        let buffers = context.home.buffers();
         self.run = RunOutput::new(first.0, buffers.writes);
         self.frame.as_mut().expect("no call is running").receipts = buffers.receipts;
     }
@@ -240,35 +213,37 @@ impl<'a> Executor for BatchExecutor<'a> {
         if outcome != Outcome::Ok {
             return (view, Verdict::Drop);
         }
-        let call = context.batch.call(index.0 as usize);
-        if let Target::Method(method) = &context.targets[call.target()]
-            && self.worker.patterns(method).is_none()
-        {
-            self.worker.learn(method, KeyPatterns::learn(&call, view.written_keys()));
+        let call = context.writing.batch.call(index.0 as usize);
+        if let Target::Method(method) = &context.targets[call.target()] {
+            // By the first call of the method that succeeds, on any worker.
+            method.code.patterns[method.method].get_or_init(|| KeyPatterns::learn(&call, view.written_keys()));
         }
         (view, Verdict::Keep)
     }
 
-    fn predict(&mut self, context: &BatchContext<'a>, calls: Range<u32>, view: &View, hashes: &mut Vec<PrefetchHash>) {
+    fn predict(context: &BatchContext<'a>, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>) {
         for index in calls {
-            let call = context.batch.call(index as usize);
+            let call = context.writing.batch.call(index as usize);
             // The input itself comes from another core or the network; it is asked for some more calls ahead.
             let record = call.record().as_ptr();
             prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES));
             prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES + 64));
             if let Target::Method(method) = &context.targets[call.target()]
-                && let Some(patterns) = self.worker.patterns(method)
+                && let Some(patterns) = method.code.patterns[method.method].get()
             {
-                patterns.predict(&call, |key| hashes.push(view.prefetch_hash(method.index, key)));
+                patterns.predict(&call, |key| hashes.push(hasher.prefetch_hash(method.index, key)));
             }
         }
     }
 
-    fn end_run(&mut self, _: &BatchContext<'a>, next: CallIndex) -> RunOutput {
+    fn end_run(&mut self, context: &BatchContext<'a>, next: CallIndex) -> RunOutput {
         let mut run = core::mem::take(&mut self.run);
         run.calls.end = next.0;
         run.receipts = core::mem::take(&mut self.frame.as_mut().expect("no call is running").receipts);
-        run
+        match self.finisher {
+            None => run,
+            Some(finisher) => finisher.take_run(&context.writing, run),
+        }
     }
 
     fn splice(_: &BatchContext<'a>, run: &mut RunOutput, calls: Range<u32>, by: RunOutput) {
@@ -276,11 +251,11 @@ impl<'a> Executor for BatchExecutor<'a> {
     }
 
     fn seal(context: &BatchContext<'a>, run: &mut RunOutput) {
-        run.seal(context.batch);
+        run.seal(&context.writing.batch);
     }
 
     fn list_writes(context: &BatchContext<'a>, run: &mut RunOutput, log: &RunLog) {
-        run.list_writes(context, log);
+        run.list_writes(&context.writing, log);
     }
 
     fn seal_writes(_: &BatchContext<'a>, run: &mut RunOutput) {

@@ -31,11 +31,13 @@
 //! `ARCHITECTURE.md` the whole.
 
 mod batch;
+mod conflicts;
 mod deploy;
 mod digest;
 mod engine;
 mod error;
 mod execute;
+mod finish;
 pub mod fs;
 pub mod gas;
 mod hash;
@@ -57,6 +59,7 @@ mod wasm;
 mod write_set;
 
 pub use batch::{Address, Batch, BatchBuilder, BatchBytes, Call, CallRef, SYSTEM_CONTRACT};
+pub use conflicts::{CONFLICT_PLACES_MAX, Conflicts, Place, PlaceConflicts};
 pub use deploy::{Deployment, contract_id, deploy_arguments, deploy_gas, upgrade_arguments};
 pub use digest::{Digest, PROTOCOL_VERSION, Roots};
 pub use engine::{Engine, Executed, Options};
@@ -65,7 +68,7 @@ pub use logged::{DIGEST_FORMAT, LoggedEngine, LoggedError, LoggedOptions, Machin
 pub use mode::{Mode, ModeChosen};
 pub use oracle::{Oracle, OracleOutcome};
 pub use outcome::Outcome;
-pub use phalanx_scheduler::{HashSeed, Statistics};
+pub use phalanx_scheduler::{Cause, HashSeed, KeyPrefix, Statistics};
 pub use receipt::{Event, Receipt, Receipts};
 pub use stage::{Clock, Stage, StageNanoseconds};
 pub use wasm::{CodeCache, CodeCacheStatistics};

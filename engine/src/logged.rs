@@ -4,9 +4,10 @@
 //! rides in the next group. Opening replays: every batch is executed again and its digest compared with its seal.
 
 use crate::batch::{Batch, BatchBytes};
-use crate::digest::{Digest, PROTOCOL_VERSION};
+use crate::digest::{Digest, PROTOCOL_VERSION, Roots};
 use crate::engine::{Engine, Executed, Options};
 use crate::error::EngineError;
+use crate::finish::Pending;
 use crate::fs::FileSystem;
 use crate::log::receipts::ReceiptSegments;
 use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal, layout};
@@ -100,8 +101,17 @@ pub struct LoggedEngine {
     engine: Engine,
     log: Log,
     receipts: Option<ReceiptSegments>,
-    /// Held while a height is logged, executed and sealed: seals must not overtake each other. Says what failed.
-    turn: Mutex<Option<String>>,
+    /// Held while a height is logged and executed: heights must not overtake each other.
+    turn: Mutex<Turn>,
+}
+
+/// What is known when it is a height's turn.
+#[derive(Default)]
+struct Turn {
+    /// What failed; then nothing goes on.
+    failed: Option<String>,
+    /// Heights that were executed, in order, whose seals are not in the log yet: their digests may still be on their way.
+    unsealed: VecDeque<(u64, Arc<Pending>)>,
 }
 
 impl LoggedEngine {
@@ -134,7 +144,7 @@ impl LoggedEngine {
             MachineCode::InMemory => CodeCache::none(),
         };
         let engine = Engine::with_code_cache(options.engine, code_cache);
-        let logged = LoggedEngine { engine, log, receipts, turn: Mutex::new(None) };
+        let logged = LoggedEngine { engine, log, receipts, turn: Mutex::default() };
         logged.replay(&fs, directory)?;
         Ok((logged, opened))
     }
@@ -161,27 +171,50 @@ impl LoggedEngine {
     /// # Errors
     /// [`LoggedError::Engine`] with a refused batch changes nothing and logs nothing. After any other failure nothing goes on.
     pub fn execute(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
-        let mut failed = self.turn.lock();
-        if let Some(why) = &*failed {
+        let mut turn = self.turn.lock();
+        if let Some(why) = &turn.failed {
             return Err(EngineError::Stopped(why.clone()).into());
         }
         let (batch, clock) = self.engine.decode(bytes)?;
-        let done = self.log_and_execute(&batch, clock);
+        let done = self.log_and_execute(&batch, clock, &mut turn.unsealed);
         // The input is in the log: whatever failed after that, going on would log the next one behind a gap.
         if let Err(error) = &done
             && !matches!(error, LoggedError::Log(LogError::Stopped(_)))
         {
-            *failed = Some(error.to_string());
+            turn.failed = Some(error.to_string());
         }
         done
     }
 
-    fn log_and_execute(&self, batch: &Batch, clock: StageClock) -> Result<Executed, LoggedError> {
+    fn log_and_execute(
+        &self,
+        batch: &Batch,
+        clock: StageClock,
+        unsealed: &mut VecDeque<(u64, Arc<Pending>)>,
+    ) -> Result<Executed, LoggedError> {
         self.log.append_input(batch.height(), 0, batch.bytes().shared())?;
         let executed = self.engine.commit(self.engine.execute(batch, clock)?)?;
-        self.log.append_seal(seal_of(&executed))?;
+        unsealed.push_back((executed.height(), Arc::clone(executed.pending())));
+        self.append_seals(unsealed, |pending| pending.is_done())?;
         self.keep_receipts(&executed)?;
         Ok(executed)
+    }
+
+    /// Appends the seals of heights in order, as long as `may` says so of the next one's end; waits for it then. A seal may
+    /// come later than its height is durable: what has no seal is executed and sealed when the log is opened.
+    fn append_seals(
+        &self,
+        unsealed: &mut VecDeque<(u64, Arc<Pending>)>,
+        may: impl Fn(&Pending) -> bool,
+    ) -> Result<(), LogError> {
+        while let Some((height, pending)) = unsealed.front()
+            && may(pending)
+        {
+            let finished = pending.wait();
+            self.log.append_seal(seal(*height, &finished.roots, finished.digest))?;
+            unsealed.pop_front();
+        }
+        Ok(())
     }
 
     /// Appends the height's receipts, unless they are there already, as they should be.
@@ -229,6 +262,7 @@ impl LoggedEngine {
         if let Some(segments) = &self.receipts {
             segments.sync()?;
         }
+        self.append_seals(&mut self.turn.lock().unsealed, |_| true)?;
         self.log.close()
     }
 }
@@ -241,12 +275,11 @@ fn replay_input(engine: &Engine, height: u64, batch: Vec<u8>) -> Result<Executed
 }
 
 fn seal_of(executed: &Executed) -> Seal {
-    Seal {
-        height: executed.height(),
-        receipts_root: executed.roots().receipts,
-        writes_root: executed.roots().writes,
-        digest: executed.digest(),
-    }
+    seal(executed.height(), executed.roots(), executed.digest())
+}
+
+fn seal(height: u64, roots: &Roots, digest: Digest) -> Seal {
+    Seal { height, receipts_root: roots.receipts, writes_root: roots.writes, digest }
 }
 
 /// What a record other than an Input says of the heights executed so far.

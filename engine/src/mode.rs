@@ -4,7 +4,7 @@
 //! the hashing to the other workers costs less; with one worker, or for a handful of calls, plain serial execution does.
 //! The choice never shows in a result.
 
-use phalanx_scheduler::{Mode as Scheduled, Statistics};
+use phalanx_scheduler::{AGAIN_SHARE_MAX, Mode as Scheduled, Statistics};
 
 /// How batches are executed. Results never depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,6 +29,11 @@ pub struct ModeChosen {
 }
 
 impl ModeChosen {
+    /// Whether hashing and listing are left to another thread.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.scheduled == Scheduled::Pipe
+    }
+
     /// The mode's name: `serial`, `pipe` or `optimistic`.
     pub fn name(&self) -> &'static str {
         match self.scheduled {
@@ -42,42 +47,48 @@ impl ModeChosen {
 /// Calls of a round. Longer rounds fall out of the caches and have more conflicts, shorter ones pay more for their borders.
 const ROUND_CALLS: u32 = 16_384;
 
+/// Calls of the round with which parallel execution is tried again, after it has cost more than it saved.
+const PROBE_CALLS: u32 = 1_024;
+
 /// Batches below this are executed in order: waking workers takes as long.
 const PARALLEL_CALLS_MIN: usize = 512;
 
-/// Share of calls that were executed again, above which executing in order is cheaper, and below which it is tried again.
-const AGAIN_SHARE_MAX: f64 = 0.10;
+/// Batches in order before parallel execution is tried again. A try costs a few hundredths of a batch each of them.
+const PATIENCE: u32 = 6;
 
-/// Batches in order before parallel execution is tried again, at first and at most; it doubles with each failure.
-const PATIENCE_MIN: u32 = 4;
-const PATIENCE_MAX: u32 = 64;
+const FEW_AGAIN: &str = "few calls have to be executed again";
+const TRIED_AGAIN: &str = "tried again: too many calls of earlier batches had to be executed again";
+const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
 
 /// Chooses a mode for each batch.
 pub(crate) struct Chooser {
     mode: Mode,
     workers: usize,
-    /// Batches to be executed in order before the next try.
-    wait: u32,
-    patience: u32,
+    /// Batches to be executed in order before the next try; `None` while parallel execution pays.
+    wait: Option<u32>,
 }
 
 impl Chooser {
     pub(crate) fn new(mode: Mode, workers: usize) -> Self {
-        Self { mode, workers, wait: 0, patience: PATIENCE_MIN }
+        // The first batch is a try, too.
+        Self { mode, workers, wait: Some(0) }
     }
 
     pub(crate) fn choose(&self, calls: usize) -> ModeChosen {
-        let optimistic = Scheduled::Optimistic { round: ROUND_CALLS };
+        let rounds = Scheduled::Optimistic { round: ROUND_CALLS, probe: ROUND_CALLS };
+        let tried = Scheduled::Optimistic { round: ROUND_CALLS, probe: PROBE_CALLS };
         let (scheduled, reason) = match self.mode {
             Mode::Serial => (Scheduled::Serial, "asked for"),
+            Mode::Pipe if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Pipe => (Scheduled::Pipe, "asked for"),
-            Mode::Optimistic => (optimistic, "asked for"),
+            Mode::Optimistic => (rounds, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
-            Mode::Auto if self.wait > 0 => {
-                (Scheduled::Pipe, "too many calls of earlier batches had to be executed again")
-            }
-            Mode::Auto => (optimistic, "few calls have to be executed again"),
+            Mode::Auto => match self.wait {
+                None => (rounds, FEW_AGAIN),
+                Some(0) => (tried, TRIED_AGAIN),
+                Some(_) => (Scheduled::Pipe, MANY_AGAIN),
+            },
         };
         ModeChosen { scheduled, reason }
     }
@@ -86,15 +97,12 @@ impl Chooser {
     pub(crate) fn note(&mut self, chosen: &ModeChosen, calls: usize, statistics: &Statistics) {
         match chosen.scheduled {
             Scheduled::Serial => {}
-            Scheduled::Pipe => self.wait = self.wait.saturating_sub(1),
+            Scheduled::Pipe => self.wait = self.wait.map(|wait| wait.saturating_sub(1)),
             Scheduled::Optimistic { .. } => {
                 let again = (statistics.repaired_calls + statistics.suffix_calls) as f64;
-                if again > calls as f64 * AGAIN_SHARE_MAX {
-                    self.wait = self.patience;
-                    self.patience = (2 * self.patience).min(PATIENCE_MAX);
-                } else {
-                    self.patience = PATIENCE_MIN;
-                }
+                // Of a try that failed the rest was executed in order.
+                let tried = statistics.optimistic_calls.min(calls as u64) as f64;
+                self.wait = (again > tried * AGAIN_SHARE_MAX).then_some(PATIENCE);
             }
         }
     }

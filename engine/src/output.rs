@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::deploy::{Change, MODULE_SLOT};
 use crate::digest::{self, Digest, ITEM_BYTES_MAX};
-use crate::execute::BatchContext;
+use crate::finish::Writing;
 use crate::registry::SYSTEM_INDEX;
 use crate::write_set;
 use core::cmp::Ordering;
@@ -51,6 +51,12 @@ impl RunOutput {
         Self { calls: first..first, writes, ..Self::default() }
     }
 
+    /// Takes out what is needed when the batch is committed: deploys, upgrades, and texts.
+    pub(crate) fn split_off_news(&mut self) -> RunOutput {
+        let (changes, explanations) = (core::mem::take(&mut self.changes), core::mem::take(&mut self.explanations));
+        Self { calls: self.calls.clone(), changes, explanations, ..Self::default() }
+    }
+
     /// Puts what some calls left in the place of what they left before.
     pub(crate) fn splice(&mut self, calls: Range<u32>, by: RunOutput) {
         let (mut start, mut end) = (None, None);
@@ -84,12 +90,11 @@ impl RunOutput {
     }
 
     /// Encodes the writes of the run's calls that are their keys' last ones.
-    pub(crate) fn list_writes(&mut self, context: &BatchContext<'_>, log: &RunLog) {
-        let registry = context.registry;
+    pub(crate) fn list_writes(&mut self, writing: &Writing, log: &RunLog) {
         let mut of_call: Vec<Write<'_>> = Vec::new();
         let before = |a: &Write<'_>, b: &Write<'_>| match a.contract == b.contract {
             true => a.key.cmp(b.key),
-            false => registry.id(a.contract).cmp(registry.id(b.contract)),
+            false => writing.id(a.contract).cmp(writing.id(b.contract)),
         };
         for call in self.calls.clone() {
             of_call.clear();
@@ -105,14 +110,14 @@ impl RunOutput {
                 }
                 writes => writes.sort_unstable_by(before),
             }
-            let called = context.called[context.batch.call(call as usize).target()];
+            let called = writing.called[writing.batch.call(call as usize).target()];
             for write in &of_call {
                 let other = called != Some(write.contract);
                 self.oversize_write |= write_set::push(
                     &mut self.writes,
                     &write_set::Item {
                         call,
-                        contract: other.then(|| registry.id(write.contract)),
+                        contract: other.then(|| writing.id(write.contract)),
                         key: write.key,
                         value: write.value,
                         module: write.contract == SYSTEM_INDEX && write.key[0] == MODULE_SLOT,

@@ -59,7 +59,7 @@ pub(crate) struct Contract {
 pub(crate) struct Registry {
     contracts: HashMap<Address, Contract, foldhash::fast::RandomState>,
     /// Ids by contract number.
-    ids: Vec<Address>,
+    ids: Arc<Vec<Address>>,
     codes: Vec<Arc<Code>>,
     code_numbers: HashMap<Digest, usize, foldhash::fast::RandomState>,
 }
@@ -68,7 +68,7 @@ impl Registry {
     pub(crate) fn new() -> Self {
         Self {
             contracts: HashMap::default(),
-            ids: vec![SYSTEM_CONTRACT; SYSTEM_INDEX.0 as usize + 1],
+            ids: Arc::new(vec![SYSTEM_CONTRACT; SYSTEM_INDEX.0 as usize + 1]),
             codes: Vec::new(),
             code_numbers: HashMap::default(),
         }
@@ -87,6 +87,11 @@ impl Registry {
     #[inline]
     pub(crate) fn id(&self, index: ContractIndex) -> &Address {
         &self.ids[index.0 as usize]
+    }
+
+    /// The ids of all contracts, by number.
+    pub(crate) fn ids(&self) -> Arc<Vec<Address>> {
+        Arc::clone(&self.ids)
     }
 
     pub(crate) fn code(&self, number: usize) -> &Arc<Code> {
@@ -109,8 +114,10 @@ impl Registry {
     /// Makes a committed deploy or upgrade take effect.
     pub(crate) fn put(&mut self, id: Address, record: &DeployRecord) {
         let code = self.code_numbers[&record.code_hash];
+        // Copied if a batch that is being finished still reads them; deploys are rare.
         let ids = &mut self.ids;
         let contract = self.contracts.entry(id).or_insert_with(|| {
+            let ids = Arc::make_mut(ids);
             ids.push(id);
             let index = ContractIndex(u32::try_from(ids.len() - 1).expect("fewer than 2^32 contracts"));
             Contract { index, deployer: record.deployer, ordered: record.ordered, code }

@@ -5,6 +5,7 @@
 
 use crate::prepare::NATIVE_STACK_BYTES;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::thread::JoinHandle;
 
 /// What host functions and the engine itself need above a contract's frames.
 const HOST_STACK_BYTES: usize = 2 << 20;
@@ -17,4 +18,9 @@ pub(crate) fn pool(workers: usize) -> ThreadPool {
         .thread_name(|worker| format!("phalanx-{worker}"))
         .build()
         .expect("the system starts a thread")
+}
+
+/// The thread that finishes batches.
+pub(crate) fn finisher(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name("phalanx-finish".into()).spawn(work).expect("the system starts a thread")
 }

@@ -5,6 +5,7 @@ mod batches;
 mod calls_file;
 mod command_line;
 mod contracts;
+mod execution;
 mod exit;
 mod hex;
 mod interrupt;

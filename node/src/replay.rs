@@ -2,11 +2,12 @@
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{Cut, Located, LogError, LogReader, Record, Seal, layout};
-use phalanx_engine::{Batch, CodeCache, Engine, EngineError, Executed, LoggedError, Options};
+use phalanx_engine::{Batch, CodeCache, Engine, EngineError, Executed, LoggedError};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::execution::Workers;
 use crate::exit::{Exit, Failure};
 use crate::hex::hex;
 use crate::output::Output;
@@ -19,14 +20,15 @@ const OTHER_VERSION: &str = "the log holds a batch that this version refuses: us
 
 const REPORT_FAULT: &str = "this is a fault of the engine, not of a contract: report it with the log";
 
-/// Executes the whole log of a data directory. `visit` sees each height after its execution and before its commit. Answers
-/// the engine after the last height.
+/// Executes the whole log of a data directory, each batch in the mode that the engine chooses. `visit` sees each height
+/// after its execution and before its commit. Answers the engine after the last height.
 ///
 /// # Errors
 /// Exit code 1 where there is no log, 4 for damaged or incompatible bytes, 5 for a digest that is not its seal's, and
 /// whatever `visit` answers.
 pub(crate) fn replay(
     data_directory: &Path,
+    workers: Workers,
     output: &Output,
     visit: &mut dyn FnMut(&Batch, &Executed) -> Result<(), Failure>,
 ) -> Result<Engine, Failure> {
@@ -35,7 +37,7 @@ pub(crate) fn replay(
         return Err(no_log(data_directory));
     }
     let code_cache = CodeCache::read(Arc::new(RealFileSystem), &data_directory.join(layout::CODE));
-    let engine = Engine::with_code_cache(Options::default(), code_cache);
+    let engine = Engine::with_code_cache(workers.options(), code_cache);
     let progress = Progress::of_heights();
     let mut records = reader.records(0).map_err(|error| log_failure(&error))?;
     let mut unsealed = VecDeque::new();

@@ -1,5 +1,6 @@
 //! A batch from its first call to its list of writes: the modes, and the phases of a round.
 
+use crate::conflicts::Conflicts;
 use crate::executor::{Executor, RUN_CALLS, Verdict};
 use crate::fold::{FoldCounts, OwnerPart, Round};
 use crate::hash::OWNERS;
@@ -40,13 +41,28 @@ const REPAIR_RECORDS_MAX: usize = 512;
 pub enum Mode {
     /// In order, on one worker, which does everything.
     Serial,
-    /// In order, on one worker; the others hash and list what it leaves.
+    /// In order, on one worker, which leaves hashing and listing to whoever takes the runs and their logs.
     Pipe,
-    /// In parallel, with validation, in rounds of this many calls (rounded up to whole runs).
+    /// In parallel, with validation, in rounds.
     Optimistic {
-        /// Calls of a round.
+        /// Calls of a round, rounded up to whole runs.
         round: u32,
+        /// Calls of the first round, which tells whether the others are worth it: if more than [`AGAIN_SHARE_MAX`] of its calls
+        /// have to be executed again, the rest of the batch is executed in order.
+        probe: u32,
     },
+}
+
+/// Share of the calls that are executed again above which executing in order costs less.
+pub const AGAIN_SHARE_MAX: f64 = 0.10;
+
+/// What is looked at while a batch executes, for people. Results never depend on it.
+#[derive(Clone, Copy, Default)]
+pub struct Watched {
+    /// Times the phases.
+    pub clock: Option<Clock>,
+    /// Whether [`Done::conflicts`] are gathered: a pass over the records of each round with dirty calls.
+    pub conflicts: bool,
 }
 
 /// A batch that was executed. The branch of `state` holds its writes.
@@ -59,6 +75,8 @@ pub struct Done<R> {
     pub runs: Vec<R>,
     /// What happened.
     pub statistics: Statistics,
+    /// What calls conflicted on, if that was asked for.
+    pub conflicts: Option<Conflicts>,
     /// Where the time went, summed over workers.
     pub spent: PhaseNanoseconds,
 }
@@ -72,7 +90,7 @@ pub fn execute<E: Executor>(
     state: Box<State>,
     calls: u32,
     mode: Mode,
-    clock: Option<Clock>,
+    watched: Watched,
 ) -> Done<E::Run> {
     assert_eq!(executors.len(), team.size(), "an executor a worker");
     assert!(calls <= BATCH_CALLS_MAX, "a batch has {calls} calls, more than {BATCH_CALLS_MAX}");
@@ -85,23 +103,22 @@ pub fn execute<E: Executor>(
         runs: Vec::new(),
         statistics: Statistics::default(),
         spent: PhaseNanoseconds::default(),
-        clock,
+        conflicts: watched.conflicts.then(Conflicts::default),
+        clock: watched.clock,
         parallel: matches!(mode, Mode::Optimistic { .. }),
         alone: mode == Mode::Serial,
     };
     match mode {
         Mode::Serial => batch.in_order(0..calls, true),
-        Mode::Pipe => batch.pipe(0..calls),
-        Mode::Optimistic { round } => {
-            let round = round.clamp(1, BATCH_CALLS_MAX).next_multiple_of(RUN_CALLS);
-            for first in (0..calls).step_by(round as usize) {
-                batch.round(first..calls.min(first + round));
-            }
-        }
+        Mode::Pipe => batch.in_order(0..calls, false),
+        Mode::Optimistic { round, probe } => batch.rounds(calls, round, probe),
     }
-    batch.list_writes();
+    if mode != Mode::Pipe {
+        batch.list_writes();
+    }
     let OpenBatch { state, runs: logs, .. } = *batch.open.expect("no round is open");
-    Done { state, logs, runs: batch.runs, statistics: batch.statistics, spent: batch.spent }
+    let Batch { runs, statistics, conflicts, spent, .. } = batch;
+    Done { state, logs, runs, statistics, conflicts, spent }
 }
 
 /// What a worker works with. It takes its own alone, so the lock is always free.
@@ -128,6 +145,7 @@ struct Batch<'a, E: Executor> {
     runs: Vec<E::Run>,
     statistics: Statistics,
     spent: PhaseNanoseconds,
+    conflicts: Option<Conflicts>,
     clock: Option<Clock>,
     /// Whether rounds may be executed in parallel, so that what is executed in order needs accesses too.
     parallel: bool,
@@ -149,12 +167,13 @@ impl Ahead {
     }
 
     #[inline]
-    fn ask<E: Executor>(&mut self, executor: &mut E, shared: &E::Shared, view: &View, call: u32) {
+    fn ask<E: Executor>(&mut self, shared: &E::Shared, view: &View, call: u32) {
         if call + PREFETCH_CALLS >= self.next && self.next < self.end {
             let next = (self.next + PREFETCH_GROUP).min(self.end);
             self.hashes.clear();
-            executor.predict(shared, self.next..next, view, &mut self.hashes);
-            view.prefetch(&self.hashes);
+            let state = view.state();
+            E::predict(shared, self.next..next, &state.hasher, &mut self.hashes);
+            state.prefetch(&self.hashes);
             self.next = next;
         }
     }
@@ -169,7 +188,7 @@ fn execute_calls<E: Executor>(
     ahead: &mut Ahead,
 ) -> Box<View> {
     for call in calls {
-        ahead.ask(executor, shared, &view, call);
+        ahead.ask::<E>(shared, &view, call);
         let call = CallIndex(call);
         view.begin_call(call);
         let (returned, verdict) = executor.execute(shared, call, view);
@@ -251,18 +270,16 @@ impl<E: Executor> Batch<'_, E> {
     }
 
     /// Executes calls in order; whoever is free hashes what they leave.
-    fn pipe(&mut self, calls: Range<u32>) {
+    fn in_order_with_help(&mut self, calls: Range<u32>) {
         let (shared, clock, team) = (self.shared, self.clock, self.team);
         let (give, take) = crossbeam_channel::unbounded::<(usize, E::Run)>();
         let sealed = Mutex::new(Vec::new());
         let spent = Mutex::new(PhaseNanoseconds::default());
-        let seal_all = |watch: &mut Watch| {
-            for (number, mut run) in take.iter() {
-                watch.skip();
-                E::seal(shared, &mut run);
-                watch.lap(Phase::Seal);
-                sealed.lock().push((number, run));
-            }
+        let seal_one = |watch: &mut Watch, (number, mut run): (usize, E::Run)| {
+            watch.skip();
+            E::seal(shared, &mut run);
+            watch.lap(Phase::Seal);
+            sealed.lock().push((number, run));
         };
         // Worker 0's alone.
         let driver = Mutex::new(Some((&mut *self, give)));
@@ -277,7 +294,7 @@ impl<E: Executor> Batch<'_, E> {
                 });
                 watch.lap(Phase::Execute);
             }
-            seal_all(&mut watch);
+            take.iter().for_each(|item| seal_one(&mut watch, item));
             spent.lock().add(&watch.spent);
         });
         drop(driver);
@@ -288,6 +305,20 @@ impl<E: Executor> Batch<'_, E> {
     }
 
     // ---- in parallel ----
+
+    /// Executes a batch in rounds, as long as they pay.
+    fn rounds(&mut self, calls: u32, round: u32, probe: u32) {
+        let whole_runs = |calls: u32| calls.clamp(1, BATCH_CALLS_MAX).next_multiple_of(RUN_CALLS);
+        let first = whole_runs(probe).min(calls);
+        self.round(0..first);
+        let again = self.statistics.repaired_calls + self.statistics.suffix_calls;
+        if again as f64 > f64::from(first) * AGAIN_SHARE_MAX {
+            return self.in_order_with_help(first..calls);
+        }
+        for start in (first..calls).step_by(whole_runs(round) as usize) {
+            self.round(start..calls.min(start + whole_runs(round)));
+        }
+    }
 
     /// Executes a round of calls: in parallel against the state before it, then chained, and repaired where needed.
     fn round(&mut self, calls: Range<u32>) {
@@ -307,6 +338,9 @@ impl<E: Executor> Batch<'_, E> {
         let mut dirty = self.chain(calls.clone(), &moves);
         self.statistics.dirty_calls += dirty.count as u64;
         if dirty.count > 0 {
+            if let (Some(conflicts), Some(open)) = (&mut self.conflicts, &self.open) {
+                conflicts.gather(open, first_run..open.runs.len(), &dirty);
+            }
             self.repair(calls, &mut dirty);
         }
     }

@@ -1,5 +1,6 @@
 //! The one seam that turns back: what the scheduler asks of the engine.
 
+use crate::hash::KeyHasher;
 use crate::key::CallIndex;
 use crate::run::RunLog;
 use crate::state::PrefetchHash;
@@ -34,8 +35,8 @@ pub trait Executor: Send {
     /// its data, so a borrowed view could not be seen from host functions without unsafe code.
     fn execute(&mut self, shared: &Self::Shared, call: CallIndex, view: Box<View>) -> (Box<View>, Verdict);
 
-    /// Pushes the hashes ([`View::prefetch_hash`]) of keys that these calls will probably touch. Only ever a guess.
-    fn predict(&mut self, shared: &Self::Shared, calls: Range<u32>, view: &View, hashes: &mut Vec<PrefetchHash>);
+    /// Pushes the hashes of keys that these calls will probably touch. Only ever a guess.
+    fn predict(shared: &Self::Shared, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>);
 
     /// The calls before `next`, from where the run was begun, have ended.
     fn end_run(&mut self, shared: &Self::Shared, next: CallIndex) -> Self::Run;

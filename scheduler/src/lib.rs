@@ -4,29 +4,66 @@
 //! # What holds
 //!
 //! Executing a batch gives the state, and shows each call the values, that running its calls one at a time in batch
-//! order gives. Worker count, timing and the hash seed never show.
+//! order gives. Worker count, mode, timing and the hash seed never show.
 //!
 //! # How state is laid out
 //!
 //! A state key belongs to a contract; a keyed hash ([`hash`]) chooses its *owner* among [`hash::OWNERS`] and its place in
-//! the owner's open-addressing table. An entry is one cache line (key, value, and where the open batch's version of it is). Keys
-//! of an *ordered slot* share one owner, which also keeps their order.
+//! the owner's open-addressing table. A slot of it is one cache line (key, value, and where the open batch's version of it is). Keys
+//! of an *ordered slot* share one owner, which also keeps their order. Values change in place while a batch executes, and
+//! a *version* keeps what was there before; committing forgets the versions, discarding puts the old values back.
 //!
 //! # How a batch executes
 //!
-//! 1. A call runs against [`State`]. It reads through its own journal, which holds what it wrote, down to the table.
-//! 2. When it ends well, the journal is applied: each key's slot takes the new value, and the *branch* remembers the
-//!    value before the batch and the last call that wrote ([`State::end_call`]).
-//! 3. When all calls have ended, [`State::last_writes`] lists every key's final value under the call that wrote it last.
-//! 4. [`State::commit`] forgets the old values; [`State::discard`] puts them back. Until then the committed state is
-//!    still there to be read, through the branch.
+//! Calls come in *runs* of [`RUN_CALLS`]. In order ([`Mode::Serial`], [`Mode::Pipe`]) each call runs against the state and
+//! its writes are applied when it ends. In parallel ([`Mode::Optimistic`]) the batch is cut into *rounds*, each of which goes
+//! through these phases, with all workers in each of them:
 //!
-//! Only one branch is open at a time. [`execute_serial`] is the loop that does this on one core.
+//! ```text
+//!            execute_round          chain                      repair
+//!   round ──▶ execute ──────▶ chain and check ──▶ dirty calls? ──no──▶ next round
+//!            (snapshot)       (owner by owner)        │ yes              ▲   ▲
+//!                                                     ├─ few ──▶ execute each again ── settle
+//!                                                     │   repair_each │ too much work   │
+//!                                                     └─ many, scans ─┴──▶ roll_back ── suffix (in order)
+//!   all rounds ──▶ list_writes
+//! ```
+//!
+//! 1. **Execute.** Workers take runs from a queue. A call sees the state as it was before the round, and its own writes. What it
+//!    saw and did becomes *records*, one a key: a check of the value before it, and an effect on it (`record.rs`).
+//! 2. **Chain and check.** Each owner goes through the records of its keys in call order, applies the effects to the slots,
+//!    links a key's records to a *chain*, and looks whether each check holds of the value that the chain has come to (`fold.rs`).
+//!    Values are compared, not versions: a read of a key that was written with the same value stands. Of a delta only the
+//!    answer is checked, so neither credits nor covered debits of one account conflict.
+//! 3. **Repair.** A call of which a check failed is *dirty*. Dirty calls are executed again in call order, each in the middle of the
+//!    chains; what changes by that is followed up the chains, which may make later calls dirty (`repair.rs`). Where that is
+//!    hopeless, the round is taken back from the first dirty call on, and its rest executed in order.
+//! 4. When all rounds are done, each run lists the writes that are their keys' last ones, in parallel.
+//!
+//! # Why it is serial
+//!
+//! A call's execution is a function of the call and of what it saw. Go through the calls in order and suppose that all before
+//! call *i* have left what they would leave serially. If all checks of *i* hold of that, then *i* saw what it would see
+//! serially, or something that gives the same answers, so it did the same. If not, *i* is dirty, and is executed again when all
+//! before it are final: by repair, which reads the chains below *i*, or in order. Repair changes only records of *i* and what
+//! lies behind them, and checks that again; so when it has come to the end, every check holds.
+//!
+//! What a check may miss would break this, so everything is recorded that a call can see: values, absence, answers to deltas,
+//! the entries and the end of scans; also of calls that failed.
+//!
+//! # Papers
+//!
+//! Owners that alone write their keys, and chains laid in a preset order: Faleiro and Abadi, *Rethinking serializable
+//! multiversion concurrency control* (BOHM, VLDB 2015); Qadah and Sadoghi, *QueCC* (Middleware 2018); Qin et al., *Caracal*
+//! (SOSP 2021). Optimistic execution of a preset order with validation: Gelashvili et al., *Block-STM* (PPoPP 2023). What is
+//! different here: no shared multi-version map is touched while calls run, and validation is one pass of each owner over its
+//! own records.
 
 // The model names the crate as its integration tests do.
 #[cfg(test)]
 extern crate self as phalanx_scheduler;
 
+mod conflicts;
 mod delta;
 mod execute;
 mod executor;
@@ -52,8 +89,9 @@ mod turns;
 mod value;
 mod view;
 
+pub use conflicts::{CONFLICTS_MAX, Cause, Conflict, Conflicts, KeyPrefix, PREFIX_BYTES};
 pub use delta::{Answer, Delta, Sign};
-pub use execute::{BATCH_CALLS_MAX, Done, Mode, execute};
+pub use execute::{AGAIN_SHARE_MAX, BATCH_CALLS_MAX, Done, Mode, Watched, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};

@@ -37,6 +37,12 @@ impl Dirty {
         *word |= 1 << (at % 64);
     }
 
+    /// Whether a call of the round is dirty.
+    pub(crate) fn contains(&self, call: CallIndex) -> bool {
+        let at = call.0 - self.first;
+        self.bits[at as usize / 64] >> (at % 64) & 1 != 0
+    }
+
     /// The first dirty call from `from` on.
     pub(crate) fn next(&self, from: u32) -> Option<CallIndex> {
         let mut at = from - self.first;
@@ -268,6 +274,6 @@ impl OpenBatch {
 
 /// The value that a record leaves, to be compared with. Of a long one, which lies in a run and not in the partition's heap, only
 /// its being long is looked at.
-fn value_of(record: &Access) -> Raw {
+pub(crate) fn value_of(record: &Access) -> Raw {
     (record.tag, record.value)
 }

@@ -13,9 +13,17 @@ use crate::record::{NO_SLOT, RUNS_MAX, RecordId};
 use crate::run::{RunLog, Write};
 use core::ops::Bound;
 
-/// A key's hash, for [`State::prefetch`].
+/// A key's hash, by which its lines are asked for early.
 #[derive(Clone, Copy, Debug)]
 pub struct PrefetchHash(u64);
+
+impl KeyHasher {
+    /// The hash of a key that some call will probably touch.
+    #[inline]
+    pub fn prefetch_hash(&self, contract: ContractIndex, key: &[u8]) -> PrefetchHash {
+        PrefetchHash(self.key(contract, key, false).hash)
+    }
+}
 
 /// The state with its open branch.
 pub struct State {
@@ -60,15 +68,9 @@ impl State {
         (owner, self.partitions[owner].search(key).unwrap_or(NO_SLOT))
     }
 
-    /// What [`State::prefetch`] takes of a key.
-    #[inline]
-    pub fn prefetch_hash(&self, contract: ContractIndex, key: &[u8]) -> PrefetchHash {
-        PrefetchHash(self.hasher.key(contract, key, false).hash)
-    }
-
     /// Asks the processor for the lines of keys that later calls will probably want.
     #[inline]
-    pub fn prefetch(&self, hashes: &[PrefetchHash]) {
+    pub(crate) fn prefetch(&self, hashes: &[PrefetchHash]) {
         for &PrefetchHash(hash) in hashes {
             self.partitions[owner(hash)].prefetch(hash);
         }

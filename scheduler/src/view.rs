@@ -17,7 +17,7 @@ use crate::planted::{Bug, planted};
 use crate::prefetch::prefetch_for_write;
 use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan, long_value};
 use crate::run::{RunLog, Side};
-use crate::state::{KeyRange, PrefetchHash, State, integer};
+use crate::state::{KeyRange, State, integer};
 use crate::value::ValueTag;
 use core::ops::ControlFlow;
 use hashbrown::HashTable;
@@ -71,7 +71,7 @@ impl View {
     }
 
     #[inline]
-    fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         match &self.base {
             Base::InPlace(open) | Base::Chains(open) => &open.state,
             Base::Snapshot(state) => state,
@@ -233,18 +233,6 @@ impl View {
     #[inline]
     pub fn written(&self) -> usize {
         self.written
-    }
-
-    /// What [`View::prefetch`] takes of a key.
-    #[inline]
-    pub fn prefetch_hash(&self, contract: ContractIndex, key: &[u8]) -> PrefetchHash {
-        self.state().prefetch_hash(contract, key)
-    }
-
-    /// Asks the processor for the lines of keys that later calls will probably want.
-    #[inline]
-    pub fn prefetch(&self, hashes: &[PrefetchHash]) {
-        self.state().prefetch(hashes);
     }
 
     // ---- its own records ----

@@ -1,9 +1,10 @@
 //! What a run reports.
 
 use super::bench;
+use phalanx_benches::cli::CheckBy;
 use serde_json::Value;
 
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 33] = [
     "schema",
     "workload",
     "seed",
@@ -35,6 +36,7 @@ const FIELDS: [&str; 32] = [
     "rss_bytes",
     "check",
     "mismatch",
+    "conflicts",
     "machine",
 ];
 const STAGES: [&str; 10] =
@@ -73,10 +75,22 @@ fn outcomes_sum_to_the_calls_and_one_in_a_hundred_fails() {
 }
 
 #[test]
-fn a_check_compares_with_the_oracle_whatever_it_is_called() {
-    for check in ["--check", "--check=serial", "--check=oracle"] {
-        let report = json(&format!("--accounts 30 --calls 400 --batch-size 128 --skew 1.2 {check}"));
-        assert_eq!((&report["serial_match"], &report["check"]), (&Value::Bool(true), &Value::from("oracle")));
+fn a_check_compares_with_the_serial_loop_unless_the_run_was_that() {
+    for (mode, check, by) in [
+        ("serial", "--check", "oracle"),
+        ("serial", "--check=serial", "oracle"),
+        ("serial", "--check=oracle", "oracle"),
+        ("pipe", "--check", "serial"),
+        ("optimistic", "--check", "serial"),
+        ("optimistic", "--check=serial", "serial"),
+        ("optimistic", "--check=oracle", "oracle"),
+        // Short batches: the engine chooses the serial mode for all of them.
+        ("auto", "--check", "oracle"),
+    ] {
+        let shape = "--accounts 30 --calls 400 --batch-size 128 --skew 1.2 --workers 2";
+        let report = json(&format!("{shape} --mode {mode} {check}"));
+        assert_eq!((&report["serial_match"], &report["check"]), (&Value::Bool(true), &by.into()), "{mode} {check}");
+        assert_eq!(report["mode"], mode);
     }
 }
 
@@ -117,6 +131,39 @@ fn people_read_rate_check_and_projection() {
     {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
+}
+
+#[test]
+fn the_counter_that_every_call_reads_and_writes_is_named_with_advice() {
+    let shape = "--accounts 50 --calls 6000 --batch-size 2048 --mode optimistic --workers 2";
+    let report = bench(&format!("counter-rmw {shape} --explain")).unwrap();
+    let place = &serde_json::to_value(&report).unwrap()["conflicts"][0];
+    for (field, value) in
+        [("method", "count_set"), ("slot", "0x03"), ("prefix", "0x03"), ("slot_name", "COUNT"), ("cause", "counted")]
+    {
+        assert_eq!(place[field], value, "{place}");
+    }
+    assert!(place["share"].as_f64().unwrap() > 0.9 && place["longest_chain"].as_u64().unwrap() > 200, "{place}");
+    assert!(place["executed_again"].as_u64() >= place["dirty_calls"].as_u64(), "{place}");
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let advice = text.lines().find(|line| line.contains("make it an add")).expect("there is advice").trim();
+    assert!(advice.starts_with("`COUNT` slot 0x03 is read and written by 9"), "{advice}");
+
+    let report = bench(&format!("counter-rmw {shape}")).unwrap();
+    assert_eq!(serde_json::to_value(&report).unwrap()["conflicts"], Value::Null, "nobody asked");
+}
+
+#[test]
+fn transfers_between_many_accounts_are_found_not_to_conflict() {
+    let shape = "--accounts 50000 --calls 6000 --batch-size 2048 --mode optimistic --workers 2";
+    let report = bench(&format!("token {shape} --explain")).unwrap();
+    assert_eq!(serde_json::to_value(&report).unwrap()["conflicts"], Value::Array(Vec::new()));
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("Nothing conflicts: all 6,000 calls that were executed in parallel stand."), "{text}");
 }
 
 #[test]
@@ -169,7 +216,7 @@ fn exit_codes_tell_a_mismatch_from_a_broken_invariant() {
     assert_eq!(report.exit_code(), 0);
     report.invariant.holds = false;
     assert_eq!(report.exit_code(), 1);
-    (report.check, report.serial_match) = (Some("oracle"), Some(false));
+    (report.check, report.serial_match) = (Some(CheckBy::Oracle), Some(false));
     report.mismatch = Some("height 3, call 7: …".into());
     assert_eq!(report.exit_code(), 5);
     let mut text = Vec::new();

@@ -6,6 +6,7 @@ use super::host;
 use crate::digest::Digest;
 use crate::limits::{MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
 use crate::outcome::Outcome;
+use crate::prefetch::KeyPatterns;
 use crate::prepare::{self, Prepared};
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
@@ -106,6 +107,8 @@ pub(crate) struct Compiled {
 pub(crate) struct Code {
     pub(crate) methods: Vec<String>,
     pub(crate) memory_pages_min: u32,
+    /// Where the methods' keys come from, by method; set when a call of it first succeeded.
+    pub(crate) patterns: Vec<OnceLock<KeyPatterns>>,
     compiled: Compiled,
 }
 
@@ -115,6 +118,7 @@ impl Code {
         Ok(Arc::new(Code {
             methods: prepared.methods.clone(),
             memory_pages_min: prepared.memory_pages_min,
+            patterns: prepared.methods.iter().map(|_| OnceLock::new()).collect(),
             compiled: cache.code(Runtime::shared(), code_hash, prepared)?,
         }))
     }

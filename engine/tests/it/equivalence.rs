@@ -83,6 +83,7 @@ fn engines(seed: u64) -> Vec<Engine> {
             // Few instances, so that eviction and re-making happen all the time.
             instances: 3 * workers,
             pristine_check_calls: 7,
+            explain: at % 2 == 1,
             ..Options::default()
         })
     };

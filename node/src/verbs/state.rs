@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use crate::calls_file::{Contract, salt_of, undeployed_id};
 use crate::command_line::{Context, DataDirectory};
 use crate::contracts::Contracts;
+use crate::execution::Workers;
 use crate::exit::{Exit, Failure};
 use crate::hex::{hex, parse_hex};
 use crate::output::{Integer, Report, as_hex};
@@ -32,12 +33,16 @@ pub(crate) struct GetArguments {
     /// The key: 0x and 1 to 256 bytes in hex, the slot first
     #[arg(long, value_name = "KEY", value_parser = parse_key)]
     key: Key,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RootArguments {
     #[command(flatten)]
     data_directory: DataDirectory,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +83,7 @@ impl Report for Value {
 
 fn get(arguments: &GetArguments, context: &Context) -> Result<Exit, Failure> {
     let mut contracts = Contracts::default();
-    let engine = replay(&arguments.data_directory.path, &context.output, &mut |batch, executed| {
+    let engine = replay(&arguments.data_directory.path, arguments.workers, &context.output, &mut |batch, executed| {
         contracts.observe(batch, executed);
         Ok(())
     })?;
@@ -133,7 +138,7 @@ impl Report for Root {
 
 fn root(arguments: &RootArguments, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.data_directory.path;
-    let engine = replay(path, &context.output, &mut |_, _| Ok(()))?;
+    let engine = replay(path, arguments.workers, &context.output, &mut |_, _| Ok(()))?;
     let height = Integer(engine.height());
     context.output.print(&Root { height, state_digest: engine.state_digest() })?;
     Ok(Exit::Ok)

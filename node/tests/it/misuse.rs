@@ -22,9 +22,8 @@ fn every_flag_refuses_what_it_does_not_take() {
     let cases = [
         run_with(&["--workers", "0"]),
         run_with(&["--workers", "two"]),
+        run_with(&["--workers", "1025"]),
         run_with(&["--mode", "fast"]),
-        run_with(&["--mode", "pipe"]),
-        run_with(&["--mode", "optimistic"]),
         run_with(&["--mode", "hinted"]),
         run_with(&["--batch-size", "0"]),
         run_with(&["--batch-size", "65537"]),
@@ -48,6 +47,7 @@ fn every_flag_refuses_what_it_does_not_take() {
         vec!["state", "get", "--data-dir", &data, "--contract", "token", "--key", "0x"],
         vec!["state", "get", "--data-dir", &data, "--contract", "token", "--key", "00"],
         vec!["state", "root", "--data-dir", &data, "--key", "0x00"],
+        vec!["state", "root", "--data-dir", &data, "--workers", "0"],
         vec!["contract", "check"],
         vec!["contract", "abi"],
         vec!["contract", "abi", "no such file"],
@@ -64,6 +64,15 @@ fn every_flag_refuses_what_it_does_not_take() {
         assert!(ended.stderr.lines().count() >= 2, "{arguments:?}: {}", ended.stderr);
     }
     assert!(!Path::new(&data).exists(), "nothing was created");
+}
+
+#[test]
+fn a_mode_that_does_not_exist_is_answered_with_those_that_do() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let calls = write_file(files.path(), "calls.ndjson", &[]);
+    let stderr = assert_usage(run_file(&files.path().join("data"), &calls, &["--mode", "hinted"]));
+    assert!(stderr.contains("--mode hinted does not exist in this version"), "{stderr}");
+    assert!(stderr.contains("auto, serial, pipe or optimistic"), "{stderr}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::command::{module, on_directory, phalanx, run, run_file};
-use crate::workload::{mixed, write_file};
+use crate::workload::{address, call, deploy, mixed, write_file};
 
 #[test]
 fn every_verb_prints_json_with_a_schema() {
@@ -122,4 +122,29 @@ fn explanations_are_printed_where_they_are_asked_for() {
     assert!(explained.contains("height 3 call 570: on \\\"purpose\\\"\\n"), "{explained}");
     assert!(explained.contains("arguments sent as JSON: `amount`: -1 is no u128"));
     assert!(explained.contains("arguments sent as JSON: the ABI has no method `teleport`"));
+    assert!(explained.contains("What calls conflicted on"), "{explained}");
+}
+
+#[test]
+fn conflicts_are_named_where_it_is_asked_for() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let sender = address(1, 1);
+    let mut lines = vec![deploy("token.wasm", "token", &sender)];
+    // The first transfer is refused in parallel, where the mint has not happened yet.
+    let to = address(2, 1);
+    lines.push(call("token", "mint", &sender, serde_json::json!({"to": sender, "amount": "9"})));
+    lines.extend((0..9).map(|_| call("token", "transfer", &sender, serde_json::json!({"to": to, "amount": "1"}))));
+    let calls = write_file(files.path(), "calls.ndjson", &lines);
+    let run = |directory: &str, rest: &[&str]| {
+        let rest = [&["--mode", "optimistic", "--workers", "2", "-o", "json", "--check"], rest].concat();
+        run_file(&files.path().join(directory), &calls, &rest).with_code(0).json("phalanx.run/1")
+    };
+    assert!(run("plain", &[])["conflicts"].is_null());
+    let report = run("explained", &["--explain"]);
+    let place = &report["conflicts"][0];
+    assert_eq!(
+        (&place["method"], &place["slot"], &place["cause"]),
+        (&"transfer".into(), &"0x01".into(), &"answer".into())
+    );
+    assert_eq!((&place["dirty_calls"], &place["slot_name"]), (&9.into(), &"BALANCES".into()), "{place}");
 }

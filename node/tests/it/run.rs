@@ -194,6 +194,40 @@ fn assert_decoded(exported: &Exported, workload: &Workload) {
     assert!(decoded > 90_000, "{decoded}");
 }
 
+/// Runs a file in a mode, compares it with the oracle, and verifies its log on other numbers of workers.
+fn run_in_mode(directory: &Path, calls: &Path, mode: &str, workers: u32) -> Value {
+    let workers = workers.to_string();
+    let arguments = ["--mode", mode, "--workers", &workers, "--check", "-o", "json"];
+    let report = run_file(directory, calls, &arguments).with_code(0).json("phalanx.run/1");
+    assert_eq!(report["oracle_match"], true, "{mode}");
+    assert_eq!((&report["mode"], &report["workers"].to_string()), (&mode.into(), &workers));
+    assert_eq!(report["mode_chosen"]["mode"], mode);
+    assert_eq!(report["mode_chosen"]["batches"], serde_json::json!({ mode: report["batches"] }));
+    for workers in ["1", "3", "8"] {
+        let verified = on_directory(&["log", "verify"], directory, &["--workers", workers, "-o", "json"]).with_code(0);
+        let verified = verified.json("phalanx.log.verify/1");
+        for digest in ["height", "log_digest", "state_digest"] {
+            assert_eq!(verified[digest], report[digest], "{digest}, {workers} workers");
+        }
+    }
+    report
+}
+
+#[test]
+fn a_large_file_comes_to_the_same_in_every_mode() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let workload = mixed(CALLS);
+    let calls = write_file(files.path(), "calls.ndjson", &workload.lines);
+    let in_mode = |mode: &str| run_in_mode(&files.path().join(mode), &calls, mode, 4);
+    let reports = ["optimistic", "pipe", "serial"].map(in_mode);
+    for report in &reports {
+        assert_outcomes(report, &workload);
+        for field in ["height", "gas_used", "log_digest", "state_digest"] {
+            assert_eq!(report[field], reports[0][field], "{field} in mode {}", report["mode"]);
+        }
+    }
+}
+
 #[test]
 fn results_do_not_depend_on_how_a_file_is_run() {
     let files = tempfile::tempdir().expect("a temporary directory");
@@ -204,6 +238,9 @@ fn results_do_not_depend_on_how_a_file_is_run() {
         [report["log_digest"].clone(), report["state_digest"].clone()]
     };
     let plain = digests("plain", &[]);
+    assert_eq!(plain, digests("one worker", &["--workers", "1"]));
+    assert_eq!(plain, digests("optimistic", &["--mode", "optimistic", "--workers", "3"]));
+    assert_eq!(plain, digests("pipe", &["--mode", "pipe", "--workers", "2"]));
     assert_eq!(plain, digests("serial", &["--mode", "serial", "--workers", "7"]));
     assert_eq!(plain, digests("auto", &["--mode", "auto", "--explain", "--check"]));
 }

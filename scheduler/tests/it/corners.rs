@@ -2,7 +2,7 @@
 
 use crate::model::{Compared, team, teams};
 use crate::toy::{ORDERED, Program, Programs, Seen, Step, is_even, numbered};
-use phalanx_scheduler::{Delta, HashSeed, Mode, RUN_CALLS, Sign, State, execute};
+use phalanx_scheduler::{Delta, HashSeed, Mode, RUN_CALLS, Sign, State, Watched, execute};
 use std::ops::Range;
 
 const CONTRACT: u32 = 1;
@@ -110,11 +110,11 @@ fn a_call_of_very_many_keys_is_not_repaired() {
 
 #[test]
 fn a_round_may_be_told_to_be_as_long_as_a_number_is() {
-    let mode = Mode::Optimistic { round: u32::MAX };
+    let mode = Mode::Optimistic { round: u32::MAX, probe: u32::MAX };
     let (team, state) = (team(2), Box::new(State::new(HashSeed::Fixed(6), 1_024)));
     let programs = (0..600).map(|at| call(vec![add_any(b"k", at)])).collect();
     let mut executors = [Programs::default(), Programs::default()];
-    let done = team.run(|| execute(&team, &mut executors, &programs, state, 600, mode, None));
+    let done = team.run(|| execute(&team, &mut executors, &programs, state, 600, mode, Watched::default()));
     assert_eq!(done.statistics.optimistic_calls, 600);
 }
 

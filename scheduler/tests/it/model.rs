@@ -3,7 +3,8 @@
 use super::after_close;
 use super::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
 use phalanx_scheduler::{
-    Answer, ContractIndex, Delta, Done, HashSeed, Mode, RUN_CALLS, Sign, State, Statistics, Team, execute,
+    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, RUN_CALLS, Sign, State,
+    Statistics, Team, Watched, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,11 +14,11 @@ use std::collections::BTreeMap;
 pub(crate) const MODES: [(Mode, usize); 7] = [
     (Mode::Serial, 1),
     (Mode::Pipe, 2),
-    (Mode::Optimistic { round: 256 }, 1),
-    (Mode::Optimistic { round: 512 }, 2),
-    (Mode::Optimistic { round: 1_024 }, 3),
-    (Mode::Optimistic { round: 65_536 }, 4),
-    (Mode::Optimistic { round: 768 }, 8),
+    (Mode::Optimistic { round: 256, probe: 256 }, 1),
+    (Mode::Optimistic { round: 512, probe: 512 }, 2),
+    (Mode::Optimistic { round: 1_024, probe: 256 }, 3),
+    (Mode::Optimistic { round: 65_536, probe: 65_536 }, 4),
+    (Mode::Optimistic { round: 768, probe: 768 }, 8),
 ];
 
 /// A team for each number of workers that a mode has.
@@ -77,8 +78,16 @@ impl<'a> Compared<'a> {
         let mut executors: Vec<Programs> = (0..workers).map(|_| Programs::default()).collect();
         let taken = self.states[at].take().expect("a state a mode");
         let calls = programs.len() as u32;
-        let done = team.run(|| execute(team, &mut executors, programs, taken, calls, mode, None));
-        let Done { mut state, logs, runs, statistics, .. } = done;
+        let watched = Watched { clock: None, conflicts: true };
+        let done = team.run(|| execute(team, &mut executors, programs, taken, calls, mode, watched));
+        let Done { mut state, logs, mut runs, statistics, conflicts, .. } = done;
+        assert_conflicts(&conflicts.expect("they were asked for"), &statistics, &what);
+        if mode == Mode::Pipe {
+            for (run, log) in runs.iter_mut().zip(&logs) {
+                Programs::seal(programs, run);
+                Programs::list_writes(programs, run, log);
+            }
+        }
         assert_eq!(runs.len() as u32, calls.div_ceil(RUN_CALLS), "{what}");
         let ended: Vec<&Ended> = runs.iter().flat_map(|run| &run.ended).collect();
         for (mine, theirs) in ended.iter().zip(&expected.ended) {
@@ -252,4 +261,12 @@ impl Run {
         let counts = [self.committed, self.discarded, self.refused, self.wrong_length, self.scanned, self.removed];
         assert!(counts.iter().all(|&count| count > 0), "seed {}: a case never came up: {counts:?}", self.seed);
     }
+}
+
+/// Each dirty call has a conflict, and no other call has one.
+fn assert_conflicts(conflicts: &Conflicts, statistics: &Statistics, what: &str) {
+    assert!(conflicts.list.is_sorted(), "{what}");
+    let mut calls: Vec<CallIndex> = conflicts.list.iter().map(|conflict| conflict.call).collect();
+    calls.dedup();
+    assert_eq!((calls.len() as u64, conflicts.more), (statistics.dirty_calls, 0), "{what}");
 }

@@ -1,5 +1,6 @@
 //! Toy programs: what runs in place of contracts, on a view and on a plain map.
 
+use phalanx_scheduler::hash::KeyHasher;
 use phalanx_scheduler::{
     Answer, CallIndex, ContractIndex, Delta, Executor, KeyRange, PrefetchHash, RunLog, TooManyWrites, Verdict, View,
 };
@@ -295,11 +296,11 @@ impl Executor for Programs {
         (view, if program.fails { Verdict::Drop } else { Verdict::Keep })
     }
 
-    fn predict(&mut self, programs: &Vec<Program>, calls: Range<u32>, view: &View, hashes: &mut Vec<PrefetchHash>) {
+    fn predict(programs: &Vec<Program>, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>) {
         for program in &programs[calls.start as usize..calls.end as usize] {
             for step in &program.steps {
                 if let Step::Get { contract, key } = step {
-                    hashes.push(view.prefetch_hash(ContractIndex(*contract), key));
+                    hashes.push(hasher.prefetch_hash(ContractIndex(*contract), key));
                 }
             }
         }

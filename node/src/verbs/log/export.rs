@@ -75,7 +75,7 @@ struct WriteLine {
 pub(crate) fn execute(arguments: &LogArguments, context: &Context) -> Result<Exit, Failure> {
     let mut contracts = Contracts::default();
     let mut out = BufWriter::new(stdout().lock());
-    replay(&arguments.data_directory.path, &context.output, &mut |batch, executed| {
+    replay(&arguments.data_directory.path, arguments.workers, &context.output, &mut |batch, executed| {
         if batch.height() >= arguments.from {
             print_height(&mut out, batch, executed, &contracts).map_err(|error| Failure::of_stdout(&error))?;
         }

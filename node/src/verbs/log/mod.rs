@@ -7,6 +7,7 @@ mod verify;
 use clap::{Args, Subcommand};
 
 use crate::command_line::{Context, DataDirectory};
+use crate::execution::Workers;
 use crate::exit::{Exit, Failure};
 
 #[derive(Debug, Subcommand)]
@@ -27,9 +28,8 @@ pub(crate) struct LogArguments {
     /// stands on all before it
     #[arg(long, value_name = "H", default_value_t = 0)]
     from: u64,
-    /// Threads; this version executes on one, results never depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    workers: Option<u32>,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 pub(crate) fn execute(verb: &LogVerb, context: &Context) -> Result<Exit, Failure> {

@@ -2,7 +2,7 @@
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::LogReader;
-use phalanx_engine::{Options, verify_log};
+use phalanx_engine::verify_log;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -94,7 +94,7 @@ fn verify(arguments: &LogArguments, context: &Context) -> Result<Verified, Failu
         return Err(no_log(path));
     }
     let progress = Progress::of_heights();
-    let verified = verify_log(fs, path, Options::default(), &mut |height| progress.at(height))
+    let verified = verify_log(fs, path, arguments.workers.options(), &mut |height| progress.at(height))
         .map_err(|error| logged_failure(&error))?;
     if let Some(tail) = &verified.tail {
         warn_of_tail(tail, &context.output);

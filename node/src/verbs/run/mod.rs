@@ -3,11 +3,11 @@
 mod check;
 mod report;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use phalanx_engine::log::{self, Origin};
-use phalanx_engine::{LoggedEngine, LoggedOptions, MachineCode, Options};
+use phalanx_engine::{LoggedEngine, LoggedOptions, MachineCode, Mode, Options};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use std::time::Instant;
 use crate::batches::Batches;
 use crate::calls_file::CallsFile;
 use crate::command_line::{Context, DataDirectory};
+use crate::execution::{ModeAsked, Workers};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::replay::{log_failure, logged_failure};
@@ -33,32 +34,18 @@ pub(crate) struct RunArguments {
     /// Calls a batch
     #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = batch_size)]
     batch_size: usize,
-    /// Threads; this version executes on one, results never depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    workers: Option<u32>,
-    /// How calls are scheduled; results never depend on it
+    #[command(flatten)]
+    workers: Workers,
+    /// How calls are executed; results never depend on it
     #[arg(long, value_enum, default_value = "auto")]
-    mode: Mode,
+    mode: ModeAsked,
     /// Execute the same batches in the oracle too, and compare receipts, write sets and digests
     #[arg(long)]
     check: bool,
-    /// Print why calls failed, where a contract or a refused module says it, and which arguments fit no ABI
+    /// Print why calls failed, where a contract or a refused module says it, which arguments fit no ABI, and what calls that
+    /// were executed in parallel conflicted on
     #[arg(long)]
     explain: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Mode {
-    /// The mode that suits: serial in this version
-    Auto,
-    /// One call after the other on one core
-    Serial,
-    /// Not in this version
-    Pipe,
-    /// Not in this version
-    Optimistic,
-    /// Not in this version
-    Hinted,
 }
 
 fn batch_size(text: &str) -> Result<usize, String> {
@@ -70,7 +57,7 @@ fn batch_size(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) fn execute(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
-    check_mode(arguments.mode)?;
+    let mode = arguments.mode.of_engine()?;
     let text = fs::read(&arguments.calls).map_err(|error| {
         Failure::usage(format_args!("{}: {error}", arguments.calls.display()), "name a file of calls")
     })?;
@@ -81,25 +68,15 @@ pub(crate) fn execute(arguments: &RunArguments, context: &Context) -> Result<Exi
             "a line is {\"deploy\": {wasm, name, sender}} or {\"call\": {contract, method, sender, args, gas?}}; nothing ran",
         )
     })?;
-    run(arguments, &file, context)
+    run(arguments, mode, &file, context)
 }
 
-fn check_mode(mode: Mode) -> Result<(), Failure> {
-    match mode {
-        Mode::Auto | Mode::Serial => Ok(()),
-        Mode::Pipe | Mode::Optimistic | Mode::Hinted => Err(Failure::usage(
-            format_args!("mode {mode:?} is not in this version, which executes serially").to_string().to_lowercase(),
-            "leave --mode out, or say --mode serial",
-        )),
-    }
-}
-
-fn run(arguments: &RunArguments, file: &CallsFile<'_>, context: &Context) -> Result<Exit, Failure> {
+fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.data_directory.path;
     let started = Instant::now();
     let mut check = arguments.check.then(|| OracleCheck::after_log(path)).transpose()?;
     let options = LoggedOptions {
-        engine: Options::default(),
+        engine: Options { mode, explain: arguments.explain, ..arguments.workers.options() },
         log: log::Options { salt: salt(), ..log::Options::default() },
         chain_id: [0; 32],
         receipts: true,
@@ -112,7 +89,7 @@ fn run(arguments: &RunArguments, file: &CallsFile<'_>, context: &Context) -> Res
     }
     context.interrupt.hold();
     let progress = Progress::of_calls(file.lines.len() as u64);
-    let mut ran = Ran::new(arguments.explain);
+    let mut ran = Ran::new(arguments.mode, arguments.workers, arguments.explain);
     let mut batches = Batches::new(file, arguments.batch_size);
     while !context.interrupt.asked() {
         let height = logged.engine().height() + 1;
@@ -132,6 +109,7 @@ fn run(arguments: &RunArguments, file: &CallsFile<'_>, context: &Context) -> Res
     ran.interrupted = context.interrupt.asked();
     let engine = logged.engine();
     let (height, log_digest, state_digest) = (engine.height(), engine.digest(), engine.state_digest());
+    ran.name_conflicts(engine);
     logged.wait_durable(height).and_then(|()| logged.close()).map_err(|error| log_failure(&error))?;
     drop(progress);
     let difference = check.and_then(|check| check.finish(&state_digest));

@@ -1,6 +1,7 @@
 //! What `phalanx run` tells when it is done.
 
-use phalanx_engine::{Digest, Executed, Outcome};
+use phalanx_benches::conflicts::ConflictReport;
+use phalanx_engine::{Conflicts, Digest, Engine, Executed, Outcome};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::io::{self, Write};
@@ -8,17 +9,23 @@ use std::time::Duration;
 
 use super::check::Difference;
 use crate::batches::CutBatch;
+use crate::execution::{ModeAsked, ModeChosen, ModesRun, Workers};
 use crate::hex::hex;
 use crate::output::{Integer, Report, as_hex, print_rows};
 
 /// Counts while a run goes on.
 pub(super) struct Ran {
+    mode: ModeAsked,
+    workers: Workers,
+    modes: ModesRun,
     outcomes: [u64; Outcome::ALL.len()],
     batches: u64,
     gas_used: u64,
     json_arguments: u64,
     /// Texts, if they are asked for.
     explanations: Option<Vec<Explanation>>,
+    conflicts: Option<Conflicts>,
+    conflict_report: Option<ConflictReport>,
     pub(super) interrupted: bool,
 }
 
@@ -44,25 +51,37 @@ pub(super) struct RunReport {
     log_digest: Digest,
     #[serde(serialize_with = "as_hex")]
     state_digest: Digest,
+    /// Asked for, or left to the engine.
+    workers: usize,
     mode: &'static str,
+    /// The mode that ran; `null` if no batch did.
+    mode_chosen: Option<ModeChosen>,
     /// With `--check`: whether the oracle agrees.
     oracle_match: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<Difference>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanations: Option<Vec<Explanation>>,
+    /// With `--explain`: the places that most calls conflicted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflicts: Option<ConflictReport>,
     interrupted: bool,
     elapsed_seconds: f64,
 }
 
 impl Ran {
-    pub(super) fn new(explain: bool) -> Ran {
+    pub(super) fn new(mode: ModeAsked, workers: Workers, explain: bool) -> Ran {
         Ran {
+            mode,
+            workers,
+            modes: ModesRun::default(),
             outcomes: [0; Outcome::ALL.len()],
             batches: 0,
             gas_used: 0,
             json_arguments: 0,
             explanations: explain.then(Vec::new),
+            conflicts: None,
+            conflict_report: None,
             interrupted: false,
         }
     }
@@ -79,6 +98,10 @@ impl Ran {
             self.gas_used += receipt.gas_used();
         }
         self.batches += 1;
+        self.modes.add(executed);
+        if let Some(conflicts) = executed.conflicts() {
+            self.conflicts.get_or_insert_default().add(conflicts);
+        }
         self.json_arguments += cut.misfits.len() as u64;
         if let Some(explanations) = &mut self.explanations {
             let height = Integer(executed.height());
@@ -88,6 +111,13 @@ impl Ran {
             explanations.extend(texts.map(|(call, text)| Explanation { height, call, text }));
             explanations[from..].sort_by_key(|explanation| explanation.call);
         }
+    }
+
+    /// Makes the report of conflicts, with the names that the engine's contracts have for their slots.
+    pub(super) fn name_conflicts(&mut self, engine: &Engine) {
+        let conflicts = self.conflicts.take();
+        self.conflict_report =
+            conflicts.map(|conflicts| ConflictReport::new(&conflicts, &|contract| engine.module(contract)));
     }
 
     /// The report. `checked`: the difference that a check found, if one was asked for.
@@ -108,10 +138,13 @@ impl Ran {
             json_arguments: Integer(self.json_arguments),
             log_digest: *log_digest,
             state_digest: *state_digest,
-            mode: "serial",
+            workers: self.workers.count(),
+            mode: self.mode.name(),
+            mode_chosen: self.modes.chosen(),
             oracle_match: checked.as_ref().map(Option::is_none),
             difference: checked.flatten(),
             explanations: self.explanations,
+            conflicts: self.conflict_report,
             interrupted: self.interrupted,
             elapsed_seconds: elapsed.as_secs_f64(),
         }
@@ -138,6 +171,8 @@ impl Report for RunReport {
         ];
         let occurred = Outcome::ALL.iter().zip(self.outcomes).filter(|(_, count)| *count > 0);
         rows.extend(occurred.map(|(outcome, count)| (outcome.name(), count.to_string())));
+        let chosen = self.mode_chosen.as_ref();
+        rows.extend(chosen.map(|chosen| ("mode", format!("{} ({})", chosen.mode, chosen.reason))));
         rows.extend([
             ("gas used", self.gas_used.0.to_string()),
             ("log digest", hex(&self.log_digest)),
@@ -156,6 +191,7 @@ impl Report for RunReport {
         for Explanation { height, call, text } in self.explanations.iter().flatten() {
             writeln!(out, "height {} call {call}: {}", height.0, text.escape_debug())?;
         }
+        self.conflicts.iter().try_for_each(|conflicts| conflicts.print(out))?;
         match self.interrupted {
             true => writeln!(out, "interrupted: the calls counted here are done and durable"),
             false => Ok(()),

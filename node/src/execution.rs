@@ -1,0 +1,110 @@
+//! Options that say how batches are executed. None of them shows in a result.
+
+use clap::{Args, ValueEnum};
+use phalanx_engine::{Executed, Mode, Options};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::thread::available_parallelism;
+
+use crate::exit::Failure;
+
+/// More workers than any machine that this is for has cores. Each is a thread with a stack and instances of its own.
+const WORKERS_MAX: i64 = 1_024;
+
+/// Threads that a verb executes calls on.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Workers {
+    /// Threads that may execute calls; results never depend on it [default: the cores of this machine]
+    #[arg(long = "workers", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=WORKERS_MAX))]
+    asked: Option<u32>,
+}
+
+impl Workers {
+    /// How many.
+    pub(crate) fn count(self) -> usize {
+        let cores = || available_parallelism().map_or(1, usize::from).min(WORKERS_MAX as usize);
+        self.asked.map_or_else(cores, |asked| asked as usize)
+    }
+
+    /// Options of an engine that chooses the mode itself.
+    pub(crate) fn options(self) -> Options {
+        Options { workers: self.count(), ..Options::default() }
+    }
+}
+
+/// The mode as it is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ModeAsked {
+    /// The engine chooses for each batch
+    Auto,
+    /// One call after the other, on one core
+    Serial,
+    /// One call after the other, the hashing and encoding on other cores
+    Pipe,
+    /// In parallel, checked, and repaired where calls conflict
+    Optimistic,
+    /// In parallel, along declared accesses. Not there yet
+    Hinted,
+}
+
+impl ModeAsked {
+    /// The engine's name for it.
+    pub(crate) fn of_engine(self) -> Result<Mode, Failure> {
+        Ok(match self {
+            ModeAsked::Auto => Mode::Auto,
+            ModeAsked::Serial => Mode::Serial,
+            ModeAsked::Pipe => Mode::Pipe,
+            ModeAsked::Optimistic => Mode::Optimistic,
+            ModeAsked::Hinted => {
+                return Err(Failure::usage(
+                    "--mode hinted does not exist in this version",
+                    "say one that exists: --mode auto, serial, pipe or optimistic",
+                ));
+            }
+        })
+    }
+
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ModeAsked::Auto => "auto",
+            ModeAsked::Serial => "serial",
+            ModeAsked::Pipe => "pipe",
+            ModeAsked::Optimistic => "optimistic",
+            ModeAsked::Hinted => "hinted",
+        }
+    }
+}
+
+/// The modes that batches ran in.
+#[derive(Default)]
+pub(crate) struct ModesRun {
+    /// Batches by (mode, reason).
+    batches: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+/// The mode that most batches ran in, why they did, and how many ran in each.
+#[derive(Serialize)]
+pub(crate) struct ModeChosen {
+    pub(crate) mode: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) batches: BTreeMap<&'static str, u64>,
+}
+
+impl ModesRun {
+    /// Counts a batch.
+    pub(crate) fn add(&mut self, executed: &Executed) {
+        let mode = executed.mode();
+        *self.batches.entry((mode.name(), mode.reason)).or_default() += 1;
+    }
+
+    /// What was counted; `None` if no batch was.
+    pub(crate) fn chosen(&self) -> Option<ModeChosen> {
+        let mut batches = BTreeMap::new();
+        for ((mode, _), count) in &self.batches {
+            *batches.entry(*mode).or_default() += count;
+        }
+        let ((mode, reason), _) = self.batches.iter().max_by_key(|(_, count)| **count)?;
+        Some(ModeChosen { mode, reason, batches })
+    }
+}
