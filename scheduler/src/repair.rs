@@ -16,7 +16,6 @@ use crate::partition::Raw;
 use crate::planted::{Bug, planted};
 use crate::record::{Access, Check, Effect, Entry, Record, RecordId, long_value};
 use crate::run::RunLog;
-use crate::slot::placed;
 use crate::value::ValueTag;
 
 /// Calls of a round, as bits.
@@ -273,12 +272,8 @@ impl OpenBatch {
     }
 }
 
-/// The value that a record leaves, to be compared with. Long values lie in runs, not in a partition's heap; whoever asks for them
-/// asks only whether they were written.
+/// The value that a record leaves, to be compared with. Of a long one, which lies in a run and not in the partition's heap, only
+/// its being long is looked at.
 pub(crate) fn value_of(record: &Access) -> Raw {
-    match record.tag {
-        // A place that no heap has: it equals nothing, and is no integer.
-        ValueTag::LONG => (ValueTag::LONG, placed(u32::MAX)),
-        tag => (tag, record.value),
-    }
+    (record.tag, record.value)
 }

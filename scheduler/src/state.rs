@@ -36,7 +36,7 @@ pub struct State {
 }
 
 /// The greatest limit of writes. What a run writes when its calls are executed in order, behind what they left in a bucket
-/// before, stays within what [`RecordId`] can name.
+/// before, stays within what ids of records can name.
 pub const WRITES_MAX: usize = 1 << 15;
 
 const _: () = assert!(RecordId::BUCKET_MAX + RUN_CALLS as usize * WRITES_MAX < RecordId::PLACES);

@@ -156,17 +156,37 @@ fn a_scan_that_stopped_depends_on_nothing_behind_where_it_did() {
     assert_eq!(descending, [0, 0, 0, 1, 1, 1, 1, 1, 0]);
 }
 
+/// A value of one byte on which a program goes on, or stops.
+fn that_is(even: bool) -> [u8; 1] {
+    let is = |byte: &u8| is_even(&[Seen::Value(Some(vec![*byte]))]) == even;
+    [(0..=u8::MAX).find(is).expect("half of them")]
+}
+
+#[test]
+fn a_repaired_call_sees_what_was_executed_in_order_in_an_earlier_round() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 14, 1_024);
+    compared.batch(vec![call(vec![set(b"go on", &that_is(false))])], false);
+    // In the first round the key is written in a chain, and once more when all but the first calls are executed in order. In
+    // the second only the repaired call comes by it.
+    let chained = (0..200).map(|at: u32| call(vec![get(b"c"), set(b"c", &at.to_le_bytes())]));
+    let first = [call(vec![set(b"k", b"1")])].into_iter().chain(chained).chain([call(vec![set(b"k", b"2")])]);
+    let second =
+        [call(vec![set(b"go on", &that_is(true))]), call(vec![get(b"go on"), Step::StopUnlessEven, get(b"k")])];
+    let programs = first.chain(idle(RUN_CALLS - 202)).chain(second).chain(idle(16)).collect();
+    let statistics = compared.batch(programs, false).1[2];
+    assert_eq!((statistics.suffixes, statistics.repaired_calls), (1, 1));
+}
+
 #[test]
 fn a_dropped_write_is_followed_through_the_deltas_behind_it() {
     let teams = teams();
     let mut compared = Compared::new(&teams, 13, 1_024);
-    let value =
-        |even| (0..).find(|&byte: &u8| is_even(&[Seen::Value(Some(vec![byte]))]) == even).expect("half of them");
-    compared.batch(vec![call(vec![set(b"go on", &[value(true)]), number(b"k", 5)])], false);
+    compared.batch(vec![call(vec![set(b"go on", &that_is(true)), number(b"k", 5)])], false);
     // Before the round the second call writes 3, of which the third makes the 5 that was there: the fourth's read stands. Then
     // the second call does not write after all.
     let programs = [
-        call(vec![set(b"go on", &[value(false)])]),
+        call(vec![set(b"go on", &that_is(false))]),
         call(vec![get(b"go on"), Step::StopUnlessEven, number(b"k", 3)]),
         call(vec![add_any(b"k", 2)]),
         call(vec![get(b"k")]),
