@@ -150,13 +150,15 @@ fn results(report: &Report, out: &mut dyn Write) -> Result<()> {
 
 fn meaning(report: &Report, out: &mut dyn Write) -> Result<()> {
     let (load, servers) = YARDSTICK;
-    let cores = (load / report.calls_per_second).ceil() as u64;
+    // A serial run leaves the other workers alone.
+    let workers = if report.mode_chosen.mode == "serial" { 1 } else { report.workers };
+    let cores = (load / report.calls_per_second * workers as f64).ceil() as u64;
     writeln!(out, "\nWhat it means")?;
     let synced = if report.durability == "fsync" { ", each batch synced to disk" } else { ", nothing synced" };
     writeln!(
         out,
-        "  Measured: one core of this machine executes {} calls of this workload a second, with the log on another\n  \
-         core{synced}.",
+        "  Measured: {workers} of this machine's cores execute {} calls of this workload a second, with the log beside\n  \
+         them{synced}.",
         rate(report.calls_per_second)
     )?;
     writeln!(
