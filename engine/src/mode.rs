@@ -57,7 +57,7 @@ const PARALLEL_CALLS_MIN: usize = 512;
 const PATIENCE: u32 = 6;
 
 const FEW_AGAIN: &str = "few calls have to be executed again";
-const TRIED_AGAIN: &str = "tried again: too many calls of earlier batches had to be executed again";
+const TRIED: &str = "parallel execution is tried: the first round of the batch decides";
 const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
 
 /// Chooses a mode for each batch.
@@ -86,7 +86,7 @@ impl Chooser {
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
             Mode::Auto => match self.wait {
                 None => (rounds, FEW_AGAIN),
-                Some(0) => (tried, TRIED_AGAIN),
+                Some(0) => (tried, TRIED),
                 Some(_) => (Scheduled::Pipe, MANY_AGAIN),
             },
         };

@@ -272,6 +272,7 @@ impl<E: Executor> Batch<'_, E> {
     /// Executes calls in order; whoever is free hashes what they leave.
     fn in_order_with_help(&mut self, calls: Range<u32>) {
         let (shared, clock, team) = (self.shared, self.clock, self.team);
+        // Without a bound: worker 0 must never wait for those who help it.
         let (give, take) = crossbeam_channel::unbounded::<(usize, E::Run)>();
         let sealed = Mutex::new(Vec::new());
         let spent = Mutex::new(PhaseNanoseconds::default());
