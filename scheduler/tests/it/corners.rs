@@ -267,3 +267,12 @@ fn long_values_change_length_round_by_round() {
         compared.batch(programs, batch % 2 == 0);
     }
 }
+
+#[test]
+fn a_batch_without_calls_leaves_nothing_in_any_mode() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 15, 1_024);
+    compared.batch(vec![], false);
+    compared.batch(vec![call(vec![set(b"k", b"1")])], false);
+    compared.batch(vec![], true);
+}
