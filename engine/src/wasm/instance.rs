@@ -2,7 +2,7 @@
 
 use super::frame::{Frame, Host};
 use super::guest::Guest;
-use super::runtime::{Code, INSTANCES_MAX, Runtime, trap_outcome};
+use super::runtime::{Code, Runtime, trap_outcome};
 use crate::gas;
 use crate::limits::STACK_UNITS_MAX;
 use crate::outcome::Outcome;
@@ -47,7 +47,7 @@ impl Instance {
     /// `None` when the process has as many instances as it may.
     pub(crate) fn new(code: &Code) -> Result<Option<Self>, String> {
         let counted = Counted;
-        if LIVE.fetch_add(1, Ordering::Relaxed) >= INSTANCES_MAX {
+        if LIVE.fetch_add(1, Ordering::Relaxed) >= Runtime::shared().instances_max() {
             return Ok(None);
         }
         Self::instantiate(code, counted).map(Some)
@@ -214,7 +214,10 @@ impl InstancePool {
             match Instance::new(code)? {
                 Some(instance) => break instance,
                 None if self.alive > 0 => self.evict_oldest(),
-                None => return Err(format!("the process has {INSTANCES_MAX} instances alive, none of them ours")),
+                None => {
+                    let max = Runtime::shared().instances_max();
+                    return Err(format!("the process has {max} instances alive, none of them ours"));
+                }
             }
         };
         self.instances[number] = Some(Used { instance, at: self.clock });

@@ -14,17 +14,19 @@ use wasmtime::{
     RegallocAlgorithm, Trap,
 };
 
-/// Instances that may be alive in the process. Each takes two reservations of address space and some mappings, of
-/// which the kernel allows 65,530; what passes this is evicted by [`super::InstancePool`].
-pub(crate) const INSTANCES_MAX: u32 = 2_000;
+/// Instances that may be alive in the process. Each takes two reservations of 4 GiB of address space and some mappings, of
+/// which the kernel allows 65,530; what passes this is evicted by [`super::InstancePool`]. Where the process is refused so
+/// much address space (`ulimit -v`, strict overcommit, valgrind), it is half as many, and so on.
+const INSTANCES_MAX: u32 = 2_000;
 
-/// Slots beyond that, for oracles, which make an instance a call and drop it.
-const SPARE_SLOTS: u32 = 100;
+/// Slots beyond that, for oracles, which make an instance a call and drop it: a part of the instances, and at least one.
+const SPARE_SLOTS_PART: u32 = 20;
 
 /// The wasmtime engine with the host functions linked.
 pub(crate) struct Runtime {
     engine: Engine,
     linker: Linker<Host>,
+    instances_max: u32,
 }
 
 impl Runtime {
@@ -32,11 +34,16 @@ impl Runtime {
     pub(crate) fn shared() -> &'static Runtime {
         static SHARED: OnceLock<Runtime> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let engine = Engine::new(&settings()).expect("the settings are valid on Linux x86-64");
+            let (engine, instances_max) = make_engine();
             let mut linker = Linker::new(&engine);
             host::link(&mut linker).expect("host functions have distinct names");
-            Runtime { engine, linker }
+            Runtime { engine, linker, instances_max }
         })
+    }
+
+    /// Instances that may be alive in the process.
+    pub(crate) fn instances_max(&self) -> u32 {
+        self.instances_max
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -66,9 +73,21 @@ pub(crate) fn oracle_engine() -> &'static Engine {
     Runtime::shared().engine()
 }
 
-fn settings() -> Config {
+/// An engine with slots for as many instances as there is address space for.
+fn make_engine() -> (Engine, u32) {
+    let mut instances = INSTANCES_MAX;
+    loop {
+        match Engine::new(&settings(instances)) {
+            Ok(engine) => return (engine, instances),
+            Err(_) if instances > 1 => instances /= 2,
+            Err(error) => panic!("there is address space for one instance: {error:#}"),
+        }
+    }
+}
+
+fn settings(instances: u32) -> Config {
     let mut pool = PoolingAllocationConfig::default();
-    let slots = INSTANCES_MAX + SPARE_SLOTS;
+    let slots = instances + (instances / SPARE_SLOTS_PART).max(1);
     pool.total_core_instances(slots)
         .total_memories(2 * slots)
         .total_tables(slots)
