@@ -1,7 +1,7 @@
 //! The SDK for Phalanx contracts.
 //!
 //! A contract is a plain `impl` block: each of its public functions becomes a method that calls can name. State lives in
-//! constants ([`Item`], [`Map`]) that stand for ranges of state keys; everything else is an argument or a local.
+//! constants ([`Item`], [`Map`], [`Set`], [`List`], [`OrderedMap`]) that stand for ranges of state keys; everything else is an argument or a local.
 //!
 //! ```
 //! use phalanx_contract::*;
@@ -51,6 +51,7 @@
 extern crate self as phalanx_contract;
 
 mod abort;
+mod access;
 mod address;
 mod context;
 #[doc(hidden)]
@@ -58,6 +59,7 @@ pub mod entry;
 mod event;
 pub mod hash;
 pub mod host;
+mod list;
 mod ordered;
 mod state;
 #[cfg(not(target_arch = "wasm32"))]
@@ -65,12 +67,14 @@ pub mod test;
 pub mod wire;
 
 pub use abort::abort;
+pub use access::{Roles, only, require};
 pub use address::Address;
 pub use context::{batch_time, caller, contract_id, deployer, height};
 pub use event::{Event, emit};
+pub use list::List;
 pub use ordered::{Direction, OrderedKey, OrderedMap};
 pub use phalanx_contract_macros::{Wire, contract, slot};
-pub use state::{Item, Map, Refused};
+pub use state::{Item, Map, Refused, Set};
 pub use wire::{Bytes, Text, Wire};
 
 /// The examples of the README compile.

@@ -187,6 +187,38 @@ impl<K: for<'a> Wire<'a>> Map<K, u128> {
     }
 }
 
+/// Keys that are there or not, without values.
+pub struct Set<K> {
+    members: Map<K, ()>,
+}
+
+impl<K> Set<K> {
+    /// The keys of slot `slot`.
+    pub const fn at(slot: u8) -> Self {
+        Self { members: Map::at(slot) }
+    }
+}
+
+impl<K: for<'a> Wire<'a>> Set<K> {
+    /// Whether the key is there. Absence is read too: a call that inserts the key conflicts.
+    #[inline(always)]
+    pub fn contains(&self, key: &K) -> bool {
+        self.members.find(key).is_some()
+    }
+
+    /// Makes the key present, without reading.
+    #[inline(always)]
+    pub fn insert(&self, key: &K) {
+        self.members.set(key, &());
+    }
+
+    /// Makes the key absent, without reading.
+    #[inline(always)]
+    pub fn remove(&self, key: &K) {
+        self.members.remove(key);
+    }
+}
+
 #[inline(always)]
 fn answer(applied: bool) -> Result<(), Refused> {
     if applied { Ok(()) } else { Err(Refused) }

@@ -165,3 +165,29 @@ pub(crate) fn with_buffer<'a, T: Wire<'a>, R>(body: impl FnOnce(&mut [MaybeUnini
         _ => body(&mut [const { MaybeUninit::uninit() }; STACK_ENCODING_MAX]),
     }
 }
+
+/// The encoding of a value of at most 64 KiB, the longest that a call takes: for clients and tests, where there is memory to allocate.
+///
+/// ```
+/// use phalanx_contract::wire::{decoded, encoded};
+/// let bytes = encoded(&(7u16, "seven"));
+/// assert_eq!(bytes, [7, 0, 5, 0, 0, 0, b's', b'e', b'v', b'e', b'n']);
+/// assert_eq!(decoded(&bytes), Some((7u16, "seven")));
+/// ```
+#[cfg(not(target_arch = "wasm32"))]
+pub fn encoded<'a>(value: &impl Wire<'a>) -> Vec<u8> {
+    /// Longest arguments of a call, and longest value.
+    const ENCODING_BYTES_MAX: usize = 64 << 10;
+    let mut buffer = vec![MaybeUninit::uninit(); ENCODING_BYTES_MAX];
+    let mut writer = Writer::new(&mut buffer);
+    value.write(&mut writer);
+    writer.finish().to_vec()
+}
+
+/// The value that all of `bytes` encode; `None` if they encode none.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn decoded<'a, T: Wire<'a>>(bytes: &'a [u8]) -> Option<T> {
+    let mut reader = Reader::new(bytes);
+    let value = T::read(&mut reader)?;
+    reader.end().map(|()| value)
+}
