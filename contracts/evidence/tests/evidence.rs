@@ -14,7 +14,9 @@ const DOCUMENT: &[u8] = b"a photograph";
 fn court_with_officers() {
     test::set_deployer(COURT);
     test::set_height(3, 3_000);
-    [A, B].map(|officer| call(COURT, || Evidence::appoint(officer)).unwrap());
+    for officer in [A, B] {
+        call(COURT, || Evidence::appoint(officer)).unwrap();
+    }
 }
 
 #[test]
