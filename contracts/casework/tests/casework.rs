@@ -1,0 +1,125 @@
+//! The contract's rules.
+
+use phalanx_casework::{Act, Casework, Entry, Error, Phase, Role};
+use phalanx_contract::Address;
+use phalanx_contract::test::{self, call};
+
+const OFFICE: Address = Address([9; 32]);
+const CLERK: Address = Address([20; 32]);
+const OFFICER: Address = Address([21; 32]);
+const OTHER_OFFICER: Address = Address([22; 32]);
+const REVIEWER: Address = Address([23; 32]);
+const PARTY: Address = Address([1; 32]);
+const STRANGER: Address = Address([7; 32]);
+const DOCUMENT: [u8; 32] = [5; 32];
+
+fn open() {
+    test::set_deployer(OFFICE);
+    test::set_height(1, 1_000);
+    let roles =
+        [(Role::Clerk, CLERK), (Role::Officer, OFFICER), (Role::Officer, OTHER_OFFICER), (Role::Reviewer, REVIEWER)];
+    for (role, who) in roles {
+        call(OFFICE, || Casework::appoint(role, who)).unwrap();
+    }
+    call(CLERK, || Casework::open(1, PARTY, OFFICER, DOCUMENT)).unwrap();
+}
+
+fn decide(officer: Address) -> Result<(), Error> {
+    call(officer, || Casework::decide(1, false, DOCUMENT))
+}
+
+fn review(reviewer: Address, confirmed: bool) -> Result<(), Error> {
+    call(reviewer, || Casework::review(1, confirmed, DOCUMENT))
+}
+
+fn phase() -> Phase {
+    Casework::case(1).unwrap().phase
+}
+
+#[test]
+fn a_case_goes_its_way_and_leaves_a_trail() {
+    open();
+    decide(OFFICER).unwrap();
+    review(REVIEWER, false).unwrap();
+    decide(OFFICER).unwrap();
+    review(REVIEWER, true).unwrap();
+    call(PARTY, || Casework::appeal(1, DOCUMENT)).unwrap();
+    call(CLERK, || Casework::assign(1, OTHER_OFFICER)).unwrap();
+    call(OTHER_OFFICER, || Casework::decide(1, true, DOCUMENT)).unwrap();
+    review(REVIEWER, true).unwrap();
+    assert_eq!(call(PARTY, || Casework::appeal(1, DOCUMENT)), Err(Error::AlreadyAppealed));
+    call(CLERK, || Casework::close(1)).unwrap();
+    let acts: Vec<_> = (0..).map_while(|number| Casework::entry(1, number)).map(|entry| entry.act).collect();
+    let [denied, granted] = [false, true].map(|granted| Act::Decided { granted });
+    let assigned = Act::Assigned { officer: OTHER_OFFICER };
+    let first = [Act::Opened, denied, Act::Returned, denied, Act::Confirmed, Act::Appealed];
+    assert_eq!(acts, [&first[..], &[assigned, granted, Act::Confirmed, Act::Closed]].concat());
+    assert_eq!((phase(), Casework::audit(1), Casework::opened()), (Phase::Closed, Ok(true), 1));
+    assert_eq!(test::events().len(), 10, "each step is told");
+}
+
+#[test]
+fn everyone_takes_its_own_steps_alone() {
+    open();
+    for stranger in [STRANGER, PARTY, OFFICER, REVIEWER, OFFICE] {
+        assert_eq!(call(stranger, || Casework::open(2, PARTY, OFFICER, DOCUMENT)), Err(Error::NotClerk));
+        assert_eq!(call(stranger, || Casework::assign(1, OTHER_OFFICER)), Err(Error::NotClerk));
+        assert_eq!(call(stranger, || Casework::close(1)), Err(Error::NotClerk));
+    }
+    for stranger in [STRANGER, PARTY, OTHER_OFFICER, CLERK, OFFICE] {
+        assert_eq!(decide(stranger), Err(Error::NotAssigned));
+    }
+    decide(OFFICER).unwrap();
+    for stranger in [STRANGER, PARTY, OFFICER, CLERK, OFFICE] {
+        assert_eq!(review(stranger, true), Err(Error::NotReviewer));
+    }
+    review(REVIEWER, true).unwrap();
+    for stranger in [STRANGER, OFFICER, CLERK] {
+        assert_eq!(call(stranger, || Casework::appeal(1, DOCUMENT)), Err(Error::NotParty));
+        assert_eq!(call(stranger, || Casework::appoint(Role::Clerk, stranger)), Err(Error::NotDeployer));
+        assert_eq!(call(stranger, || Casework::dismiss(Role::Clerk, CLERK)), Err(Error::NotDeployer));
+    }
+}
+
+#[test]
+fn nobody_reviews_its_own_decision_and_an_appeal_goes_to_another_officer() {
+    open();
+    call(OFFICE, || Casework::appoint(Role::Reviewer, OFFICER)).unwrap();
+    decide(OFFICER).unwrap();
+    assert_eq!(review(OFFICER, true), Err(Error::OwnDecision));
+    review(REVIEWER, true).unwrap();
+    call(PARTY, || Casework::appeal(1, DOCUMENT)).unwrap();
+    assert_eq!(call(CLERK, || Casework::assign(1, OFFICER)), Err(Error::SameOfficer));
+    assert_eq!(call(CLERK, || Casework::assign(1, STRANGER)), Err(Error::NotOfficer));
+}
+
+#[test]
+fn steps_out_of_turn_are_refused() {
+    open();
+    assert_eq!(call(CLERK, || Casework::open(1, PARTY, OFFICER, DOCUMENT)), Err(Error::Exists));
+    assert_eq!(call(CLERK, || Casework::open(2, PARTY, STRANGER, DOCUMENT)), Err(Error::NotOfficer));
+    assert_eq!(review(REVIEWER, true), Err(Error::WrongPhase));
+    assert_eq!(call(PARTY, || Casework::appeal(1, DOCUMENT)), Err(Error::WrongPhase));
+    assert_eq!(call(CLERK, || Casework::close(1)), Err(Error::WrongPhase));
+    assert_eq!(call(CLERK, || Casework::close(2)), Err(Error::Unknown));
+    call(OFFICE, || Casework::dismiss(Role::Officer, OFFICER)).unwrap();
+    assert_eq!(decide(OFFICER), Err(Error::NotOfficer), "a dismissed officer decides nothing");
+}
+
+#[test]
+fn every_part_of_an_entry_changes_its_digest() {
+    let entry = Entry { by: CLERK, time: 1, act: Act::Opened, document: DOCUMENT, before: [0; 32] };
+    let others = [
+        Entry { by: PARTY, ..entry },
+        Entry { time: 2, ..entry },
+        Entry { act: Act::Closed, ..entry },
+        Entry { act: Act::Decided { granted: false }, ..entry },
+        Entry { act: Act::Decided { granted: true }, ..entry },
+        Entry { act: Act::Assigned { officer: CLERK }, ..entry },
+        Entry { act: Act::Assigned { officer: PARTY }, ..entry },
+        Entry { document: [6; 32], ..entry },
+        Entry { before: [1; 32], ..entry },
+    ];
+    let digests: std::collections::BTreeSet<_> = others.iter().chain([&entry]).map(Entry::digest).collect();
+    assert_eq!(digests.len(), 10);
+}

@@ -1,0 +1,125 @@
+//! The contract's rules.
+
+use phalanx_contract::Address;
+use phalanx_contract::test::{self, call};
+use phalanx_trade_finance::{Error, Moved, Phase, TradeFinance};
+
+const OPERATOR: Address = Address([9; 32]);
+const BANK: Address = Address([20; 32]);
+const OTHER_BANK: Address = Address([21; 32]);
+const BUYER: Address = Address([1; 32]);
+const SELLER: Address = Address([2; 32]);
+const STRANGER: Address = Address([7; 32]);
+const DOCUMENT: [u8; 32] = [5; 32];
+const OTHER_DOCUMENT: [u8; 32] = [6; 32];
+
+fn issue() {
+    test::set_deployer(OPERATOR);
+    test::set_height(1, 1_000);
+    for bank in [BANK, OTHER_BANK] {
+        call(OPERATOR, || TradeFinance::admit(bank)).unwrap();
+        call(OPERATOR, || TradeFinance::credit(bank, 1_000)).unwrap();
+    }
+    call(BANK, || TradeFinance::issue(1, BUYER, SELLER, 700, 5_000)).unwrap();
+    call(OTHER_BANK, || TradeFinance::issue(2, BUYER, SELLER, 700, 5_000)).unwrap();
+}
+
+fn present(letter: u64, document: [u8; 32]) -> Result<(), Error> {
+    call(SELLER, || TradeFinance::present(letter, document))
+}
+
+fn phase(letter: u64) -> Phase {
+    TradeFinance::letter(letter).unwrap().phase
+}
+
+fn money() -> [u128; 3] {
+    [BANK, OTHER_BANK, SELLER].map(TradeFinance::money_of)
+}
+
+#[test]
+fn banks_alone_issue_and_no_more_than_they_have() {
+    issue();
+    for stranger in [STRANGER, BUYER, OPERATOR] {
+        assert_eq!(call(stranger, || TradeFinance::issue(3, BUYER, stranger, 0, 5_000)), Err(Error::NotBank));
+    }
+    assert_eq!(call(BANK, || TradeFinance::admit(STRANGER)), Err(Error::NotDeployer));
+    assert_eq!(call(BANK, || TradeFinance::credit(BANK, 1)), Err(Error::NotDeployer));
+    assert_eq!(call(OTHER_BANK, || TradeFinance::expel(BANK)), Err(Error::NotDeployer));
+    assert_eq!(call(BANK, || TradeFinance::issue(3, BUYER, SELLER, 301, 5_000)), Err(Error::InsufficientMoney));
+    assert_eq!(call(BANK, || TradeFinance::issue(1, BUYER, SELLER, 1, 5_000)), Err(Error::Exists));
+    assert_eq!(call(BANK, || TradeFinance::issue(3, BUYER, SELLER, 1, 1_000)), Err(Error::Ended));
+    call(OPERATOR, || TradeFinance::expel(BANK)).unwrap();
+    assert_eq!(call(BANK, || TradeFinance::issue(3, BUYER, SELLER, 1, 5_000)), Err(Error::NotBank));
+    assert_eq!((money(), TradeFinance::money()), ([300, 300, 0], (2_000, 1_400)));
+}
+
+#[test]
+fn a_letter_goes_from_issue_to_payment() {
+    issue();
+    present(1, DOCUMENT).unwrap();
+    let moved = Moved { letter: 1, phase: Phase::Presented, document: Some(DOCUMENT) };
+    assert_eq!(test::events().last().and_then(|event| event.decode()), Some(moved));
+    call(BANK, || TradeFinance::accept(1)).unwrap();
+    call(BANK, || TradeFinance::settle(1)).unwrap();
+    assert_eq!((phase(1), money(), TradeFinance::money()), (Phase::Settled, [300, 300, 700], (2_000, 700)));
+    assert_eq!(call(BANK, || TradeFinance::settle(1)), Err(Error::WrongPhase), "paid once");
+    test::set_height(5, 5_000);
+    assert_eq!(call(BANK, || TradeFinance::close(1)), Err(Error::WrongPhase));
+}
+
+#[test]
+fn everyone_takes_its_own_steps_alone() {
+    issue();
+    for stranger in [STRANGER, BANK, BUYER] {
+        assert_eq!(call(stranger, || TradeFinance::present(1, DOCUMENT)), Err(Error::NotSeller));
+    }
+    present(1, DOCUMENT).unwrap();
+    for stranger in [STRANGER, OTHER_BANK, BUYER, SELLER, OPERATOR] {
+        assert_eq!(call(stranger, || TradeFinance::accept(1)), Err(Error::NotIssuingBank));
+        assert_eq!(call(stranger, || TradeFinance::report_discrepancy(1)), Err(Error::NotIssuingBank));
+        assert_eq!(call(stranger, || TradeFinance::close(1)), Err(Error::NotIssuingBank));
+    }
+    call(BANK, || TradeFinance::report_discrepancy(1)).unwrap();
+    for stranger in [STRANGER, BANK, SELLER] {
+        assert_eq!(call(stranger, || TradeFinance::waive(1)), Err(Error::NotBuyer));
+    }
+    call(BUYER, || TradeFinance::waive(1)).unwrap();
+    for stranger in [STRANGER, OTHER_BANK, SELLER] {
+        assert_eq!(call(stranger, || TradeFinance::settle(1)), Err(Error::NotIssuingBank));
+    }
+    call(BANK, || TradeFinance::settle(1)).unwrap();
+    assert_eq!(call(BANK, || TradeFinance::settle(3)), Err(Error::Unknown));
+}
+
+#[test]
+fn no_document_is_financed_twice() {
+    issue();
+    present(1, DOCUMENT).unwrap();
+    assert_eq!(present(2, DOCUMENT), Err(Error::AlreadyClaimed), "at another bank neither");
+    call(BANK, || TradeFinance::report_discrepancy(1)).unwrap();
+    assert_eq!(present(2, DOCUMENT), Err(Error::AlreadyClaimed));
+    present(1, DOCUMENT).unwrap();
+    call(BANK, || TradeFinance::accept(1)).unwrap();
+    call(BANK, || TradeFinance::settle(1)).unwrap();
+    assert_eq!(present(2, DOCUMENT), Err(Error::AlreadyClaimed), "after payment neither");
+    present(2, OTHER_DOCUMENT).unwrap();
+}
+
+#[test]
+fn another_document_frees_the_one_before_and_so_does_the_end_without_payment() {
+    issue();
+    present(1, DOCUMENT).unwrap();
+    assert_eq!(present(1, OTHER_DOCUMENT), Err(Error::WrongPhase), "the bank has it");
+    call(BANK, || TradeFinance::report_discrepancy(1)).unwrap();
+    present(1, OTHER_DOCUMENT).unwrap();
+    present(2, DOCUMENT).unwrap();
+    assert_eq!([DOCUMENT, OTHER_DOCUMENT].map(TradeFinance::claimed_by), [Some(2), Some(1)]);
+    assert_eq!(call(BANK, || TradeFinance::close(1)), Err(Error::NotEnded));
+    test::set_height(5, 5_000);
+    call(BANK, || TradeFinance::close(1)).unwrap();
+    assert_eq!((phase(1), TradeFinance::claimed_by(OTHER_DOCUMENT)), (Phase::Closed, None));
+    assert_eq!((money(), TradeFinance::money()), ([1_000, 300, 0], (2_000, 700)));
+    assert_eq!(present(1, OTHER_DOCUMENT), Err(Error::WrongPhase));
+    call(OTHER_BANK, || TradeFinance::report_discrepancy(2)).unwrap();
+    assert_eq!(present(2, OTHER_DOCUMENT), Err(Error::Ended));
+}
