@@ -13,7 +13,11 @@
 set -euo pipefail
 export LC_ALL=C
 
-contracts=(token hostile exerciser conflicts)
+contracts=(
+    token hostile exerciser conflicts
+    evidence exchange smallbank kv collectible licence identity land trade-finance auction trace casework advisory
+    asset-backed donothing cpuheavy ioheavy
+)
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 rustc=/usr/bin/rustc
 rust_source=/usr/lib/rustlib/src/rust
@@ -53,7 +57,7 @@ build() {
             cargo rustc --quiet --locked --profile contract --target wasm32-unknown-unknown \
             -Zbuild-std=core,panic_abort -p "phalanx-$1" --lib --crate-type cdylib
     ) || fail 1 "phalanx-$1 does not build"
-    install -m 644 "$2/wasm32-unknown-unknown/contract/phalanx_$1.wasm" "$3"
+    install -m 644 "$2/wasm32-unknown-unknown/contract/phalanx_${1//-/_}.wasm" "$3"
 }
 
 # The digest of a contract's sources: of the lines that sha256sum prints for its files and the SDK's, in the order of their
