@@ -26,7 +26,8 @@ const SEED: u64 = 1;
 #[derive(Args, Clone, Debug, Default)]
 pub struct BenchArguments {
     /// What to execute: token, token-lowbal, token-rmw, read-mostly, counter-rmw, counter-add, pools, many-contracts, flood,
-    /// long-call or switch [default: token]
+    /// long-call, switch, evidence, exchange, smallbank, kv-a, kv-b, kv-c, kv-d, kv-e, kv-f, collectible, licence, identity,
+    /// land, trade-finance, auction, trace, casework, advisory, asset-backed, donothing, cpuheavy or ioheavy [default: token]
     #[arg(value_name = "WORKLOAD")]
     pub workload: Option<String>,
     /// Accounts, funded before the clock starts [default: 1000000]

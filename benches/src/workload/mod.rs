@@ -2,6 +2,7 @@
 //! they are needed, and made again where a check or a baseline needs them again.
 
 mod accounts;
+mod applications;
 mod call_list;
 mod conflicts;
 mod counter;
@@ -104,8 +105,8 @@ struct Entry {
 
 type Made = Result<Box<dyn Workload>, BenchError>;
 
-/// All workloads, the default first.
-const WORKLOADS: [Entry; 11] = [
+/// The workloads that show one shape of conflict each, the default first.
+const SHAPES: [Entry; 11] = [
     Entry { name: "token", uses: &[], make: |shape, _| Ok(Box::new(Token::new(shape)?)) },
     Entry { name: "token-lowbal", uses: &[], make: |shape, _| Ok(Box::new(Token::low_balances(shape)?)) },
     Entry { name: "token-rmw", uses: &[], make: |shape, _| Ok(Box::new(TokenRmw::new(Conflicts::new(shape)?))) },
@@ -145,16 +146,34 @@ const WORKLOADS: [Entry; 11] = [
     },
 ];
 
-/// Names of all workloads, the default first.
-pub const NAMES: [&str; WORKLOADS.len()] = {
-    let mut names = [""; WORKLOADS.len()];
+/// Names of all workloads, the default first, the applications last.
+pub const NAMES: [&str; SHAPES.len() + APPLICATIONS.len()] = {
+    let mut names = [""; SHAPES.len() + APPLICATIONS.len()];
     let mut at = 0;
     while at < names.len() {
-        names[at] = WORKLOADS[at].name;
+        names[at] = entry(at).name;
         at += 1;
     }
     names
 };
+
+/// Names of the workloads that are applications.
+pub const APPLICATIONS: [&str; applications::ENTRIES.len()] = {
+    let mut names = [""; applications::ENTRIES.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = entry(SHAPES.len() + at).name;
+        at += 1;
+    }
+    names
+};
+
+/// The workload of an index into [`NAMES`].
+const fn entry(at: usize) -> &'static Entry {
+    const FIRST: &[Entry] = &SHAPES;
+    const SECOND: &[Entry] = &applications::ENTRIES;
+    if at < FIRST.len() { &FIRST[at] } else { &SECOND[at - FIRST.len()] }
+}
 
 /// The workload of a name.
 ///
@@ -162,7 +181,7 @@ pub const NAMES: [&str; WORKLOADS.len()] = {
 /// [`BenchError::Usage`] with the names that exist, with what is wrong with the shape or the particulars, or with what of the
 /// latter the workload does not use.
 pub fn by_name(name: &str, shape: Shape, particulars: &Particulars) -> Made {
-    let Some(entry) = WORKLOADS.iter().find(|entry| entry.name == name) else {
+    let Some(entry) = (0..NAMES.len()).map(entry).find(|entry| entry.name == name) else {
         return Err(BenchError::Usage(format!("there is no workload {name:?}; there is: {}", NAMES.join(", "))));
     };
     particulars.refuse_unused(name, entry.uses)?;

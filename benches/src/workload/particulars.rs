@@ -10,7 +10,7 @@ pub struct Particulars {
     /// read-mostly, switch: one call in N writes the key that all others read [default: 1000]
     #[arg(long, value_name = "N")]
     pub write_every: Option<u64>,
-    /// pools: how many there are [default: 100]
+    /// pools, exchange: how many there are [default: 100]
     #[arg(long, value_name = "N")]
     pub pools: Option<u64>,
     /// many-contracts: how many there are [default: 10000]

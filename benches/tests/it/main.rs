@@ -1,5 +1,6 @@
 //! The harness from arguments to report, on tiny workloads.
 
+mod applications;
 mod report;
 mod usage;
 mod workloads;

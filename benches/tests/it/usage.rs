@@ -89,6 +89,18 @@ fn long_calls_that_a_batch_has_no_gas_for_are_refused() {
 }
 
 #[test]
+fn batches_that_could_pass_a_limit_are_refused_with_the_size_that_fits() {
+    for (arguments, parts) in [
+        ("cpuheavy --batch-size 65536", ["26214400000 gas", "a --batch-size of 20000 fits"]),
+        ("evidence --batch-size 65536", ["50331648 bytes", "a --batch-size of 21845 fits"]),
+    ] {
+        let text = refused(arguments);
+        assert!(parts.iter().all(|part| text.contains(part)), "{arguments}: {text}");
+    }
+    refused("asset-backed --pools 3");
+}
+
+#[test]
 fn help_names_all_workloads() {
     let help = <super::Command as clap::CommandFactory>::command().render_long_help().to_string();
     let words: String = help.split_whitespace().collect::<Vec<_>>().join(" ");

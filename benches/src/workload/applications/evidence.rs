@@ -1,0 +1,86 @@
+//! `evidence`: documents of 1 KiB are notarised, verified, handed over and taken over.
+
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use phalanx_contract::hash::sha256;
+use phalanx_evidence::{Custody, DOCUMENT_BYTES_MAX, Record};
+use rand::Rng;
+
+const RECORDS: u8 = 1;
+const CUSTODY: u8 = 3;
+const NOTARISED: u8 = 5;
+
+const STEPS: Steps = Steps(4);
+
+/// The workload.
+pub(super) struct Evidence {
+    parties: Parties,
+}
+
+impl Evidence {
+    pub(super) fn new(parties: Parties) -> Self {
+        Self { parties }
+    }
+
+    fn document(&self, number: u64) -> [u8; DOCUMENT_BYTES_MAX] {
+        let mut document = [0; DOCUMENT_BYTES_MAX];
+        self.parties.dice(number).fill_bytes(&mut document);
+        document
+    }
+}
+
+impl Application for Evidence {
+    const MODULE: &'static [u8] = include_bytes!("../../../../contracts/wasm/evidence.wasm");
+    /// Half of the calls carry a document.
+    const CALL_BYTES: usize = 768;
+
+    fn name(&self) -> &'static str {
+        "evidence"
+    }
+
+    fn describe(&self) -> String {
+        "documents of 1 KiB (contracts/evidence) that are notarised, verified, handed over and taken over, 1 % refused"
+            .into()
+    }
+
+    fn set_up_calls(&self) -> u64 {
+        self.parties.all()
+    }
+
+    fn set_up(&self, index: u64) -> Ask {
+        Ask::new(DEPLOYER, "appoint", &(self.parties.nth(index),))
+    }
+
+    fn ask(&self, number: u64) -> Ask {
+        let (document, step) = STEPS.of(number);
+        let [notary, other] = self.parties.two(document);
+        let bytes = self.document(document);
+        match step {
+            0 => Ask::new(notary, "notarise", &(&bytes[..],)),
+            1 => Ask::new(other, "verify", &(&bytes[..],)),
+            2 => Ask::new(notary, "hand_over", &(sha256(&bytes), other)),
+            _ => Ask::new(other, "take_over", &(sha256(&bytes),)),
+        }
+    }
+
+    fn refused(&self, index: u64) -> Option<Ask> {
+        Some(Ask::new(STRANGER, "notarise", &(&self.document(!index)[..],)))
+    }
+
+    fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
+        let documents = STEPS.things(asked);
+        let holds = |document: u64| {
+            let id = sha256(&self.document(document));
+            let [notary, other] = self.parties.two(document);
+            let (links, holder) = if STEPS.done(document, asked) == 4 { (2, other) } else { (1, notary) };
+            let record: Option<Record> = state.get(RECORDS, &id);
+            let last: Option<Custody> = state.get(CUSTODY, &(id, links - 1));
+            record.is_some_and(|record| record.notary.0 == notary)
+                && state.get(CUSTODY, &id) == Some(links)
+                && last.is_some_and(|custody| custody.holder.0 == holder)
+        };
+        Checks::new("records and chains of custody")
+            .equal("notarised", u128::from(documents), state.number(NOTARISED, &()))
+            .each("documents", documents, holds)
+            .finish()
+    }
+}

@@ -1,0 +1,112 @@
+//! `exchange`: swaps in pools of constant product. Accounts buy a pool's asset for a common one; the pool's dealer sells it.
+
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, Popularity, State};
+use phalanx_engine::Address;
+use phalanx_exchange::Pool;
+use rand::RngExt;
+
+const BALANCES: u8 = 0;
+const ISSUED: u8 = 1;
+const POOLS: u8 = 2;
+
+/// The asset that all pools have on one side.
+const MONEY: u32 = 0;
+/// What a pool opens with on each side.
+const RESERVE: u128 = 1_000_000_000;
+/// What accounts have of money at first, and dealers of both assets besides the reserves: more than they can spend.
+const FUNDS: u128 = 1_000_000_000_000;
+/// The most that a swap pays in: a thousandth of a reserve, so that a pool's price moves with each swap.
+const PAID_MAX: u128 = 1_000_000;
+/// Calls that set up a pool: two issues, and the opening.
+const CALLS_A_POOL: u64 = 3;
+
+/// The workload.
+pub(super) struct Exchange {
+    parties: Parties,
+    pools: Popularity,
+}
+
+impl Exchange {
+    pub(super) fn new(parties: Parties, pools: Popularity) -> Self {
+        Self { parties, pools }
+    }
+
+    /// Who opens a pool and sells its asset.
+    fn dealer(&self, pool: u32) -> Address {
+        self.parties.digest(u64::MAX - u64::from(pool))
+    }
+
+    fn dealers(&self) -> impl Iterator<Item = (u32, Address)> {
+        (0..self.pools.count() as u32).map(|pool| (asset(pool), self.dealer(pool)))
+    }
+}
+
+/// What a pool has on its other side.
+fn asset(pool: u32) -> u32 {
+    pool + 1
+}
+
+impl Application for Exchange {
+    const MODULE: &'static [u8] = include_bytes!("../../../../contracts/wasm/exchange.wasm");
+
+    fn name(&self) -> &'static str {
+        "exchange"
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "swaps (contracts/exchange) in {} pools of constant product, a debit, a credit and an event each, 1 % refused",
+            self.pools.count()
+        )
+    }
+
+    fn set_up_calls(&self) -> u64 {
+        self.parties.count() + self.pools.count() * CALLS_A_POOL
+    }
+
+    fn set_up(&self, index: u64) -> Ask {
+        let Some(call) = index.checked_sub(self.parties.count()) else {
+            return Ask::new(DEPLOYER, "issue", &(MONEY, self.parties.address(index), FUNDS));
+        };
+        let pool = (call / CALLS_A_POOL) as u32;
+        let dealer = self.dealer(pool);
+        match call % CALLS_A_POOL {
+            0 => Ask::new(DEPLOYER, "issue", &(MONEY, dealer, FUNDS + RESERVE)),
+            1 => Ask::new(DEPLOYER, "issue", &(asset(pool), dealer, FUNDS + RESERVE)),
+            _ => Ask::new(dealer, "open", &(MONEY, asset(pool), RESERVE, RESERVE)),
+        }
+    }
+
+    fn ask(&self, number: u64) -> Ask {
+        let mut dice = self.parties.dice(number);
+        let pool = self.pools.draw(&mut dice) as u32;
+        let paid: u128 = dice.random_range(1_000..=PAID_MAX);
+        if dice.random() {
+            let buyer = self.parties.address(self.parties.accounts.draw(&mut dice));
+            Ask::new(buyer, "swap", &(MONEY, asset(pool), paid, 0u128))
+        } else {
+            Ask::new(self.dealer(pool), "swap", &(asset(pool), MONEY, paid, 0u128))
+        }
+    }
+
+    fn refused(&self, index: u64) -> Option<Ask> {
+        let pool = self.pools.draw(&mut self.parties.dice(index)) as u32;
+        // Whoever accepts no less than the largest number gets nothing.
+        Some(Ask::new(self.dealer(pool), "swap", &(asset(pool), MONEY, 1_000u128, u128::MAX)))
+    }
+
+    fn invariant(&self, state: &State<'_>, _asked: u64) -> Invariant {
+        let pool = |pool: u64| state.get::<Pool>(POOLS, &(MONEY, asset(pool as u32)));
+        let reserves: u128 = (0..self.pools.count()).filter_map(pool).map(|pool| pool.low).sum();
+        let accounts = (0..self.parties.count()).map(|index| self.parties.address(index));
+        let everyone = accounts.chain(self.dealers().map(|(_, dealer)| dealer));
+        let balances: u128 = everyone.map(|owner| state.number(BALANCES, &(MONEY, owner))).sum();
+        let issued = u128::from(self.parties.count()) * FUNDS + u128::from(self.pools.count()) * (FUNDS + RESERVE);
+        let product = |number| pool(number).is_some_and(|pool| pool.low * pool.high >= RESERVE * RESERVE);
+        Checks::new("conserved money and constant product")
+            .equal("money issued", issued, state.number(ISSUED, &MONEY))
+            .equal("balances and reserves", issued, balances + reserves)
+            .each("pools with a product no lower", self.pools.count(), product)
+            .finish()
+    }
+}
