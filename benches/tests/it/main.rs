@@ -1,6 +1,7 @@
 //! The harness from arguments to report, on tiny workloads.
 
 mod applications;
+mod native;
 mod report;
 mod usage;
 mod workloads;

@@ -18,10 +18,10 @@ use phalanx_contract::*;
 
 /// Each identifier.
 #[slot]
-const IDENTITIES: Map<Id, Identity> = Map::at(0);
+const IDENTITIES: Map<[u8; 32], Identity> = Map::at(0);
 /// Identifiers whose credentials count.
 #[slot]
-const ISSUERS: Set<Id> = Set::at(1);
+const ISSUERS: Set<[u8; 32]> = Set::at(1);
 /// Each credential, by its digest.
 #[slot]
 const CREDENTIALS: Map<[u8; 32], Credential> = Map::at(2);
@@ -31,9 +31,6 @@ const REVOKED: Set<[u8; 32]> = Set::at(3);
 /// Verifiers' numbers that were used, each with the credential: nobody uses up a number that another subject was given.
 #[slot]
 const CHALLENGES: Set<([u8; 32], Address, u64)> = Set::at(4);
-
-/// An identifier: 32 random bytes.
-pub type Id = [u8; 32];
 
 /// Who speaks for an identifier.
 #[derive(Wire, Clone, Copy, Debug, PartialEq)]
@@ -50,9 +47,9 @@ pub struct Identity {
 #[derive(Wire, Clone, Copy, Debug, PartialEq)]
 pub struct Credential {
     /// Who issued it.
-    pub issuer: Id,
+    pub issuer: [u8; 32],
     /// Of whom it says something.
-    pub subject: Id,
+    pub subject: [u8; 32],
     /// The time in milliseconds from which on it is not valid.
     pub expires: u64,
 }
@@ -61,14 +58,14 @@ pub struct Credential {
 #[derive(Wire, Debug, PartialEq)]
 pub struct Registered {
     /// Which.
-    pub id: Id,
+    pub id: [u8; 32],
 }
 
 /// An identifier has another key.
 #[derive(Wire, Debug, PartialEq)]
 pub struct Rotated {
     /// Which.
-    pub id: Id,
+    pub id: [u8; 32],
     /// The address of the key in force.
     pub controller: Address,
 }
@@ -79,7 +76,7 @@ pub struct Issued {
     /// Its digest.
     pub digest: [u8; 32],
     /// Who issued it.
-    pub issuer: Id,
+    pub issuer: [u8; 32],
 }
 
 /// A credential was presented, and was valid.
@@ -127,7 +124,7 @@ pub struct IdentityRegistry;
 #[contract]
 impl IdentityRegistry {
     /// Registers an identifier under the caller's control.
-    pub fn register(id: Id, guardian: Option<Address>) -> Result<(), Error> {
+    pub fn register(id: [u8; 32], guardian: Option<Address>) -> Result<(), Error> {
         require(IDENTITIES.find(&id).is_none(), Error::Exists)?;
         IDENTITIES.set(&id, &Identity { controller: caller(), guardian, rotations: 0 });
         emit(&Registered { id });
@@ -135,7 +132,7 @@ impl IdentityRegistry {
     }
 
     /// Gives an identifier another key. Its controller and its guardian may.
-    pub fn rotate(id: Id, controller: Address) -> Result<(), Error> {
+    pub fn rotate(id: [u8; 32], controller: Address) -> Result<(), Error> {
         let identity = find(&id)?;
         let by = Some(caller());
         require(by == Some(identity.controller) || by == identity.guardian, Error::NotController)?;
@@ -145,14 +142,14 @@ impl IdentityRegistry {
     }
 
     /// Names another guardian, or none. The identifier's controller alone may.
-    pub fn entrust(id: Id, guardian: Option<Address>) -> Result<(), Error> {
+    pub fn entrust(id: [u8; 32], guardian: Option<Address>) -> Result<(), Error> {
         let identity = controlled(&id)?;
         IDENTITIES.set(&id, &Identity { guardian, ..identity });
         Ok(())
     }
 
     /// Lets an identifier issue credentials. The deployer alone may.
-    pub fn accredit(issuer: Id) -> Result<(), Error> {
+    pub fn accredit(issuer: [u8; 32]) -> Result<(), Error> {
         only(deployer(), Error::NotDeployer)?;
         find(&issuer)?;
         ISSUERS.insert(&issuer);
@@ -160,7 +157,7 @@ impl IdentityRegistry {
     }
 
     /// Ends an accreditation: the issuer's credentials are not valid until it is accredited again. The deployer alone may.
-    pub fn discredit(issuer: Id) -> Result<(), Error> {
+    pub fn discredit(issuer: [u8; 32]) -> Result<(), Error> {
         only(deployer(), Error::NotDeployer)?;
         ISSUERS.remove(&issuer);
         Ok(())
@@ -201,7 +198,7 @@ impl IdentityRegistry {
     }
 
     /// Who speaks for an identifier.
-    pub fn resolve(id: Id) -> Option<Identity> {
+    pub fn resolve(id: [u8; 32]) -> Option<Identity> {
         IDENTITIES.find(&id)
     }
 
@@ -213,12 +210,12 @@ impl IdentityRegistry {
     }
 }
 
-fn find(id: &Id) -> Result<Identity, Error> {
+fn find(id: &[u8; 32]) -> Result<Identity, Error> {
     IDENTITIES.find(id).ok_or(Error::Unknown)
 }
 
 /// The identity, if the caller controls it.
-fn controlled(id: &Id) -> Result<Identity, Error> {
+fn controlled(id: &[u8; 32]) -> Result<Identity, Error> {
     let identity = find(id)?;
     only(identity.controller, Error::NotController)?;
     Ok(identity)

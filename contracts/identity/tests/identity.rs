@@ -2,7 +2,7 @@
 
 use phalanx_contract::Address;
 use phalanx_contract::test::{self, call};
-use phalanx_identity::{Credential, Error, Id, IdentityRegistry, Presented, Rotated};
+use phalanx_identity::{Credential, Error, IdentityRegistry, Presented, Rotated};
 
 const ACCREDITOR: Address = Address([9; 32]);
 const CITY_KEY: Address = Address([8; 32]);
@@ -11,8 +11,8 @@ const NEW_KEY: Address = Address([3; 32]);
 const GUARDIAN: Address = Address([4; 32]);
 const VERIFIER: Address = Address([2; 32]);
 const STRANGER: Address = Address([7; 32]);
-const CITY: Id = [80; 32];
-const PERSON: Id = [10; 32];
+const CITY: [u8; 32] = [80; 32];
+const PERSON: [u8; 32] = [10; 32];
 const DIGEST: [u8; 32] = [5; 32];
 const CREDENTIAL: Credential = Credential { issuer: CITY, subject: PERSON, expires: 10_000 };
 

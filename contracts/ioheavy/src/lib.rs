@@ -11,15 +11,10 @@ use phalanx_contract::*;
 
 /// Values by their keys.
 #[slot]
-const VALUES: Map<Key, Value> = Map::at(0);
+const VALUES: Map<[u8; 20], [u8; 100]> = Map::at(0);
 
 /// The most keys that one call touches; a call may write 1,024 keys.
 pub const KEYS_MAX: u32 = 1_000;
-
-/// A key.
-pub type Key = [u8; 20];
-/// A value.
-pub type Value = [u8; 100];
 
 /// Why a method did nothing.
 #[derive(Wire, Debug, PartialEq)]
@@ -61,7 +56,7 @@ fn numbers(from: u64, count: u32) -> impl Iterator<Item = u64> {
 }
 
 /// The key of a number.
-pub fn key(number: u64) -> Key {
+pub fn key(number: u64) -> [u8; 20] {
     let mut key = [0; 20];
     key[12..].copy_from_slice(&number.to_be_bytes());
     key

@@ -22,18 +22,15 @@ use phalanx_contract::*;
 
 /// The fields of each record.
 #[slot]
-const RECORDS: Map<(u64, u8), Field> = Map::at(0);
+const RECORDS: Map<(u64, u8), [u8; 100]> = Map::at(0);
 /// The fields of each record that can be scanned.
 #[slot]
-const ORDERED_RECORDS: OrderedMap<(u64, u8), Field> = OrderedMap::at(1);
+const ORDERED_RECORDS: OrderedMap<(u64, u8), [u8; 100]> = OrderedMap::at(1);
 
 /// Fields of a record.
 pub const FIELDS: u8 = 10;
 /// The most records that one call scans.
 pub const SCAN_RECORDS_MAX: u32 = 100;
-
-/// Content of a field.
-pub type Field = [u8; 100];
 
 /// Why a method did nothing.
 #[derive(Wire, Debug, PartialEq)]
@@ -52,7 +49,7 @@ pub enum Error {
 #[derive(Wire, Clone, Copy, Debug, PartialEq)]
 pub struct Record {
     /// Its fields, one after the other.
-    pub fields: [u8; 1_000],
+    pub fields: [u8; 1000],
 }
 
 /// What a scan came across: its records are more than a call may return.
@@ -93,7 +90,7 @@ impl Kv {
     }
 
     /// Replaces one field, whether there is a record or not.
-    pub fn update(record: u64, number: u8, content: &Field) -> Result<(), Error> {
+    pub fn update(record: u64, number: u8, content: &[u8; 100]) -> Result<(), Error> {
         require(number < FIELDS, Error::NoSuchField)?;
         RECORDS.set(&(record, number), content);
         Ok(())
@@ -122,7 +119,7 @@ impl Kv {
 }
 
 /// What a field holds at first.
-pub fn first_content(record: u64, number: u8) -> Field {
+pub fn first_content(record: u64, number: u8) -> [u8; 100] {
     [(record as u8).wrapping_mul(31).wrapping_add(number); 100]
 }
 

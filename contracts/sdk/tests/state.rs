@@ -52,6 +52,39 @@ fn deltas_keep_their_bounds() {
 }
 
 #[test]
+fn lists_grow_at_their_ends_and_share_no_keys() {
+    const LIST: List<u16, u64> = List::at(6);
+    /// The keys behind it: the list's key alone, and with an entry's number.
+    const LENGTHS: Map<u16, u32> = Map::at(6);
+    const ENTRIES: Map<(u16, u32), u64> = Map::at(6);
+    assert!(LIST.is_empty(&1) && LIST.last(&1).is_none());
+    assert_eq!([10, 11, 12].map(|entry| call(ALICE, || LIST.push(&1, &entry))), [0, 1, 2]);
+    assert_eq!(call(BOB, || LIST.push(&2, &20)), 0);
+    assert_eq!((LIST.len(&1), LIST.last(&1), LIST.get(&1, 1), LIST.get(&1, 3)), (3, Some(12), Some(11), None));
+    assert_eq!((LENGTHS.get(&2), ENTRIES.find(&(1, 2)), LIST.last(&2)), (1, Some(12), Some(20)));
+    assert_eq!(try_call(ALICE, || LIST.push(&1, &13)), Ok(3));
+    call(ALICE, || LENGTHS.set(&1, &u32::MAX));
+    assert_eq!(
+        try_call(ALICE, || LIST.push(&1, &14)),
+        Err(Failure::Aborted("a list has at most 2^32 - 1 entries".into()))
+    );
+}
+
+#[test]
+fn roles_and_sets_hold_what_was_put_in() {
+    const SET: Set<(u8, Address)> = Set::at(7);
+    const ROLES: Roles<u8> = Roles::at(7);
+    call(ALICE, || SET.insert(&(1, BOB)));
+    assert!(SET.contains(&(1, BOB)) && !SET.contains(&(2, BOB)) && !SET.contains(&(1, ALICE)));
+    assert!(ROLES.has(1, BOB), "a role is a set's member");
+    let require = || ROLES.require(1, Refused);
+    assert_eq!((call(BOB, require), call(ALICE, require)), (Ok(()), Err(Refused)));
+    call(ALICE, || ROLES.revoke(1, BOB));
+    assert_eq!((call(BOB, require), SET.contains(&(1, BOB))), (Err(Refused), false));
+    call(ALICE, || SET.remove(&(1, BOB)));
+}
+
+#[test]
 fn a_value_of_another_type_aborts() {
     call(ALICE, || NAMES.set(&(ALICE, 1), &Text::new("ann").unwrap()));
     let read = try_call(ALICE, || NAMES_AS_NUMBERS.get(&(ALICE, 1)));

@@ -88,6 +88,55 @@ fn the_token_with_its_abi_is_small() {
     assert_eq!(slots, ["ALLOWANCES", "BALANCES", "SUPPLY"]);
 }
 
+/// A client knows no constants and no aliases of the sources: what an ABI names must be in it, or the SDK's.
+#[test]
+fn abis_name_types_of_their_own_or_the_sdks() {
+    const SDK: [&str; 14] = [
+        "Address",
+        "Bytes",
+        "Item",
+        "List",
+        "Map",
+        "Option",
+        "OrderedMap",
+        "Refused",
+        "Result",
+        "Roles",
+        "Set",
+        "Text",
+        "bool",
+        "str",
+    ];
+    for name in manifest()["modules"].as_object().unwrap().keys().filter(|name| *name != "exerciser.wasm") {
+        let abi = abi(&std::fs::read(contracts().join("wasm").join(name)).unwrap());
+        let texts = |key: &str| abi.iter().filter_map(|line| line[key].as_str()).collect::<Vec<_>>();
+        let own = [texts("struct"), texts("enum")].concat();
+        let lists = |line: &Value| -> Vec<Value> {
+            let variants = line["variants"].as_array().cloned().unwrap_or_default();
+            let fields = |of: &Value, key: &str| of[key].as_array().cloned().unwrap_or_default();
+            let of_variants = variants.iter().flat_map(|variant| fields(variant, "fields"));
+            fields(line, "args").into_iter().chain(fields(line, "fields")).chain(of_variants).collect()
+        };
+        let fields: Vec<Value> = abi.iter().flat_map(lists).collect();
+        let types =
+            fields.iter().filter_map(|field| field["type"].as_str()).chain(texts("returns")).chain(texts("type"));
+        for ty in types {
+            // The length of bounded bytes and texts is the contract's to check.
+            let mut bounded = ty.to_owned();
+            for kind in ["Bytes<", "Text<"] {
+                while let Some((before, rest)) = bounded.split_once(kind) {
+                    bounded = format!("{before}u8{}", rest.split_once('>').unwrap().1);
+                }
+            }
+            let words = bounded.split(|character: char| !character.is_alphanumeric() && character != '_');
+            for word in words.filter(|word| !word.is_empty()) {
+                let is_number = word.trim_start_matches(['u', 'i']).parse::<u64>().is_ok();
+                assert!(is_number || SDK.contains(&word) || own.contains(&word), "{name}: {word} in {ty}");
+            }
+        }
+    }
+}
+
 /// The lines of a module's custom section `abi`.
 fn abi(module: &[u8]) -> Vec<Value> {
     let leb = |at: &mut usize| {

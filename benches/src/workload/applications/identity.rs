@@ -2,7 +2,7 @@
 
 use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
 use phalanx_engine::Address;
-use phalanx_identity::{Credential, Id, Identity as Registered};
+use phalanx_identity::{Credential, Identity as Registered};
 
 const IDENTITIES: u8 = 0;
 const CREDENTIALS: u8 = 2;
@@ -33,7 +33,7 @@ impl Identity {
 }
 
 /// The identifier that the key of an address registers.
-fn id(key: &Address) -> Id {
+fn id(key: &Address) -> [u8; 32] {
     *blake3::hash(key).as_bytes()
 }
 

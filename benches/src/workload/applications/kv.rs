@@ -2,7 +2,7 @@
 //! Zipf with exponent 0.99.
 
 use super::{Application, Ask, Checks, Invariant, Parties, STRANGER, State};
-use phalanx_kv::{FIELDS, Field, SCAN_RECORDS_MAX, first_content};
+use phalanx_kv::{FIELDS, SCAN_RECORDS_MAX, first_content};
 use rand::RngExt;
 use std::collections::HashMap;
 
@@ -169,8 +169,8 @@ impl Application for Kv {
         let records = self.parties.count() + if self.inserts() { self.writes(asked) } else { 0 };
         // An ordered key is big-endian.
         let content = |record: u64, field: u8| match slot {
-            ORDERED_RECORDS => state.get::<Field>(slot, &(record.to_be_bytes(), field)),
-            _ => state.get::<Field>(slot, &(record, field)),
+            ORDERED_RECORDS => state.get::<[u8; 100]>(slot, &(record.to_be_bytes(), field)),
+            _ => state.get::<[u8; 100]>(slot, &(record, field)),
         };
         let untouched = |index: u64| {
             let (record, field) = (self.first + index, (index % u64::from(FIELDS)) as u8);

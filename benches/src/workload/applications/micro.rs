@@ -2,7 +2,7 @@
 
 use super::{Application, Ask, Checks, Invariant, Parties, STRANGER, State, Steps};
 use phalanx_cpuheavy::NUMBERS_MAX;
-use phalanx_ioheavy::{KEYS_MAX, Value, key};
+use phalanx_ioheavy::{KEYS_MAX, key};
 use rand::RngExt;
 
 /// Calls that do nothing.
@@ -131,7 +131,7 @@ impl Application for IoHeavy {
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
         let holds = |range: u64| {
             (self.from(range)..self.from(range + 1)).all(|number| {
-                let expected: Value = [(range as u8).wrapping_add(number as u8); 100];
+                let expected = [(range as u8).wrapping_add(number as u8); 100];
                 state.get(VALUES, &key(number)) == Some(expected)
             })
         };
