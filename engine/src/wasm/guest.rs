@@ -22,6 +22,21 @@ const SLACK: usize = GRANULE_SLACK_BYTES as usize;
 const CONTROL_BYTES: usize = CONTROL_DIRTY as usize + DIRTY_BYTES as usize;
 const _: () = assert!(CONTROL_BYTES <= 1 << 16);
 
+/// Memory as instantiation left it, to reset from.
+pub(crate) struct Image {
+    bytes: Box<[u8]>,
+    /// By granule: whether it holds nothing but zeros. Stacks and buffers do; filling them touches half the cache lines that
+    /// copying does.
+    blank: Box<[bool]>,
+}
+
+impl Image {
+    fn new(bytes: &[u8]) -> Self {
+        let blank = bytes.chunks(GRANULE).map(|granule| granule.iter().all(|&byte| byte == 0)).collect();
+        Self { blank, bytes: bytes.into() }
+    }
+}
+
 /// Addresses of an instance's memories.
 #[derive(Clone, Copy)]
 pub(crate) struct Guest {
@@ -132,15 +147,15 @@ impl Guest {
     }
 
     /// A copy of the first `length` bytes, to reset from.
-    pub(crate) fn image(&self) -> Box<[u8]> {
-        self.bytes(0, self.length as u32).expect("the whole memory").into()
+    pub(crate) fn image(&self) -> Image {
+        Image::new(self.bytes(0, self.length as u32).expect("the whole memory"))
     }
 
     /// Puts dirty granules back to `image` and clears their marks. Returns how many there were.
     ///
     /// A store outside of memory marks before it traps, so after a trap the `whole_map` is looked through.
     #[inline]
-    pub(crate) fn reset(&mut self, image: &[u8], whole_map: bool) -> u64 {
+    pub(crate) fn reset(&mut self, image: &Image, whole_map: bool) -> u64 {
         let granules = if whole_map { DIRTY_BYTES as usize } else { self.length >> GRANULE_LOG2 };
         let mut dirty = 0;
         // A page has 64 granules, so marks come in whole words of eight.
@@ -156,27 +171,40 @@ impl Guest {
     }
 
     #[inline]
-    fn reset_word(&mut self, word: usize, mut marks: u64, image: &[u8]) -> u64 {
+    fn reset_word(&mut self, word: usize, mut marks: u64, image: &Image) -> u64 {
         let mut dirty = 0;
         while marks != 0 {
             let granule = marks.trailing_zeros() as usize / 8;
             marks &= !(0xff << (8 * granule));
-            let start = (8 * word + granule) << GRANULE_LOG2;
-            if let Some(source) = image.get(start..(start + GRANULE + SLACK).min(image.len())) {
-                // SAFETY: `source` names a range below `image.len()`, which is the memory's first length, inside `length`
-                // (fact 2); the image is host memory.
-                unsafe {
-                    core::ptr::copy_nonoverlapping(source.as_ptr(), self.memory.as_ptr().add(start), source.len());
-                }
-            }
+            self.reset_granule(8 * word + granule, image);
             dirty += 1;
         }
         dirty
     }
 
+    /// A granule behind the image, as memory that grew has them, is left alone: a grown instance is not used again.
+    #[inline]
+    fn reset_granule(&mut self, granule: usize, image: &Image) {
+        let Some(&blank) = image.blank.get(granule) else { return };
+        let start = granule << GRANULE_LOG2;
+        let source = &image.bytes[start..(start + GRANULE + SLACK).min(image.bytes.len())];
+        // SAFETY: `source` names a range of the image, which is as long as the memory was at first, inside `length` (fact 2), and
+        // not shorter than a granule, as memories are whole pages; the image is host memory.
+        unsafe {
+            let target = self.memory.as_ptr().add(start);
+            if blank {
+                target.write_bytes(0, GRANULE);
+                let slack = &source[GRANULE..];
+                core::ptr::copy_nonoverlapping(slack.as_ptr(), target.add(GRANULE), slack.len());
+            } else {
+                core::ptr::copy_nonoverlapping(source.as_ptr(), target, source.len());
+            }
+        }
+    }
+
     /// Whether memory equals its image and no mark is set: what every call must find.
-    pub(crate) fn is_pristine(&self, image: &[u8]) -> bool {
+    pub(crate) fn is_pristine(&self, image: &Image) -> bool {
         let marks = (0..DIRTY_BYTES as usize / 8).map(|word| self.word::<u64>(CONTROL_DIRTY + 8 * word as u64));
-        self.bytes(0, self.length as u32) == Some(image) && marks.into_iter().all(|marks| marks == 0)
+        self.bytes(0, self.length as u32) == Some(&*image.bytes) && marks.into_iter().all(|marks| marks == 0)
     }
 }

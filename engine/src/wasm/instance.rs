@@ -1,7 +1,7 @@
 //! Instances that serve call after call, each of which finds them as if they were new.
 
 use super::frame::{Frame, Host};
-use super::guest::Guest;
+use super::guest::{Guest, Image};
 use super::runtime::{Code, Runtime, trap_outcome};
 use crate::gas;
 use crate::limits::STACK_UNITS_MAX;
@@ -28,7 +28,7 @@ pub(crate) struct Instance {
     instance: wasmtime::Instance,
     methods: Vec<Option<TypedFunc<(), i32>>>,
     /// Memory as instantiation left it.
-    image: Box<[u8]>,
+    image: Image,
     calls: u64,
     /// Behind the store, so that its slot is free again before it is counted as free.
     _counted: Counted,
