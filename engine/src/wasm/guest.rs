@@ -22,18 +22,44 @@ const SLACK: usize = GRANULE_SLACK_BYTES as usize;
 const CONTROL_BYTES: usize = CONTROL_DIRTY as usize + DIRTY_BYTES as usize;
 const _: () = assert!(CONTROL_BYTES <= 1 << 16);
 
-/// Memory as instantiation left it, to reset from.
+/// Memory as instantiation leaves it, to reset from: the same for all instances of a code. Granules of nothing but zeros, as
+/// stacks, buffers and spare pages are, take no room, and filling them touches half the cache lines that copying does.
 pub(crate) struct Image {
-    bytes: Box<[u8]>,
-    /// By granule: whether it holds nothing but zeros. Stacks and buffers do; filling them touches half the cache lines that
-    /// copying does.
-    blank: Box<[bool]>,
+    /// The other granules, one behind the other.
+    granules: Vec<[u8; GRANULE]>,
+    /// By granule of memory: its place among those, or [`BLANK`].
+    places: Box<[u32]>,
 }
 
+const BLANK: u32 = u32::MAX;
+
 impl Image {
-    fn new(bytes: &[u8]) -> Self {
-        let blank = bytes.chunks(GRANULE).map(|granule| granule.iter().all(|&byte| byte == 0)).collect();
-        Self { blank, bytes: bytes.into() }
+    fn new(memory: &[u8]) -> Self {
+        let mut granules = Vec::new();
+        let mut place = |granule: &[u8; GRANULE]| {
+            if granule.iter().all(|&byte| byte == 0) {
+                return BLANK;
+            }
+            granules.push(*granule);
+            granules.len() as u32 - 1
+        };
+        // Memories are whole pages.
+        let places = memory.as_chunks().0.iter().map(&mut place).collect();
+        Self { granules, places }
+    }
+
+    /// Granules of memory.
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The bytes of a granule; `None` if they are zeros.
+    #[inline]
+    fn granule(&self, number: usize) -> Option<&[u8; GRANULE]> {
+        match self.places[number] {
+            BLANK => None,
+            place => Some(&self.granules[place as usize]),
+        }
     }
 }
 
@@ -146,7 +172,7 @@ impl Guest {
         self.word(CONTROL_HALT)
     }
 
-    /// A copy of the first `length` bytes, to reset from.
+    /// The image of the first `length` bytes, to reset from.
     pub(crate) fn image(&self) -> Image {
         Image::new(self.bytes(0, self.length as u32).expect("the whole memory"))
     }
@@ -185,26 +211,34 @@ impl Guest {
     /// A granule behind the image, as memory that grew has them, is left alone: a grown instance is not used again.
     #[inline]
     fn reset_granule(&mut self, granule: usize, image: &Image) {
-        let Some(&blank) = image.blank.get(granule) else { return };
-        let start = granule << GRANULE_LOG2;
-        let source = &image.bytes[start..(start + GRANULE + SLACK).min(image.bytes.len())];
-        // SAFETY: `source` names a range of the image, which is as long as the memory was at first, inside `length` (fact 2), and
-        // not shorter than a granule, as memories are whole pages; the image is host memory.
+        if granule >= image.len() {
+            return;
+        }
+        // SAFETY: the image is as long as the memory was at first, so both ranges are inside `length` (fact 2): the granule, and
+        // the slack behind it if there is a next one. The image is host memory.
         unsafe {
-            let target = self.memory.as_ptr().add(start);
-            if blank {
-                target.write_bytes(0, GRANULE);
-                let slack = &source[GRANULE..];
-                core::ptr::copy_nonoverlapping(slack.as_ptr(), target.add(GRANULE), slack.len());
-            } else {
-                core::ptr::copy_nonoverlapping(source.as_ptr(), target, source.len());
+            let target = self.memory.as_ptr().add(granule << GRANULE_LOG2);
+            match image.granule(granule) {
+                Some(bytes) => core::ptr::copy_nonoverlapping(bytes.as_ptr(), target, GRANULE),
+                None => target.write_bytes(0, GRANULE),
+            }
+            if granule + 1 < image.len() {
+                let target = target.add(GRANULE);
+                match image.granule(granule + 1) {
+                    Some(bytes) => core::ptr::copy_nonoverlapping(bytes.as_ptr(), target, SLACK),
+                    None => target.write_bytes(0, SLACK),
+                }
             }
         }
     }
 
     /// Whether memory equals its image and no mark is set: what every call must find.
     pub(crate) fn is_pristine(&self, image: &Image) -> bool {
-        let marks = (0..DIRTY_BYTES as usize / 8).map(|word| self.word::<u64>(CONTROL_DIRTY + 8 * word as u64));
-        self.bytes(0, self.length as u32) == Some(&*image.bytes) && marks.into_iter().all(|marks| marks == 0)
+        let mut marks = (0..DIRTY_BYTES as usize / 8).map(|word| self.word::<u64>(CONTROL_DIRTY + 8 * word as u64));
+        let Some(memory) = self.bytes(0, self.length as u32) else { return false };
+        let granules = memory.as_chunks::<GRANULE>().0;
+        let same =
+            |(number, granule): (usize, &[u8; GRANULE])| image.granule(number).unwrap_or(&[0; GRANULE]) == granule;
+        granules.len() == image.len() && granules.iter().enumerate().all(same) && marks.all(|marks| marks == 0)
     }
 }

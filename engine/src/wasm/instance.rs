@@ -28,7 +28,7 @@ pub(crate) struct Instance {
     instance: wasmtime::Instance,
     methods: Vec<Option<TypedFunc<(), i32>>>,
     /// Memory as instantiation left it.
-    image: Image,
+    image: Arc<Image>,
     calls: u64,
     /// Behind the store, so that its slot is free again before it is counted as free.
     _counted: Counted,
@@ -66,7 +66,7 @@ impl Instance {
         let control = instance.get_memory(&mut store, CONTROL_EXPORT).ok_or("a prepared module exports its control")?;
         let base = |memory: wasmtime::Memory| NonNull::new(memory.data_ptr(&store)).unwrap_or(NonNull::dangling());
         let guest = Guest::new(base(memory), memory.data_size(&store), base(control));
-        let image = guest.image();
+        let image = Arc::clone(code.image.get_or_init(|| Arc::new(guest.image())));
         store.data_mut().guest = guest;
         store.data_mut().grown = false;
         store.data_mut().memory = Some(memory);
