@@ -33,7 +33,7 @@
 //!
 //! [`Map::add`] and [`Map::sub`] do not read: calls that only add to and subtract from one key never wait for each
 //! other while the answers (applied or refused) stand. The same goes for [`Map::raise_to`], which keeps the greatest value,
-//! for [`Map::set_once`], which depends on whether there was a value and not on which, and for [`List::append`]. [`Map::get`], [`Map::set`] and [`Map::update`] declare a read or a
+//! for [`Map::set_once`], which depends on whether there was a value and not on which, and for [`Journal::append`]. [`Map::get`], [`Map::set`] and [`Map::update`] declare a read or a
 //! write, and calls that read what another wrote run after it.
 //!
 //! # Bytes
@@ -59,7 +59,7 @@ pub mod entry;
 mod event;
 pub mod hash;
 pub mod host;
-mod list;
+mod journal;
 mod ordered;
 mod state;
 #[cfg(not(target_arch = "wasm32"))]
@@ -70,7 +70,7 @@ pub use abort::abort;
 pub use address::Address;
 pub use context::{batch_time, call_index, caller, contract_id, deployer, height};
 pub use event::{Event, emit};
-pub use list::List;
+pub use journal::Journal;
 pub use ordered::{Direction, OrderedKey, OrderedMap};
 pub use phalanx_contract_macros::{Wire, contract, slot};
 pub use state::{Item, Map, Refused};

@@ -131,7 +131,7 @@ fn a_scan_longer_than_its_buffer_goes_on() {
 }
 
 #[slot]
-const NEWS: List<u16> = List::at(6);
+const NEWS: Journal<u16> = Journal::at(6);
 
 #[test]
 fn a_value_is_raised_and_never_lowered() {
@@ -158,7 +158,7 @@ fn the_first_value_stays() {
 }
 
 #[test]
-fn a_list_is_in_the_order_of_the_calls() {
+fn a_journal_is_in_the_order_of_the_calls() {
     let append = |element| within(|| NEWS.append_within(&element, 4));
     assert!(NEWS.is_empty());
     test::set_height(1, 0);

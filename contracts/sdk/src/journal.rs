@@ -1,4 +1,4 @@
-//! Lists that are only appended to.
+//! Journals: entries in the order of calls.
 
 use core::marker::PhantomData;
 use core::ops::{Bound, RangeBounds};
@@ -14,16 +14,16 @@ pub type Place = (u64, u32, u16);
 /// Elements in the order in which calls appended them.
 ///
 /// An element lies under the place of the call that appended it, not under a running number: a running number would have to
-/// be read, and each append would wait for the one before. So calls that append to one list do not conflict; but the slot is
+/// be read, and each append would wait for the one before. So calls that append to one journal do not conflict; but the slot is
 /// ordered, and all of it has one owner, who chains the appends of a batch alone.
 ///
 /// The constant must carry `#[slot]`; see [`OrderedMap`].
-pub struct List<T> {
+pub struct Journal<T> {
     slot: u8,
     elements: PhantomData<fn() -> T>,
 }
 
-impl<T> List<T> {
+impl<T> Journal<T> {
     /// The elements of slot `slot`.
     pub const fn at(slot: u8) -> Self {
         Self { slot, elements: PhantomData }
@@ -39,17 +39,17 @@ impl<T> List<T> {
     }
 }
 
-impl<T: for<'a> Wire<'a>> List<T> {
+impl<T: for<'a> Wire<'a>> Journal<T> {
     /// Appends an element.
     #[inline(always)]
     pub fn append(&self, element: &T) {
         // The count passes no bound that a ledger could reach.
         if self.append_within(element, u128::MAX).is_err() {
-            crate::abort("a list of 2^128 elements");
+            crate::abort("a journal of 2^128 elements");
         }
     }
 
-    /// Appends an element; refused if the list would have more than `max`.
+    /// Appends an element; refused if the journal would have more than `max`.
     pub fn append_within(&self, element: &T, max: u128) -> Result<(), Refused> {
         self.count().add_within(1, 0..=max)?;
         let (height, call) = (height(), call_index());
@@ -64,7 +64,7 @@ impl<T: for<'a> Wire<'a>> List<T> {
         self.count().get()
     }
 
-    /// Whether there are none; see [`List::len`].
+    /// Whether there are none; see [`Journal::len`].
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
