@@ -30,8 +30,9 @@ pub struct Options {
     pub workers: usize,
     /// How batches are spread over the workers. Results never depend on it.
     pub mode: Mode,
-    /// Instances that the engine keeps for reuse, over all workers. Each costs up to 16 MiB of memory and its share of address space; a
-    /// call that finds none makes one, in about 20 µs. Results never depend on it.
+    /// Instances that the engine keeps for reuse, over all workers: one a code and worker is enough. Each costs the memory that
+    /// its calls have touched, some 100 KB as a rule and 16 MiB at most, and address space, of which a process has enough for 2,000; a call that
+    /// finds none makes one, in about 20 µs. Results never depend on it.
     pub instances: usize,
     /// After every this many calls an instance's whole memory is compared with its image, and a difference stops the
     /// engine. 1 looks after every call and costs microseconds each; at the default it cannot be measured.
@@ -49,7 +50,7 @@ impl Default for Options {
             hash_seed: HashSeed::Random,
             workers: 1,
             mode: Mode::Auto,
-            instances: 250,
+            instances: 1_200,
             pristine_check_calls: 1 << 16,
             clock: None,
             explain: false,

@@ -105,6 +105,7 @@ impl<'a> BatchExecutor<'a> {
             time_ms: context.writing.batch.time_ms(),
             contracts: Arc::clone(&context.contracts),
             contract: 0,
+            call_index: 0,
             sender: 0,
             arguments: 0..0,
             receipts: Vec::new(),
@@ -143,6 +144,7 @@ impl<'a> BatchExecutor<'a> {
                     let base = batch.start(index.0 as usize);
                     let end = base + call.record().len();
                     frame.contract = method.contract;
+                    frame.call_index = index.0;
                     frame.sender = base + 12;
                     frame.arguments = end - arguments.len()..end;
                     let entry_gas = method.entry_gas + arguments.len().div_ceil(8) as u64 * gas::COPY_WORD;

@@ -30,7 +30,7 @@ pub const DEPLOY: u64 = 100_000;
 
 /// The host functions a module may import from `phalanx`, with their parameters and result as `i` (i32) and `I` (i64)
 /// and the base price charged in the block that calls them.
-pub const HOST_FUNCTIONS: [HostFunction; 16] = [
+pub const HOST_FUNCTIONS: [HostFunction; 19] = [
     host("input", "ii", "i", 20),
     host("ret", "ii", "", 20),
     host("caller", "i", "", 20),
@@ -47,6 +47,9 @@ pub const HOST_FUNCTIONS: [HostFunction; 16] = [
     host("emit", "iiii", "", 30),
     host("hash", "iiii", "", 150),
     host("abort", "ii", "", 20),
+    host("max", "iiII", "", 180),
+    host("set_once", "iiii", "i", 220),
+    host("call_index", "", "i", 15),
 ];
 
 /// One importable function.

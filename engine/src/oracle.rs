@@ -17,7 +17,7 @@ use crate::registry::DeployRecord;
 use crate::state_root::state_root;
 use crate::threads;
 use crate::wasm::{oracle_engine, trap_outcome};
-use phalanx_scheduler::{Delta, Sign};
+use phalanx_scheduler::{Delta, Operator};
 use rayon::ThreadPool;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -61,6 +61,7 @@ struct Run {
     arguments: Vec<u8>,
     height: u64,
     time_ms: u64,
+    call_index: usize,
     events: Vec<(Vec<u8>, Vec<u8>)>,
     returned: Vec<u8>,
     halt: Option<Outcome>,
@@ -144,7 +145,7 @@ impl Oracle {
         let mut ended = Vec::new();
         let mut last_writer: BTreeMap<Key, usize> = BTreeMap::new();
         for index in 0..batch.len() {
-            let done = self.call(batch, &batch.call(index), &records, &state).map_err(EngineError::Stopped)?;
+            let done = self.call(batch, index, &records, &state).map_err(EngineError::Stopped)?;
             let map = Arc::get_mut(&mut state).expect("the call is over");
             for (key, value) in &done.writes {
                 last_writer.insert(key.clone(), index);
@@ -198,10 +199,11 @@ impl Oracle {
     fn call(
         &mut self,
         batch: &Batch,
-        call: &CallRef<'_>,
+        index: usize,
         records: &BTreeMap<Address, DeployRecord>,
         state: &Arc<Map>,
     ) -> core::result::Result<Ended, String> {
+        let call = &batch.call(index);
         let (contract, method) = batch.target_of(call);
         let limit = call.gas_limit();
         let looked_at = limit.min(gas::CALL);
@@ -235,6 +237,7 @@ impl Oracle {
             arguments: call.arguments().to_vec(),
             height: batch.height(),
             time_ms: batch.time_ms(),
+            call_index: index,
             events: Vec::new(),
             returned: Vec::new(),
             halt: None,
@@ -484,7 +487,7 @@ fn store(caller: &mut Caller<'_, Run>, key: Key, value: Option<Vec<u8>>) -> Resu
     Ok(())
 }
 
-fn delta(caller: &mut Caller<'_, Run>, sign: Sign, key: (i32, i32), words: [i64; 6]) -> Result<i32> {
+fn delta(caller: &mut Caller<'_, Run>, operator: Operator, key: (i32, i32), words: [i64; 6]) -> Result<i32> {
     let key = read_key(caller, key.0, key.1)?;
     charge(caller, (key.1.len() as u64 + 16) * gas::OUTPUT_BYTE)?;
     let number = |i: usize| u128::from(words[i] as u64) + (u128::from(words[i + 1] as u64) << 64);
@@ -495,7 +498,7 @@ fn delta(caller: &mut Caller<'_, Run>, sign: Sign, key: (i32, i32), words: [i64;
             Err(_) => return Err(halt(caller, Outcome::BadValueLength)),
         },
     };
-    let delta = Delta { sign, magnitude: number(0), low: number(2), high: number(4) };
+    let delta = Delta { operator, magnitude: number(0), low: number(2), high: number(4) };
     let Some(after) = delta.applied_to(before) else { return Ok(0) };
     store(caller, key, Some(after.to_le_bytes().to_vec()))?;
     Ok(1)
@@ -591,6 +594,7 @@ fn linker() -> Result<Linker<Run>> {
     linker.func_wrap("phalanx", "deployer", |mut c: C<'_>, out: i32| { let a = c.data().deployer; write(&mut c, out, &a) })?;
     linker.func_wrap("phalanx", "height", |c: C<'_>| c.data().height as i64)?;
     linker.func_wrap("phalanx", "batch_time", |c: C<'_>| c.data().time_ms as i64)?;
+    linker.func_wrap("phalanx", "call_index", |c: C<'_>| c.data().call_index as i32)?;
     linker.func_wrap("phalanx", "get", |mut c: C<'_>, key: i32, key_length: i32, out: i32, cap: i32| {
         let key = read_key(&mut c, key, key_length)?;
         check_range(&mut c, out, cap as u32 as usize)?;
@@ -614,9 +618,20 @@ fn linker() -> Result<Linker<Run>> {
         store(&mut c, key, None)
     })?;
     linker.func_wrap("phalanx", "add", |mut c: C<'_>, k: i32, n: i32, a: i64, b: i64, d: i64, e: i64, f: i64, g: i64|
-        delta(&mut c, Sign::Plus, (k, n), [a, b, d, e, f, g]))?;
+        delta(&mut c, Operator::Add, (k, n), [a, b, d, e, f, g]))?;
     linker.func_wrap("phalanx", "sub", |mut c: C<'_>, k: i32, n: i32, a: i64, b: i64, d: i64, e: i64, f: i64, g: i64|
-        delta(&mut c, Sign::Minus, (k, n), [a, b, d, e, f, g]))?;
+        delta(&mut c, Operator::Sub, (k, n), [a, b, d, e, f, g]))?;
+    linker.func_wrap("phalanx", "max", |mut c: C<'_>, k: i32, n: i32, a: i64, b: i64|
+        delta(&mut c, Operator::Max, (k, n), [a, b, 0, 0, -1, -1]).map(|_| ()))?;
+    linker.func_wrap("phalanx", "set_once", |mut c: C<'_>, key: i32, key_length: i32, value: i32, length: i32| {
+        require(&mut c, length as u32 as usize <= VALUE_BYTES_MAX, Outcome::LimitExceeded)?;
+        let key = read_key(&mut c, key, key_length)?;
+        let value = read(&mut c, value, length)?;
+        charge(&mut c, (key.1.len() + value.len()) as u64 * gas::OUTPUT_BYTE)?;
+        if lookup(c.data(), &key).is_some() { return Ok(0) }
+        store(&mut c, key, Some(value))?;
+        Ok(1)
+    })?;
     linker.func_wrap("phalanx", "scan",
         |mut c: C<'_>, start: i32, start_length: i32, end: i32, end_length: i32, direction: i32, limit: i32, out: i32, cap: i32|
         scan(&mut c, (start, start_length), (end, end_length), direction, limit, out, cap))?;

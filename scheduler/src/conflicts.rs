@@ -111,7 +111,7 @@ impl Conflicts {
         self.list[first..].sort_unstable();
     }
 
-    fn follow(&mut self, open: &OpenBatch, owner: usize, chain: &[RecordId], base: crate::partition::Raw) {
+    fn follow(&mut self, open: &OpenBatch, owner: usize, chain: &[RecordId], base: crate::value::Raw) {
         let (mut now, mut written) = (base, false);
         for id in chain {
             let side = &open.runs[id.run()].side;
@@ -160,7 +160,7 @@ impl Conflicts {
 fn cause(access: &Access) -> Cause {
     match (access.check, access.effect) {
         (Check::Scan, _) => Cause::Scan,
-        (Check::None | Check::One(..) | Check::Many, _) => Cause::Answer,
+        (Check::None | Check::Presence(_) | Check::One(..) | Check::Many, _) => Cause::Answer,
         (Check::Exact, Effect::None) => Cause::Read,
         (Check::Exact, _) if access.tag == ValueTag::inline(16) => Cause::Counted,
         (Check::Exact, _) => Cause::Replaced,

@@ -1,19 +1,21 @@
-//! Arithmetic of `add` and `sub`: exact, bounded, and a function of the value alone.
+//! Arithmetic of `add`, `sub` and `max`: exact, bounded, and a function of the value alone.
 
-/// Sign of a delta.
+/// What a delta does to a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sign {
-    /// `add`
-    Plus,
-    /// `sub`
-    Minus,
+pub enum Operator {
+    /// Adds its magnitude.
+    Add,
+    /// Subtracts it.
+    Sub,
+    /// Raises the value to it, if it is less.
+    Max,
 }
 
 /// A bounded delta: what a call asks of a key, and what validation asks again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Delta {
-    /// Whether the magnitude is added or subtracted.
-    pub sign: Sign,
+    /// What is done with the magnitude.
+    pub operator: Operator,
     /// How much.
     pub magnitude: u128,
     /// Least result that is applied.
@@ -26,15 +28,16 @@ impl Delta {
     /// The exact result, or `None` where it lies outside [low, high] or outside u128.
     #[inline]
     pub fn applied_to(&self, value: u128) -> Option<u128> {
-        let result = match self.sign {
-            Sign::Plus => value.checked_add(self.magnitude)?,
-            Sign::Minus => value.checked_sub(self.magnitude)?,
+        let result = match self.operator {
+            Operator::Add => value.checked_add(self.magnitude)?,
+            Operator::Sub => value.checked_sub(self.magnitude)?,
+            Operator::Max => value.max(self.magnitude),
         };
         (self.low <= result && result <= self.high).then_some(result)
     }
 }
 
-/// Answer to an `add` or `sub`.
+/// Answer to a delta.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// The value changed (perhaps by 0), which is a write.
@@ -49,19 +52,22 @@ pub enum Answer {
 mod tests {
     use super::*;
 
-    fn delta(sign: Sign, magnitude: u128, low: u128, high: u128) -> Delta {
-        Delta { sign, magnitude, low, high }
+    fn delta(operator: Operator, magnitude: u128, low: u128, high: u128) -> Delta {
+        Delta { operator, magnitude, low, high }
     }
 
     #[test]
     fn bounds_are_inclusive_and_sums_exact() {
-        assert_eq!(delta(Sign::Plus, 5, 0, 10).applied_to(5), Some(10));
-        assert_eq!(delta(Sign::Plus, 6, 0, 10).applied_to(5), None);
-        assert_eq!(delta(Sign::Minus, 5, 0, u128::MAX).applied_to(5), Some(0));
-        assert_eq!(delta(Sign::Minus, 6, 0, u128::MAX).applied_to(5), None);
-        assert_eq!(delta(Sign::Minus, 1, 5, 9).applied_to(5), None);
-        assert_eq!(delta(Sign::Plus, u128::MAX, 0, u128::MAX).applied_to(1), None);
-        assert_eq!(delta(Sign::Plus, 0, 6, 9).applied_to(5), None, "a delta of 0 is bounded too");
-        assert_eq!(delta(Sign::Plus, 0, 9, 6).applied_to(7), None, "crossed bounds refuse everything");
+        assert_eq!(delta(Operator::Add, 5, 0, 10).applied_to(5), Some(10));
+        assert_eq!(delta(Operator::Add, 6, 0, 10).applied_to(5), None);
+        assert_eq!(delta(Operator::Sub, 5, 0, u128::MAX).applied_to(5), Some(0));
+        assert_eq!(delta(Operator::Sub, 6, 0, u128::MAX).applied_to(5), None);
+        assert_eq!(delta(Operator::Sub, 1, 5, 9).applied_to(5), None);
+        assert_eq!(delta(Operator::Add, u128::MAX, 0, u128::MAX).applied_to(1), None);
+        assert_eq!(delta(Operator::Add, 0, 6, 9).applied_to(5), None, "a delta of 0 is bounded too");
+        assert_eq!(delta(Operator::Add, 0, 9, 6).applied_to(7), None, "crossed bounds refuse everything");
+        assert_eq!(delta(Operator::Max, 5, 0, u128::MAX).applied_to(7), Some(7));
+        assert_eq!(delta(Operator::Max, 9, 0, u128::MAX).applied_to(7), Some(9));
+        assert_eq!(delta(Operator::Max, 9, 0, 8).applied_to(7), None);
     }
 }

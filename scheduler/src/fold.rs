@@ -9,12 +9,12 @@
 
 use crate::delta::{Answer, Delta};
 use crate::hash::KeyHasher;
-use crate::partition::{Partition, Raw};
+use crate::partition::Partition;
 use crate::planted::{Bug, planted};
 use crate::record::{Access, Check, Effect, Predicate, RecordId, long_value};
 use crate::run::Side;
 use crate::state::KeyRange;
-use crate::value::ValueTag;
+use crate::value::{Raw, ValueTag, integer_of};
 use crate::view::push_entry;
 use core::ops::Range;
 
@@ -144,27 +144,18 @@ pub(crate) fn meet(record: &mut Access, now: Raw, written: bool, side: &Side) ->
         Check::None => return true,
         // Values are compared, not versions; but of a long value only whether it was written.
         Check::Exact => return !written || (now.0 != ValueTag::LONG && now == (record.seen_tag, record.seen)),
-        Check::One(sign, answer) => {
-            let (found, sum) = answer_to(&record.one(sign), integer(now));
+        Check::Presence(present) => return (now.0 != ValueTag::ABSENT) == present,
+        Check::One(operator, answer) => {
+            let (found, sum) = answer_to(&record.one(operator), integer_of(now));
             (found == answer, sum)
         }
-        Check::Many => replay(&side.predicates, record.side, integer(now)),
+        Check::Many => replay(&side.predicates, record.side, integer_of(now)),
         Check::Scan => unreachable!("scans have no key"),
     };
     if holds && record.effect == Effect::Deltas {
         (record.tag, record.value) = (ValueTag::inline(16), sum.to_le_bytes());
     }
     holds
-}
-
-/// The integer that a value is; `None` if it is not 16 bytes long, as no long value is. An absent key counts as 0.
-#[inline]
-fn integer((tag, raw): Raw) -> Option<u128> {
-    match tag.inline_length() {
-        Some(16) => Some(u128::from_le_bytes(raw)),
-        None if tag == ValueTag::ABSENT => Some(0),
-        _ => None,
-    }
 }
 
 /// The answer that a delta gets on a value (`None`: not an integer), and what the value is then.

@@ -34,7 +34,8 @@
 //! 2. **Chain and check.** Each owner goes through the records of its keys in call order, applies the effects to the slots,
 //!    links a key's records to a *chain*, and looks whether each check holds of the value that the chain has come to (`fold.rs`).
 //!    Values are compared, not versions: a read of a key that was written with the same value stands. Of a delta only the
-//!    answer is checked, so neither credits nor covered debits of one account conflict.
+//!    answer is checked, so neither credits nor covered debits of one account conflict; of a `set_once` only whether there was
+//!    a value.
 //! 3. **Repair.** A call of which a check failed is *dirty*. Dirty calls are executed again in call order, each in the middle of the
 //!    chains; what changes by that is followed up the chains, which may make later calls dirty (`repair.rs`). Where that is
 //!    hopeless, the round is taken back from the first dirty call on, and its rest executed in order.
@@ -90,7 +91,7 @@ mod value;
 mod view;
 
 pub use conflicts::{CONFLICTS_MAX, Cause, Conflict, Conflicts, KeyPrefix, PREFIX_BYTES};
-pub use delta::{Answer, Delta, Sign};
+pub use delta::{Answer, Delta, Operator};
 pub use execute::{AGAIN_SHARE_MAX, BATCH_CALLS_MAX, Done, Mode, Watched, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;

@@ -10,15 +10,12 @@ use crate::key::{ContractIndex, StateKey};
 use crate::prefetch::{prefetch, prefetch_for_write};
 use crate::record::{NO_SLOT, RecordId};
 use crate::slot::{Slot, placed, value_bytes, value_place};
-use crate::value::{Heap, INLINE_VALUE_BYTES, ValueTag};
+use crate::value::{Heap, INLINE_VALUE_BYTES, Raw, ValueTag};
 use memmap2::MmapMut;
 use std::collections::{BTreeMap, BTreeSet};
 
 const FIRST_CAPACITY: u32 = 1 << 10;
 const HUGE_PAGE: usize = 2 << 20;
-
-/// A value as a slot has it: long ones are places in the partition's heap.
-pub(crate) type Raw = (ValueTag, [u8; INLINE_VALUE_BYTES]);
 
 /// What the open branch knows of a key that one of its calls touched. One cache line.
 #[derive(Clone, Copy)]
@@ -320,6 +317,23 @@ impl Partition {
         (version.base_tag, version.base) = (tag, old);
         version.slot = index;
         (number, true)
+    }
+
+    /// Gives a slot the value that a record leaves, and its key's version the record's id. Returns the id that it had.
+    #[inline]
+    pub(crate) fn write(&mut self, index: u32, value: Raw, long: Option<&[u8]>, id: RecordId) -> RecordId {
+        let (version, fresh) = self.version(index);
+        if value.0 == ValueTag::LONG || self.raw(index).0 == ValueTag::LONG {
+            self.set(index, version, value, long);
+        } else {
+            self.holds_absent |= value.0 == ValueTag::ABSENT;
+            self.slots_mut()[index as usize].set_raw_value(value.0, value.1);
+        }
+        let last = &mut self.versions[version].last;
+        // A fresh version's line is still being written: reading it here would wait for that.
+        let before = if fresh { RecordId::NONE } else { *last };
+        *last = id;
+        before
     }
 
     /// The version of a slot's key, with the chain of a round begun if this is the key's first record in it.

@@ -8,7 +8,7 @@
 //! run in parallel, ending the call makes an [`Access`] of both, another line in the bucket of the key's owner, who alone
 //! changes it. A key's accesses in a round form a chain, linked by call index.
 
-use crate::delta::{Answer, Delta, Sign};
+use crate::delta::{Answer, Delta, Operator};
 use crate::hash::owner;
 use crate::key::{ADDRESS_KEY_BYTES, CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
 use crate::value::{INLINE_VALUE_BYTES, ValueTag};
@@ -61,8 +61,10 @@ pub(crate) enum Check {
     None,
     /// It is the value of `seen`. Of a long value: nobody has written it.
     Exact,
+    /// It is there, or it is not.
+    Presence(bool),
     /// A delta with the widest bounds, whose magnitude is in `seen`, has the same answer.
-    One(Sign, Answer),
+    One(Operator, Answer),
     /// All of a list of predicates in the run have the same answers.
     Many,
     /// A scan finds the same entries. The record has no key of its own and no effect.
@@ -168,8 +170,8 @@ impl Record {
 
     /// The delta of [`Check::One`].
     #[inline]
-    pub(crate) fn one(&self, sign: Sign) -> Delta {
-        one(sign, self.seen)
+    pub(crate) fn one(&self, operator: Operator) -> Delta {
+        one(operator, self.seen)
     }
 
     /// What the key's owner gets of the record, whose entry is at `at`.
@@ -194,8 +196,8 @@ impl Record {
     }
 }
 
-fn one(sign: Sign, magnitude: [u8; 16]) -> Delta {
-    Delta { sign, magnitude: u128::from_le_bytes(magnitude), low: 0, high: u128::MAX }
+fn one(operator: Operator, magnitude: [u8; 16]) -> Delta {
+    Delta { operator, magnitude: u128::from_le_bytes(magnitude), low: 0, high: u128::MAX }
 }
 
 impl Entry {
@@ -363,8 +365,8 @@ impl Access {
 
     /// The delta of [`Check::One`].
     #[inline]
-    pub(crate) fn one(&self, sign: Sign) -> Delta {
-        one(sign, self.seen)
+    pub(crate) fn one(&self, operator: Operator) -> Delta {
+        one(operator, self.seen)
     }
 }
 

@@ -12,11 +12,10 @@ use crate::executor::RUN_CALLS;
 use crate::fold::{apply, meet};
 use crate::key::CallIndex;
 use crate::open::OpenBatch;
-use crate::partition::Raw;
 use crate::planted::{Bug, planted};
 use crate::record::{Access, Check, Effect, Entry, Record, RecordId, long_value};
 use crate::run::RunLog;
-use crate::value::ValueTag;
+use crate::value::{Raw, ValueTag};
 
 /// Calls of a round, as bits.
 pub(crate) struct Dirty {

@@ -26,6 +26,19 @@ impl ValueTag {
     }
 }
 
+/// A value as a slot has it: long ones are places in the partition's heap.
+pub(crate) type Raw = (ValueTag, [u8; INLINE_VALUE_BYTES]);
+
+/// The integer that a value is; `None` if it is not 16 bytes long, as no long value is. An absent key counts as 0.
+#[inline]
+pub(crate) fn integer_of((tag, raw): Raw) -> Option<u128> {
+    match tag.inline_length() {
+        Some(16) => Some(u128::from_le_bytes(raw)),
+        None if tag == ValueTag::ABSENT => Some(0),
+        _ => None,
+    }
+}
+
 /// Boxes that free their places for reuse; a place is a 32-bit number, which fits where a pointer would not.
 #[derive(Default)]
 pub(crate) struct Heap {

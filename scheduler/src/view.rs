@@ -18,7 +18,7 @@ use crate::prefetch::prefetch_for_write;
 use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan, long_value};
 use crate::run::{RunLog, Side};
 use crate::state::{KeyRange, State, integer};
-use crate::value::ValueTag;
+use crate::value::{ValueTag, integer_of};
 use core::ops::ControlFlow;
 use hashbrown::HashTable;
 use std::sync::Arc;
@@ -151,6 +151,51 @@ impl View {
         Ok(())
     }
 
+    /// Sets a key that is absent, and leaves one that is present. The call depends on which of the two it was, not on the
+    /// value.
+    ///
+    /// # Errors
+    /// If the call would write more keys than it may.
+    pub fn set_once(
+        &mut self,
+        contract: ContractIndex,
+        key: &[u8],
+        ordered: bool,
+        value: &[u8],
+    ) -> Result<bool, TooManyWrites> {
+        let key = self.state().hasher.key(contract, key, ordered);
+        let own = self.find(&key);
+        let (present, slot) = match own {
+            Some(at) if self.records[at].writes() => (self.entry(at).value(&self.run.side.bytes).is_some(), NO_SLOT),
+            Some(at) => (self.before(self.locate_again(at)).is_some(), NO_SLOT),
+            None => {
+                let slot = self.state().locate(&key);
+                (self.before(slot).is_some(), slot.1)
+            }
+        };
+        if present && !self.records_reads() {
+            return Ok(false);
+        }
+        let at = match own {
+            Some(at) => at,
+            None => {
+                if !self.records_reads() {
+                    self.may_write_one_more()?;
+                }
+                self.push(&key, slot)
+            }
+        };
+        self.saw_presence(at, present);
+        if present {
+            return Ok(false);
+        }
+        self.count_write(at)?;
+        self.records[at].effect = Effect::Value;
+        let Side { entries, bytes, .. } = &mut self.run.side;
+        entries[self.run_open + at].set_value(Some(value), bytes);
+        Ok(true)
+    }
+
     /// Applies a bounded delta to a 16-byte integer, an absent key counting as 0.
     ///
     /// # Errors
@@ -163,14 +208,15 @@ impl View {
         ordered: bool,
         delta: Delta,
     ) -> Result<Answer, TooManyWrites> {
-        let key = self.state().hasher.key(contract, key, ordered);
+        let (state, recorded) = (self.state(), self.records_reads());
+        let key = state.hasher.key(contract, key, ordered);
         let own = self.find(&key);
         let (before, slot) = match own {
             Some(at) if self.records[at].writes() => (integer(self.entry(at).value(&self.run.side.bytes)), NO_SLOT),
-            Some(at) => (integer(self.before(self.locate_again(at))), NO_SLOT),
+            Some(at) => (self.integer_before(self.locate_again(at)), NO_SLOT),
             None => {
-                let slot = self.state().locate(&key);
-                (integer(self.before(slot)), slot.1)
+                let slot = state.locate(&key);
+                (self.integer_before(slot), slot.1)
             }
         };
         let after = before.map(|before| delta.applied_to(before));
@@ -179,13 +225,13 @@ impl View {
             Some(None) => Answer::Refused,
             Some(Some(_)) => Answer::Applied,
         };
-        if answer != Answer::Applied && !self.records_reads() {
+        if answer != Answer::Applied && !recorded {
             return Ok(answer);
         }
         let at = match own {
             Some(at) => at,
             None => {
-                if !self.records_reads() {
+                if !recorded {
                     self.may_write_one_more()?;
                 }
                 self.push(&key, slot)
@@ -320,6 +366,19 @@ impl View {
         }
     }
 
+    /// From here on the call depends on whether there was a value before it.
+    fn saw_presence(&mut self, at: usize, present: bool) {
+        let record = &mut self.records[at];
+        match record.check {
+            _ if matches!(self.base, Base::InPlace(_)) || record.effect == Effect::Value => {}
+            Check::None => record.check = Check::Presence(present),
+            Check::Presence(_) | Check::Exact => {}
+            // A record has one check; this one says both.
+            Check::One(..) | Check::Many => self.read_exactly(at),
+            Check::Scan => unreachable!("a scan's record has no key"),
+        }
+    }
+
     /// Notes an answer that the call got, where it depends on calls before.
     #[inline]
     fn answered(&mut self, at: usize, delta: Delta, answer: Answer) {
@@ -327,8 +386,11 @@ impl View {
         if matches!(self.base, Base::InPlace(_)) || record.effect == Effect::Value || record.check == Check::Exact {
             return;
         }
+        if let Check::Presence(_) = record.check {
+            return self.read_exactly(at);
+        }
         if record.check == Check::None && (delta.low, delta.high) == (0, u128::MAX) {
-            record.check = Check::One(delta.sign, answer);
+            record.check = Check::One(delta.operator, answer);
             record.seen = delta.magnitude.to_le_bytes();
             return;
         }
@@ -339,9 +401,9 @@ impl View {
     fn answered_many(&mut self, at: usize, delta: Delta, answer: Answer) {
         let predicates = &mut self.run.side.predicates;
         let record = &mut self.records[at];
-        if let Check::One(sign, answer) = record.check {
+        if let Check::One(operator, answer) = record.check {
             record.side = predicates.len() as u32;
-            predicates.push(Predicate { delta: record.one(sign), answer, next: u32::MAX });
+            predicates.push(Predicate { delta: record.one(operator), answer, next: u32::MAX });
         }
         record.check = Check::Many;
         let (mut last, mut count) = (None, 0);
@@ -379,6 +441,18 @@ impl View {
             Base::Chains(open) => open.value_before(owner, index, self.call),
             _ => self.state().partitions[owner].value(index),
         }
+    }
+
+    /// The integer that the value before the call is; see [`integer`].
+    #[inline]
+    fn integer_before(&self, (owner, index): (usize, u32)) -> Option<u128> {
+        if let Base::Chains(_) = self.base {
+            return integer(self.before((owner, index)));
+        }
+        if index == NO_SLOT {
+            return Some(0);
+        }
+        integer_of(self.state().partitions[owner].raw(index))
     }
 
     /// Merges what is stored with what the call has written. Stored keys that were looked at go to `stored`; whether there
@@ -573,21 +647,17 @@ impl View {
                 }
                 _ => record.slot,
             };
-            let (version, fresh) = partition.version(index);
-            let bytes = &self.run.side.bytes;
-            let long = (entry.tag == ValueTag::LONG).then(|| long_value(&entry.value, bytes));
-            partition.set(index, version, (entry.tag, entry.value), long);
-            if entry.is_ordered() {
-                partition.order(entry.contract, entry.key_bytes(bytes), entry.tag != ValueTag::ABSENT);
-            }
             let id = match self.run.has_accesses {
                 true => self.run.log(record, self.call, at),
                 false => RecordId::new(self.run.number, at),
             };
-            // A fresh version's line is still being written: reading it here would wait for that.
-            let place = &mut partition.versions[version].last;
-            let last = if fresh { RecordId::NONE } else { *place };
-            *place = id;
+            let Side { entries, bytes, .. } = &self.run.side;
+            let entry = &entries[at];
+            let long = (entry.tag == ValueTag::LONG).then(|| long_value(&entry.value, bytes));
+            if entry.is_ordered() {
+                partition.order(entry.contract, entry.key_bytes(bytes), entry.tag != ValueTag::ABSENT);
+            }
+            let last = partition.write(index, (entry.tag, entry.value), long, id);
             if last != RecordId::NONE {
                 let run = if last.run() == self.run.number { &mut self.run } else { &mut open.runs[last.run()] };
                 run.supersede(owner, last);

@@ -150,8 +150,8 @@ impl AssetBacked {
     pub fn open(pool: u64, terms: Terms) -> Result<(), Error> {
         ROLES.require(Role::Originator, Error::NotOriginator)?;
         require(terms.are_sound(), Error::BadTerms)?;
-        require(POOLS.find(&pool).is_none(), Error::Exists)?;
-        POOLS.set(&pool, &Pool { originator: caller(), terms, closed: false });
+        let opened = Pool { originator: caller(), terms, closed: false };
+        POOLS.set_once(&pool, &opened).map_err(|Refused| Error::Exists)?;
         for tranche in Tranche::ALL {
             UNSOLD.set(&(pool, tranche), &terms.of(tranche).face);
         }
@@ -162,9 +162,8 @@ impl AssetBacked {
     pub fn pledge(pool: u64, loan: [u8; 32], principal: u128) -> Result<(), Error> {
         let found = originated(pool)?;
         require(!found.closed, Error::Closed)?;
-        require(LOANS.find(&loan).is_none(), Error::AlreadyPledged)?;
+        LOANS.set_once(&loan, &pool).map_err(|Refused| Error::AlreadyPledged)?;
         PRINCIPAL.add_within(&pool, principal, 0..=AMOUNT_MAX).map_err(|Refused| Error::BadTerms)?;
-        LOANS.set(&loan, &pool);
         Ok(())
     }
 

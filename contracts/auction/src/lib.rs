@@ -105,10 +105,9 @@ impl AuctionHouse {
 
     /// Opens an auction of the caller's until a time in milliseconds.
     pub fn open(auction: u64, lowest: u128, ends: u64) -> Result<(), Error> {
-        require(AUCTIONS.find(&auction).is_none(), Error::Exists)?;
         require(ends > batch_time(), Error::Ended)?;
-        AUCTIONS.set(&auction, &Auction { seller: caller(), lowest, ends, best: None, settled: false });
-        Ok(())
+        let opened = Auction { seller: caller(), lowest, ends, best: None, settled: false };
+        AUCTIONS.set_once(&auction, &opened).map_err(|Refused| Error::Exists)
     }
 
     /// Bids: the money is taken at once, and given back with the next higher bid.

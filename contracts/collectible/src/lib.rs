@@ -151,9 +151,8 @@ impl Collectible {
     pub fn mint(item: u64, to: Address, royalty: u16, content: [u8; 32]) -> Result<(), Error> {
         ROLES.require(Role::Creator, Error::NotCreator)?;
         require(royalty <= ROYALTY_MAX, Error::RoyaltyTooHigh)?;
-        require(ITEMS.find(&item).is_none(), Error::Exists)?;
         let creator = caller();
-        ITEMS.set(&item, &Piece { owner: to, creator, royalty, content });
+        ITEMS.set_once(&item, &Piece { owner: to, creator, royalty, content }).map_err(|Refused| Error::Exists)?;
         count_in(&to);
         emit(&Minted { item, creator, owner: to });
         Ok(())

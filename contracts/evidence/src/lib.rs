@@ -125,8 +125,8 @@ impl Evidence {
         ROLES.require(Role::Officer, Error::NotOfficer)?;
         let kept = Bytes::new(document).filter(|_| !document.is_empty()).ok_or(Error::BadLength)?;
         let (id, notary) = (hash::sha256(document), caller());
-        require(RECORDS.find(&id).is_none(), Error::AlreadyNotarised)?;
-        RECORDS.set(&id, &Record { notary, height: height(), time: batch_time() });
+        let record = Record { notary, height: height(), time: batch_time() };
+        RECORDS.set_once(&id, &record).map_err(|Refused| Error::AlreadyNotarised)?;
         DOCUMENTS.set(&id, &kept);
         CUSTODY.push(&id, &Custody { holder: notary, since: batch_time() });
         if NOTARISED.add(1).is_err() {

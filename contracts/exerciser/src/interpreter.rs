@@ -89,8 +89,10 @@ impl Interpreter<'_> {
         while reader.end().is_none() {
             let opcode: u8 = operand(&mut reader)?;
             match opcode {
-                code::INPUT..=code::BATCH_TIME => self.context(opcode, &mut reader)?,
-                code::GET..=code::SUB | code::SET_FROM_LAST => self.state(opcode, &mut reader)?,
+                code::INPUT..=code::CALL_INDEX => self.context(opcode, &mut reader)?,
+                code::GET..=code::SUB | code::SET_FROM_LAST | code::MAX | code::SET_ONCE => {
+                    self.state(opcode, &mut reader)?
+                }
                 code::SCAN => self.scan(&mut reader)?,
                 code::EMIT..=code::ABORT => self.output(opcode, &mut reader)?,
                 code::HOST => self.host(&mut reader)?,
@@ -115,7 +117,8 @@ impl Interpreter<'_> {
             code::CONTRACT_ID => self.journal.push(&host::contract_id().0),
             code::DEPLOYER => self.journal.push(&host::deployer().0),
             code::HEIGHT => self.journal.push_number(host::height()),
-            _ => self.journal.push_number(host::batch_time()),
+            code::BATCH_TIME => self.journal.push_number(host::batch_time()),
+            _ => self.journal.push_number(u64::from(host::call_index())),
         }
         Ok(())
     }
@@ -154,6 +157,12 @@ impl Interpreter<'_> {
             }
             code::SET => host::set(key, bytes(reader)?),
             code::REMOVE => host::remove(key),
+            code::MAX => host::max(key, operand(reader)?),
+            code::SET_ONCE => {
+                let applied = host::set_once(key, bytes(reader)?);
+                self.journal.push(&[u8::from(applied)]);
+                (self.last, self.absent) = (u128::from(applied), !applied);
+            }
             code::SET_FROM_LAST => {
                 let addend: u128 = operand(reader)?;
                 host::set(key, &self.last.wrapping_add(addend).to_le_bytes());
@@ -303,6 +312,9 @@ fn call_host(function: u8, a: &[u64; 8]) -> Option<u64> {
             13 => nothing(raw::emit(p(0), n(1), p(2), n(3))),
             14 => nothing(raw::hash(a[0] as i32, p(1), n(2), m(3))),
             15 => raw::abort(p(0), n(1)),
+            16 => nothing(raw::max(p(0), n(1), a[2], a[3])),
+            17 => raw::set_once(p(0), n(1), p(2), n(3)) as u64,
+            18 => u64::from(raw::call_index()),
             _ => return None,
         }
     })

@@ -11,6 +11,7 @@ opcodes! {
     DEPLOYER = 0x04
     HEIGHT = 0x05
     BATCH_TIME = 0x06
+    CALL_INDEX = 0x07
     GET = 0x10
     SET = 0x11
     REMOVE = 0x12
@@ -23,6 +24,8 @@ opcodes! {
     ABORT = 0x19
     SET_FROM_LAST = 0x1a
     HOST = 0x1b
+    MAX = 0x1c
+    SET_ONCE = 0x1d
     WHEN = 0x20
     REPEAT = 0x21
     BURN = 0x22

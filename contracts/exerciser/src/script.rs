@@ -12,7 +12,7 @@
 //! 03 ContractId                                         20 When             condition u8, operand u128, list
 //! 04 Deployer                                           21 Repeat           times u16, list
 //! 05 Height                                             22 Burn             turns u32
-//! 06 BatchTime                                          23 ReturnCode       code i32
+//! 06 BatchTime, 07 CallIndex                            23 ReturnCode       code i32
 //! 10 Get              key, capacity u16                 24 Revert           bytes
 //! 11 Set              key, bytes                        30 Trap             trap u8
 //! 12 Remove           key                               40 Store            offset u32, bytes
@@ -24,13 +24,15 @@
 //! 16 Emit             topic bytes, data bytes
 //! 17 Hash             algorithm i32, bytes
 //! 18 Ret, 19 Abort    bytes
+//! 1c Max              key, value u128
+//! 1d SetOnce          key, bytes
 //! ```
 //!
 //! **Answers.** Each operation that asks the host appends the answer to a journal. A script that ends without `ReturnCode`,
 //! `Revert` or a trap returns `fnv-1a 64 of all appended bytes ‖ the first 4,096 of them` with code 0. `ReturnCode` and
 //! `Revert` leave the return bytes to `Ret` and to their own.
 //!
-//! **The last value.** `Get` leaves the first 16 bytes of the value as a number; `Add` and `Sub` leave 1 or 0 for applied or
+//! **The last value.** `Get` leaves the first 16 bytes of the value as a number; `Add`, `Sub` and `SetOnce` leave 1 or 0 for applied or
 //! refused; `Scan` leaves its number of entries and a digest of them. A `When` on it, a key with a modulus, or `SetFromLast` makes what follows depend
 //! on state.
 //!
@@ -78,6 +80,8 @@ pub enum Op {
     Height,
     /// Journals the batch's time.
     BatchTime,
+    /// Journals the call's index.
+    CallIndex,
     /// Reads a value into a buffer of this capacity (≤ 4,096); journals length and bytes.
     Get {
         /// Which.
@@ -118,6 +122,20 @@ pub enum Op {
         low: u128,
         /// Greatest result.
         high: u128,
+    },
+    /// Raises a value.
+    Max {
+        /// Which.
+        key: Key,
+        /// To what.
+        value: u128,
+    },
+    /// Writes a value where there is none; journals whether it did.
+    SetOnce {
+        /// Which.
+        key: Key,
+        /// What.
+        value: Vec<u8>,
     },
     /// Scans into a buffer of this capacity (≤ 4,096); journals answer and entries.
     Scan {
@@ -160,7 +178,7 @@ pub enum Op {
     /// Calls the host function of this number, in the order of `HOST.md`'s table, with any arguments; journals the answer.
     /// Places that the host may write to should lie outside what the script needs (memory below 16 KiB is the stack).
     Host {
-        /// 0: input … 15: abort. Others are malformed.
+        /// 0: input … 18: call_index. Others are malformed.
         function: u8,
         /// As many as it takes count; i32 parameters take the low half.
         arguments: [u64; 8],
@@ -259,7 +277,9 @@ fn change(opcode: u8, place: &Key, numbers: [u128; 3], out: &mut Vec<u8>) {
 
 fn encode_op(op: &Op, depth: usize, out: &mut Vec<u8>) {
     match op {
-        Op::Input { .. } | Op::Caller | Op::ContractId | Op::Deployer | Op::Height | Op::BatchTime => context(op, out),
+        Op::Input { .. } | Op::Caller | Op::ContractId | Op::Deployer | Op::Height | Op::BatchTime | Op::CallIndex => {
+            context(op, out);
+        }
         Op::When { .. } | Op::Repeat { .. } | Op::Burn { .. } | Op::ReturnCode(_) | Op::Revert(_) | Op::Trap(_) => {
             control(op, depth, out);
         }
@@ -279,6 +299,7 @@ fn context(op: &Op, out: &mut Vec<u8>) {
         Op::Deployer => out.push(code::DEPLOYER),
         Op::Height => out.push(code::HEIGHT),
         Op::BatchTime => out.push(code::BATCH_TIME),
+        Op::CallIndex => out.push(code::CALL_INDEX),
         _ => unreachable!("encode_op sorts"),
     }
 }
@@ -298,6 +319,16 @@ fn state(op: &Op, out: &mut Vec<u8>) {
         Op::Remove { key: place } => {
             out.push(code::REMOVE);
             key(place, out);
+        }
+        Op::Max { key: place, value } => {
+            out.push(code::MAX);
+            key(place, out);
+            out.extend(value.to_le_bytes());
+        }
+        Op::SetOnce { key: place, value } => {
+            out.push(code::SET_ONCE);
+            key(place, out);
+            bytes(value, out);
         }
         Op::Add { key, magnitude, low, high } => change(code::ADD, key, [*magnitude, *low, *high], out),
         Op::Sub { key, magnitude, low, high } => change(code::SUB, key, [*magnitude, *low, *high], out),

@@ -125,8 +125,8 @@ pub struct IdentityRegistry;
 impl IdentityRegistry {
     /// Registers an identifier under the caller's control.
     pub fn register(id: [u8; 32], guardian: Option<Address>) -> Result<(), Error> {
-        require(IDENTITIES.find(&id).is_none(), Error::Exists)?;
-        IDENTITIES.set(&id, &Identity { controller: caller(), guardian, rotations: 0 });
+        let identity = Identity { controller: caller(), guardian, rotations: 0 };
+        IDENTITIES.set_once(&id, &identity).map_err(|Refused| Error::Exists)?;
         emit(&Registered { id });
         Ok(())
     }
@@ -169,8 +169,7 @@ impl IdentityRegistry {
         require(ISSUERS.contains(&credential.issuer), Error::NotIssuer)?;
         find(&credential.subject)?;
         require(credential.expires > batch_time(), Error::Expired)?;
-        require(CREDENTIALS.find(&digest).is_none(), Error::Exists)?;
-        CREDENTIALS.set(&digest, &credential);
+        CREDENTIALS.set_once(&digest, &credential).map_err(|Refused| Error::Exists)?;
         emit(&Issued { digest, issuer: credential.issuer });
         Ok(())
     }
@@ -181,8 +180,7 @@ impl IdentityRegistry {
         let credential = CREDENTIALS.find(&digest).ok_or(Error::Unknown)?;
         controlled(&credential.subject)?;
         standing(&digest, &credential)?;
-        require(!CHALLENGES.contains(&(digest, verifier, challenge)), Error::ChallengeUsed)?;
-        CHALLENGES.insert(&(digest, verifier, challenge));
+        CHALLENGES.insert_once(&(digest, verifier, challenge)).map_err(|Refused| Error::ChallengeUsed)?;
         emit(&Presented { digest, verifier, challenge });
         Ok(())
     }
@@ -191,8 +189,7 @@ impl IdentityRegistry {
     pub fn revoke(digest: [u8; 32]) -> Result<(), Error> {
         let credential = CREDENTIALS.find(&digest).ok_or(Error::Unknown)?;
         controlled(&credential.issuer)?;
-        require(!REVOKED.contains(&digest), Error::Revoked)?;
-        REVOKED.insert(&digest);
+        REVOKED.insert_once(&digest).map_err(|Refused| Error::Revoked)?;
         emit(&Revoked { digest });
         Ok(())
     }

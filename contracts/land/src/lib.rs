@@ -55,8 +55,8 @@ impl Land {
     /// Registers a parcel, by the digest of its description, for its first owner. The registry alone may.
     pub fn register(parcel: u64, owner: Address, description: [u8; 32]) -> Result<(), Error> {
         OFFICERS.require(Authority::Registry, Error::NotOfficer)?;
-        require(PARCELS.find(&parcel).is_none(), Error::Exists)?;
-        PARCELS.set(&parcel, &Parcel { owner, description, blocked: false });
+        let registered = Parcel { owner, description, blocked: false };
+        PARCELS.set_once(&parcel, &registered).map_err(|Refused| Error::Exists)?;
         TITLES.push(&parcel, &Title { owner, since: batch_time() });
         count_in(&owner);
         emit(&Registered { parcel, owner });

@@ -128,9 +128,7 @@ impl Licence {
     /// Opens a department. The deployer alone may.
     pub fn open_department(department: u32, head: Address) -> Result<(), Error> {
         only(deployer(), Error::NotDeployer)?;
-        require(HEADS.find(&department).is_none(), Error::DepartmentExists)?;
-        HEADS.set(&department, &head);
-        Ok(())
+        HEADS.set_once(&department, &head).map_err(|Refused| Error::DepartmentExists)
     }
 
     /// Makes an address a clerk of a department. Its head alone may.
@@ -151,8 +149,7 @@ impl Licence {
     pub fn issue(number: Number, certificate: Certificate) -> Result<(), Error> {
         CLERKS.require(number.department, Error::NotClerk)?;
         require(certificate.expires > batch_time(), Error::Past)?;
-        require(CERTIFICATES.find(&number).is_none(), Error::Exists)?;
-        CERTIFICATES.set(&number, &certificate);
+        CERTIFICATES.set_once(&number, &certificate).map_err(|Refused| Error::Exists)?;
         if ISSUED.add(&number.department, 1).is_err() {
             abort("more certificates than numbers")
         }
@@ -164,8 +161,7 @@ impl Licence {
     pub fn revoke(number: Number, reason: u16) -> Result<(), Error> {
         CLERKS.require(number.department, Error::NotClerk)?;
         find(number)?;
-        require(REVOCATIONS.find(&number).is_none(), Error::AlreadyRevoked)?;
-        REVOCATIONS.set(&number, &reason);
+        REVOCATIONS.set_once(&number, &reason).map_err(|Refused| Error::AlreadyRevoked)?;
         emit(&Revoked { number, reason });
         Ok(())
     }

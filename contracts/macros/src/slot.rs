@@ -47,5 +47,5 @@ fn number(value: &Expr) -> Result<u8> {
 }
 
 fn is_ordered(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "OrderedMap"))
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "OrderedMap" || segment.ident == "Journal"))
 }

@@ -31,3 +31,9 @@ pub fn height() -> u64 {
 pub fn batch_time() -> u64 {
     host::batch_time()
 }
+
+/// The call's index in its batch. With [`height`] it names the call for good.
+#[inline(always)]
+pub fn call_index() -> u32 {
+    host::call_index()
+}

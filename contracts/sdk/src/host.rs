@@ -15,7 +15,8 @@ mod imp;
 mod imp;
 
 pub use imp::{
-    abort, add, batch_time, caller, contract_id, deployer, emit, get, hash, height, input, remove, ret, scan, set, sub,
+    abort, add, batch_time, call_index, caller, contract_id, deployer, emit, get, hash, height, input, max, remove,
+    ret, scan, set, set_once, sub,
 };
 
 /// A hash function of the host; the number is the interface's.

@@ -32,7 +32,8 @@
 //! # What a contract costs its neighbours
 //!
 //! [`Map::add`] and [`Map::sub`] do not read: calls that only add to and subtract from one key never wait for each
-//! other while the answers (applied or refused) stand. [`Map::get`], [`Map::set`] and [`Map::update`] declare a read or a
+//! other while the answers (applied or refused) stand. The same goes for [`Map::raise_to`], which keeps the greatest value,
+//! for [`Map::set_once`], which depends on whether there was a value and not on which, and for [`Journal::append`]. [`Map::get`], [`Map::set`] and [`Map::update`] declare a read or a
 //! write, and calls that read what another wrote run after it.
 //!
 //! # Bytes
@@ -59,6 +60,7 @@ pub mod entry;
 mod event;
 pub mod hash;
 pub mod host;
+mod journal;
 mod list;
 mod ordered;
 mod state;
@@ -69,8 +71,9 @@ pub mod wire;
 pub use abort::abort;
 pub use access::{Roles, only, require};
 pub use address::Address;
-pub use context::{batch_time, caller, contract_id, deployer, height};
+pub use context::{batch_time, call_index, caller, contract_id, deployer, height};
 pub use event::{Event, emit};
+pub use journal::Journal;
 pub use list::List;
 pub use ordered::{Direction, OrderedKey, OrderedMap};
 pub use phalanx_contract_macros::{Wire, contract, slot};

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use core::ops::{Bound, RangeBounds};
 
 use crate::host::{self, ScanEnd};
-use crate::state::{Map, decode};
+use crate::state::{Map, Refused, decode};
 use crate::wire::{Reader, STACK_ENCODING_MAX, Wire, Writer, total_len};
 use crate::{Address, abort};
 
@@ -168,6 +168,12 @@ impl<K: OrderedKey, V: for<'a> Wire<'a>> OrderedMap<K, V> {
     #[inline(always)]
     pub fn set(&self, key: &K, value: &V) {
         self.map().set(&Sorted(*key), value);
+    }
+
+    /// Makes `value` the key's value if it has none; refused if it has one. See [`Map::set_once`].
+    #[inline(always)]
+    pub fn set_once(&self, key: &K, value: &V) -> Result<(), Refused> {
+        self.map().set_once(&Sorted(*key), value)
     }
 
     /// Makes the key absent.

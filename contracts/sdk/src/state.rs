@@ -14,7 +14,7 @@ const KEY_BYTES_MAX: usize = 256;
 /// Longest state value.
 const VALUE_BYTES_MAX: usize = 64 << 10;
 
-/// An addition or subtraction whose exact result lies outside its bounds. Nothing changed.
+/// An addition or subtraction whose exact result lies outside its bounds, or a first value where there is one. Nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
@@ -64,6 +64,13 @@ impl<T: for<'a> Wire<'a>> Item<T> {
         store(&[self.slot], value);
     }
 
+    /// Makes `value` the value if there is none; refused if there is. The call depends on which of the two it was, not on the
+    /// value that is there.
+    #[inline(always)]
+    pub fn set_once(&self, value: &T) -> Result<(), Refused> {
+        store_once(&[self.slot], value)
+    }
+
     /// Makes the value absent.
     #[inline(always)]
     pub fn remove(&self) {
@@ -107,6 +114,14 @@ impl Item<u128> {
     }
 }
 
+impl Item<u128> {
+    /// Raises the value to `value` if it is less, without reading. Absent counts as 0.
+    #[inline(always)]
+    pub fn raise_to(&self, value: u128) {
+        host::max(&[self.slot], value);
+    }
+}
+
 /// A value for each key. Composite keys are tuples: `Map<(Address, Address), u128>`.
 pub struct Map<K, V> {
     slot: u8,
@@ -140,6 +155,13 @@ impl<K: for<'a> Wire<'a>, V: for<'a> Wire<'a>> Map<K, V> {
     #[inline(always)]
     pub fn set(&self, key: &K, value: &V) {
         with_key(self.slot, key, |key| store(key, value));
+    }
+
+    /// Makes `value` the key's value if it has none; refused if it has one. The call depends on which of the two it was, not on
+    /// the value that is there: those who come too late never wait for each other.
+    #[inline(always)]
+    pub fn set_once(&self, key: &K, value: &V) -> Result<(), Refused> {
+        with_key(self.slot, key, |key| store_once(key, value))
     }
 
     /// Makes the key absent.
@@ -187,6 +209,14 @@ impl<K: for<'a> Wire<'a>> Map<K, u128> {
     }
 }
 
+impl<K: for<'a> Wire<'a>> Map<K, u128> {
+    /// Raises the key's value to `value` if it is less, without reading. Absent counts as 0.
+    #[inline(always)]
+    pub fn raise_to(&self, key: &K, value: u128) {
+        with_key(self.slot, key, |key| host::max(key, value));
+    }
+}
+
 /// Keys that are there or not, without values.
 pub struct Set<K> {
     members: Map<K, ()>,
@@ -210,6 +240,12 @@ impl<K: for<'a> Wire<'a>> Set<K> {
     #[inline(always)]
     pub fn insert(&self, key: &K) {
         self.members.set(key, &());
+    }
+
+    /// Makes the key present if it is not; refused if it is. See [`Map::set_once`].
+    #[inline(always)]
+    pub fn insert_once(&self, key: &K) -> Result<(), Refused> {
+        self.members.set_once(key, &())
     }
 
     /// Makes the key absent, without reading.
@@ -262,6 +298,12 @@ pub(crate) fn decode<V: for<'a> Wire<'a>>(value: &[u8]) -> V {
 fn store<V: for<'a> Wire<'a>>(key: &[u8], value: &V) {
     check_value_len::<V>();
     with_encoded(value, |value| host::set(key, value));
+}
+
+#[inline(always)]
+fn store_once<V: for<'a> Wire<'a>>(key: &[u8], value: &V) -> Result<(), Refused> {
+    check_value_len::<V>();
+    with_encoded(value, |value| answer(host::set_once(key, value)))
 }
 
 /// Values of more than a stack buffer are for the raw interface ([`host::get`], [`host::set`]).

@@ -175,9 +175,9 @@ pub fn set_contract_id(id: Address) {
     ledger::with(|ledger| ledger.contract_id = id);
 }
 
-/// Makes `height` the height of the calls that follow, and `batch_time` their time in milliseconds.
+/// Makes `height` the height of the calls that follow, and `batch_time` their time in milliseconds. Their indices begin at 0.
 pub fn set_height(height: u64, batch_time: u64) {
-    ledger::with(|ledger| (ledger.height, ledger.batch_time) = (height, batch_time));
+    ledger::with(|ledger| ledger.set_height(height, batch_time));
 }
 
 /// Declares a slot as ordered, as the module's section `phalanx.ordered` does.

@@ -81,7 +81,10 @@ fn roles_and_sets_hold_what_was_put_in() {
     assert_eq!((call(BOB, require), call(ALICE, require)), (Ok(()), Err(Refused)));
     call(ALICE, || ROLES.revoke(1, BOB));
     assert_eq!((call(BOB, require), SET.contains(&(1, BOB))), (Err(Refused), false));
-    call(ALICE, || SET.remove(&(1, BOB)));
+    let once = || call(ALICE, || SET.insert_once(&(3, BOB)));
+    assert_eq!((once(), once(), SET.contains(&(3, BOB))), (Ok(()), Err(Refused), true));
+    call(ALICE, || SET.remove(&(3, BOB)));
+    assert_eq!(once(), Ok(()));
 }
 
 #[test]
@@ -161,4 +164,51 @@ fn a_scan_longer_than_its_buffer_goes_on() {
     assert_eq!(scanned(.., Direction::Ascending, 400), all[..400]);
     let reversed: Vec<_> = all.into_iter().rev().collect();
     assert_eq!(scanned(.., Direction::Descending, 1_000), reversed);
+}
+
+#[slot]
+const NEWS: Journal<u16> = Journal::at(6);
+
+#[test]
+fn a_value_is_raised_and_never_lowered() {
+    call(ALICE, || TOTAL.raise_to(5));
+    call(ALICE, || TOTAL.raise_to(3));
+    assert_eq!(TOTAL.get(), 5);
+    call(ALICE, || TOTAL.raise_to(u128::MAX));
+    assert_eq!(TOTAL.get(), u128::MAX);
+    call(ALICE, || NAMES.set(&(ALICE, 1), &Text::<8>::new("ann").unwrap()));
+    let failed = try_call(ALICE, || NAMES_AS_NUMBERS.raise_to(&(ALICE, 1), 1));
+    assert_eq!(failed, Err(Failure::BadValueLength { actual: 7 }));
+}
+
+#[test]
+fn the_first_value_stays() {
+    let name = |text| Text::<8>::new(text).unwrap();
+    let claim = |text| within(|| NAMES.set_once(&(BOB, 1), &name(text)));
+    assert_eq!((claim("ann"), claim("bob")), (Ok(()), Err(Refused)));
+    assert_eq!(NAMES.find(&(BOB, 1)), Some(name("ann")));
+    call(ALICE, || NAMES.remove(&(BOB, 1)));
+    assert_eq!((claim("bob"), NAMES.find(&(BOB, 1))), (Ok(()), Some(name("bob"))));
+    call(ALICE, || TOTAL.set_once(&1).unwrap());
+    assert_eq!((within(|| TOTAL.set_once(&2)), TOTAL.get()), (Err(Refused), 1));
+}
+
+#[test]
+fn a_journal_is_in_the_order_of_the_calls() {
+    let append = |element| within(|| NEWS.append_within(&element, 4));
+    assert!(NEWS.is_empty());
+    test::set_height(1, 0);
+    assert_eq!((append(10), append(11)), (Ok(()), Ok(())));
+    test::set_height(2, 0);
+    call(ALICE, || {
+        NEWS.append(&12);
+        NEWS.append(&13);
+    });
+    assert_eq!((append(14), NEWS.len()), (Err(Refused), 4));
+    let mut seen = Vec::new();
+    let count = NEWS.scan(.., Direction::Ascending, 10, |place, element| seen.push((place, element)));
+    assert_eq!((count, &seen[..]), (4, &[((1, 0, 0), 10), ((1, 1, 0), 11), ((2, 0, 0), 12), ((2, 0, 1), 13)][..]));
+    seen.clear();
+    NEWS.scan((2, 0, 0).., Direction::Descending, 1, |place, element| seen.push((place, element)));
+    assert_eq!(seen, [((2, 0, 1), 13)]);
 }

@@ -72,8 +72,7 @@ impl SmallBank {
     /// Opens a customer's accounts with so much in each. The bank alone may.
     pub fn open(customer: Address, savings: u128, checking: u128) -> Result<(), Error> {
         only(deployer(), Error::NotBank)?;
-        require(SAVINGS.find(&customer).is_none(), Error::AlreadyOpen)?;
-        SAVINGS.set(&customer, &cents(savings)?);
+        SAVINGS.set_once(&customer, &cents(savings)?).map_err(|Refused| Error::AlreadyOpen)?;
         CHECKING.set(&customer, &cents(checking)?);
         count(PAID_IN, savings + checking);
         Ok(())

@@ -148,9 +148,8 @@ impl Trace {
     pub fn produce(batch: u64, product: u32, quantity: u64) -> Result<(), Error> {
         ROLES.require(Role::Producer, Error::NotProducer)?;
         require((1..=QUANTITY_MAX).contains(&quantity), Error::BadQuantity)?;
-        require(BATCHES.find(&batch).is_none(), Error::Exists)?;
         let content = Batch { product, quantity, holder: caller() };
-        BATCHES.set(&batch, &content);
+        BATCHES.set_once(&batch, &content).map_err(|Refused| Error::Exists)?;
         PRODUCERS.set(&batch, &caller());
         ORIGINS.push(&batch, &batch);
         if PRODUCED.add(&product, quantity.into()).is_err() {
@@ -163,10 +162,9 @@ impl Trace {
     /// Moves a part of a batch into a new one. The holder alone may.
     pub fn split(batch: u64, part: u64, quantity: u64) -> Result<(), Error> {
         let whole = usable(batch)?;
-        require(BATCHES.find(&part).is_none(), Error::Exists)?;
         require((1..whole.quantity).contains(&quantity), Error::BadQuantity)?;
         BATCHES.set(&batch, &Batch { quantity: whole.quantity - quantity, ..whole });
-        BATCHES.set(&part, &Batch { quantity, ..whole });
+        BATCHES.set_once(&part, &Batch { quantity, ..whole }).map_err(|Refused| Error::Exists)?;
         origins(batch, |origin| {
             ORIGINS.push(&part, &origin);
             Ok(())
@@ -215,8 +213,7 @@ impl Trace {
     /// Recalls all goods that were produced as a batch. Its producer alone may.
     pub fn recall(origin: u64, reason: u16) -> Result<(), Error> {
         only(PRODUCERS.find(&origin).ok_or(Error::Unknown)?, Error::NotProducer)?;
-        require(RECALLS.find(&origin).is_none(), Error::Recalled)?;
-        RECALLS.set(&origin, &reason);
+        RECALLS.set_once(&origin, &reason).map_err(|Refused| Error::Recalled)?;
         emit(&Recalled { origin, reason });
         Ok(())
     }

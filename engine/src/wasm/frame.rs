@@ -60,6 +60,8 @@ pub(crate) struct Frame {
     pub(crate) contracts: Arc<[TargetContract]>,
     /// The called one's place among them.
     pub(crate) contract: usize,
+    /// The running call's index in the batch.
+    pub(crate) call_index: u32,
     /// Start of the sender's address in the batch.
     pub(crate) sender: usize,
     pub(crate) arguments: Range<usize>,

@@ -22,6 +22,47 @@ const SLACK: usize = GRANULE_SLACK_BYTES as usize;
 const CONTROL_BYTES: usize = CONTROL_DIRTY as usize + DIRTY_BYTES as usize;
 const _: () = assert!(CONTROL_BYTES <= 1 << 16);
 
+/// Memory as instantiation leaves it, to reset from: the same for all instances of a code. Granules of nothing but zeros, as
+/// stacks, buffers and spare pages are, take no room, and filling them touches half the cache lines that copying does.
+pub(crate) struct Image {
+    /// The other granules, one behind the other.
+    granules: Vec<[u8; GRANULE]>,
+    /// By granule of memory: its place among those, or [`BLANK`].
+    places: Box<[u32]>,
+}
+
+const BLANK: u32 = u32::MAX;
+
+impl Image {
+    fn new(memory: &[u8]) -> Self {
+        let mut granules = Vec::new();
+        let mut place = |granule: &[u8; GRANULE]| {
+            if granule.iter().all(|&byte| byte == 0) {
+                return BLANK;
+            }
+            granules.push(*granule);
+            granules.len() as u32 - 1
+        };
+        // Memories are whole pages.
+        let places = memory.as_chunks().0.iter().map(&mut place).collect();
+        Self { granules, places }
+    }
+
+    /// Granules of memory.
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The bytes of a granule; `None` if they are zeros.
+    #[inline]
+    fn granule(&self, number: usize) -> Option<&[u8; GRANULE]> {
+        match self.places[number] {
+            BLANK => None,
+            place => Some(&self.granules[place as usize]),
+        }
+    }
+}
+
 /// Addresses of an instance's memories.
 #[derive(Clone, Copy)]
 pub(crate) struct Guest {
@@ -131,16 +172,16 @@ impl Guest {
         self.word(CONTROL_HALT)
     }
 
-    /// A copy of the first `length` bytes, to reset from.
-    pub(crate) fn image(&self) -> Box<[u8]> {
-        self.bytes(0, self.length as u32).expect("the whole memory").into()
+    /// The image of the first `length` bytes, to reset from.
+    pub(crate) fn image(&self) -> Image {
+        Image::new(self.bytes(0, self.length as u32).expect("the whole memory"))
     }
 
     /// Puts dirty granules back to `image` and clears their marks. Returns how many there were.
     ///
     /// A store outside of memory marks before it traps, so after a trap the `whole_map` is looked through.
     #[inline]
-    pub(crate) fn reset(&mut self, image: &[u8], whole_map: bool) -> u64 {
+    pub(crate) fn reset(&mut self, image: &Image, whole_map: bool) -> u64 {
         let granules = if whole_map { DIRTY_BYTES as usize } else { self.length >> GRANULE_LOG2 };
         let mut dirty = 0;
         // A page has 64 granules, so marks come in whole words of eight.
@@ -156,27 +197,48 @@ impl Guest {
     }
 
     #[inline]
-    fn reset_word(&mut self, word: usize, mut marks: u64, image: &[u8]) -> u64 {
+    fn reset_word(&mut self, word: usize, mut marks: u64, image: &Image) -> u64 {
         let mut dirty = 0;
         while marks != 0 {
             let granule = marks.trailing_zeros() as usize / 8;
             marks &= !(0xff << (8 * granule));
-            let start = (8 * word + granule) << GRANULE_LOG2;
-            if let Some(source) = image.get(start..(start + GRANULE + SLACK).min(image.len())) {
-                // SAFETY: `source` names a range below `image.len()`, which is the memory's first length, inside `length`
-                // (fact 2); the image is host memory.
-                unsafe {
-                    core::ptr::copy_nonoverlapping(source.as_ptr(), self.memory.as_ptr().add(start), source.len());
-                }
-            }
+            self.reset_granule(8 * word + granule, image);
             dirty += 1;
         }
         dirty
     }
 
+    /// A granule behind the image, as memory that grew has them, is left alone: a grown instance is not used again.
+    #[inline]
+    fn reset_granule(&mut self, granule: usize, image: &Image) {
+        if granule >= image.len() {
+            return;
+        }
+        // SAFETY: the image is as long as the memory was at first, so both ranges are inside `length` (fact 2): the granule, and
+        // the slack behind it if there is a next one. The image is host memory.
+        unsafe {
+            let target = self.memory.as_ptr().add(granule << GRANULE_LOG2);
+            match image.granule(granule) {
+                Some(bytes) => core::ptr::copy_nonoverlapping(bytes.as_ptr(), target, GRANULE),
+                None => target.write_bytes(0, GRANULE),
+            }
+            if granule + 1 < image.len() {
+                let target = target.add(GRANULE);
+                match image.granule(granule + 1) {
+                    Some(bytes) => core::ptr::copy_nonoverlapping(bytes.as_ptr(), target, SLACK),
+                    None => target.write_bytes(0, SLACK),
+                }
+            }
+        }
+    }
+
     /// Whether memory equals its image and no mark is set: what every call must find.
-    pub(crate) fn is_pristine(&self, image: &[u8]) -> bool {
-        let marks = (0..DIRTY_BYTES as usize / 8).map(|word| self.word::<u64>(CONTROL_DIRTY + 8 * word as u64));
-        self.bytes(0, self.length as u32) == Some(image) && marks.into_iter().all(|marks| marks == 0)
+    pub(crate) fn is_pristine(&self, image: &Image) -> bool {
+        let mut marks = (0..DIRTY_BYTES as usize / 8).map(|word| self.word::<u64>(CONTROL_DIRTY + 8 * word as u64));
+        let Some(memory) = self.bytes(0, self.length as u32) else { return false };
+        let granules = memory.as_chunks::<GRANULE>().0;
+        let same =
+            |(number, granule): (usize, &[u8; GRANULE])| image.granule(number).unwrap_or(&[0; GRANULE]) == granule;
+        granules.len() == image.len() && granules.iter().enumerate().all(same) && marks.all(|marks| marks == 0)
     }
 }

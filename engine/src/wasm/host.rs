@@ -7,7 +7,7 @@ use crate::gas;
 use crate::limits;
 use crate::outcome::Outcome;
 use core::ops::ControlFlow;
-use phalanx_scheduler::{Answer, Delta, KeyRange, Sign};
+use phalanx_scheduler::{Answer, Delta, KeyRange, Operator};
 use wasmtime::{Caller, Linker, Result};
 
 /// A host function's body: what it answers, or the outcome with which the call ends.
@@ -127,6 +127,9 @@ fn link_context(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("phalanx", "batch_time", |caller: Caller<'_, Host>| {
         enter(caller, |frame, _| Ok(frame.time_ms as i64))
     })?;
+    linker.func_wrap("phalanx", "call_index", |caller: Caller<'_, Host>| {
+        enter(caller, |frame, _| Ok(frame.call_index as i32))
+    })?;
     Ok(())
 }
 
@@ -157,12 +160,12 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("phalanx", "remove", |caller: Caller<'_, Host>, at: i32, length: i32| {
         enter(caller, |frame, guest| put(frame, guest, (at as u32, length as u32), None))
     })?;
-    for (name, sign) in [("add", Sign::Plus), ("sub", Sign::Minus)] {
+    for (name, operator) in [("add", Operator::Add), ("sub", Operator::Sub)] {
         #[rustfmt::skip]
         linker.func_wrap("phalanx", name, move |caller: Caller<'_, Host>, at: i32, length: i32,
             magnitude_low: i64, magnitude_high: i64, low_low: i64, low_high: i64, high_low: i64, high_high: i64| {
             let delta = Delta {
-                sign,
+                operator,
                 magnitude: u128_of(magnitude_low, magnitude_high),
                 low: u128_of(low_low, low_high),
                 high: u128_of(high_low, high_high),
@@ -170,6 +173,20 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
             enter(caller, |frame, guest| add(frame, guest, at as u32, length as u32, delta))
         })?;
     }
+    linker.func_wrap("phalanx", "max", |caller: Caller<'_, Host>, at: i32, length: i32, low: i64, high: i64| {
+        let delta = Delta { operator: Operator::Max, magnitude: u128_of(low, high), low: 0, high: u128::MAX };
+        enter(caller, |frame, guest| add(frame, guest, at as u32, length as u32, delta).map(|_| ()))
+    })?;
+    linker.func_wrap(
+        "phalanx",
+        "set_once",
+        |caller: Caller<'_, Host>, at: i32, length: i32, value: i32, value_length: i32| {
+            enter(caller, |frame, guest| {
+                within(value_length as u32 as usize, limits::VALUE_BYTES_MAX)?;
+                set_once(frame, guest, (at as u32, length as u32), (value as u32, value_length as u32))
+            })
+        },
+    )?;
     #[rustfmt::skip]
     linker.func_wrap("phalanx", "scan", |caller: Caller<'_, Host>, start: i32, start_length: i32, end: i32,
         end_length: i32, direction: i32, limit: i32, out: i32, cap: i32| {
@@ -212,6 +229,16 @@ fn put(frame: &mut Frame, guest: &mut Guest, at: (u32, u32), value: Option<(u32,
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
     frame.view().set(index, key, ordered, value).map_err(|_| Outcome::LimitExceeded)
+}
+
+fn set_once(frame: &mut Frame, guest: &mut Guest, at: (u32, u32), value: (u32, u32)) -> Answered<i32> {
+    let memory = *guest;
+    let key = key(&memory, at.0, at.1)?;
+    let value = read(&memory, value.0, value.1)?;
+    charge(guest, output(key.len() + value.len()))?;
+    let contract = frame.called();
+    let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
+    frame.view().set_once(index, key, ordered, value).map(i32::from).map_err(|_| Outcome::LimitExceeded)
 }
 
 #[inline]

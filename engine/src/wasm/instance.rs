@@ -1,7 +1,7 @@
 //! Instances that serve call after call, each of which finds them as if they were new.
 
 use super::frame::{Frame, Host};
-use super::guest::Guest;
+use super::guest::{Guest, Image};
 use super::runtime::{Code, Runtime, trap_outcome};
 use crate::gas;
 use crate::limits::STACK_UNITS_MAX;
@@ -28,7 +28,7 @@ pub(crate) struct Instance {
     instance: wasmtime::Instance,
     methods: Vec<Option<TypedFunc<(), i32>>>,
     /// Memory as instantiation left it.
-    image: Box<[u8]>,
+    image: Arc<Image>,
     calls: u64,
     /// Behind the store, so that its slot is free again before it is counted as free.
     _counted: Counted,
@@ -66,7 +66,7 @@ impl Instance {
         let control = instance.get_memory(&mut store, CONTROL_EXPORT).ok_or("a prepared module exports its control")?;
         let base = |memory: wasmtime::Memory| NonNull::new(memory.data_ptr(&store)).unwrap_or(NonNull::dangling());
         let guest = Guest::new(base(memory), memory.data_size(&store), base(control));
-        let image = guest.image();
+        let image = Arc::clone(code.image.get_or_init(|| Arc::new(guest.image())));
         store.data_mut().guest = guest;
         store.data_mut().grown = false;
         store.data_mut().memory = Some(memory);

@@ -2,6 +2,7 @@
 
 use super::code_cache::CodeCache;
 use super::frame::Host;
+use super::guest::Image;
 use super::host;
 use crate::digest::Digest;
 use crate::limits::{MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
@@ -129,6 +130,8 @@ pub(crate) struct Code {
     /// Where the methods' keys come from, by method; set when a call of it first succeeded.
     pub(crate) patterns: Vec<OnceLock<KeyPatterns>>,
     compiled: Compiled,
+    /// What a new instance's memory holds; set when the first was made.
+    pub(super) image: OnceLock<Arc<Image>>,
 }
 
 impl Code {
@@ -139,6 +142,7 @@ impl Code {
             memory_pages_min: prepared.memory_pages_min,
             patterns: prepared.methods.iter().map(|_| OnceLock::new()).collect(),
             compiled: cache.code(Runtime::shared(), code_hash, prepared)?,
+            image: OnceLock::new(),
         }))
     }
 

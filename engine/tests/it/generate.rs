@@ -34,18 +34,21 @@ pub(crate) struct Generator {
 
 impl Generator {
     /// What scripts are made of; each must come up.
-    pub(crate) const OPERATIONS: [&'static str; 27] = [
+    pub(crate) const OPERATIONS: [&'static str; 30] = [
         "input",
         "caller",
         "self",
         "deployer",
         "height",
         "batch_time",
+        "call_index",
         "get",
         "set",
         "remove",
         "add",
         "sub",
+        "max",
+        "set_once",
         "scan",
         "emit",
         "hash",
@@ -294,13 +297,15 @@ impl Generator {
         let magnitude = u128::from(self.rng.random_range(0..60u32));
         let low = if self.chance(0.2) { 30 } else { 0 };
         let high = if self.chance(0.2) { 100 } else { u128::MAX };
-        let (name, op) = match self.rng.random_range(0..10) {
+        let (name, op) = match self.rng.random_range(0..12) {
             0..2 => ("get", Op::Get { key, capacity: [0, 4, 16, 2_000][self.rng.random_range(0..4)] }),
             2..4 => ("set", Op::Set { key, value: self.value() }),
             4 => ("remove", Op::Remove { key }),
             5..7 => ("add", Op::Add { key, magnitude, low, high }),
             7 => ("sub", Op::Sub { key, magnitude, low, high }),
-            8 => ("set_from_last", Op::SetFromLast { key, addend: magnitude }),
+            8 => ("max", Op::Max { key, value: magnitude }),
+            9 => ("set_once", Op::SetOnce { key, value: self.value() }),
+            10 => ("set_from_last", Op::SetFromLast { key, addend: magnitude }),
             _ => ("scan", self.scan()),
         };
         self.name(name);
@@ -335,12 +340,13 @@ impl Generator {
     }
 
     fn context_op(&mut self) -> Op {
-        let (name, op) = match self.rng.random_range(0..6) {
+        let (name, op) = match self.rng.random_range(0..7) {
             0 => ("input", Op::Input { capacity: [0, 10, 4_096][self.rng.random_range(0..3)] }),
             1 => ("caller", Op::Caller),
             2 => ("self", Op::ContractId),
             3 => ("deployer", Op::Deployer),
             4 => ("height", Op::Height),
+            5 => ("call_index", Op::CallIndex),
             _ => ("batch_time", Op::BatchTime),
         };
         self.name(name);
@@ -385,7 +391,7 @@ impl Generator {
                 _ => 1 << 20,
             };
         }
-        Op::Host { function: self.rng.random_range(0..16), arguments }
+        Op::Host { function: self.rng.random_range(0..19), arguments }
     }
 
     /// An operation that ends the script.

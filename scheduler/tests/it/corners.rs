@@ -2,7 +2,7 @@
 
 use crate::model::{Compared, team, teams};
 use crate::toy::{ORDERED, Program, Programs, Seen, Step, is_even, numbered};
-use phalanx_scheduler::{Delta, HashSeed, Mode, RUN_CALLS, Sign, State, Watched, execute};
+use phalanx_scheduler::{Delta, HashSeed, Mode, Operator, RUN_CALLS, State, Watched, execute};
 use std::ops::Range;
 
 const CONTRACT: u32 = 1;
@@ -24,7 +24,7 @@ fn number(key: &[u8], value: u128) -> Step {
 }
 
 fn add(key: &[u8], magnitude: u128, low: u128, high: u128) -> Step {
-    let delta = Delta { sign: Sign::Plus, magnitude, low, high };
+    let delta = Delta { operator: Operator::Add, magnitude, low, high };
     Step::Add { contract: CONTRACT, key: key.to_vec(), delta }
 }
 

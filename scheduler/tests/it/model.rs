@@ -3,7 +3,7 @@
 use super::after_close;
 use super::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
 use phalanx_scheduler::{
-    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, RUN_CALLS, Sign, State,
+    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, Operator, RUN_CALLS, State,
     Statistics, Team, Watched, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
@@ -191,17 +191,18 @@ fn random_step(rng: &mut ChaCha8Rng, kind: Kind) -> Step {
     if rng.random_bool(0.1) {
         return Step::StopUnlessEven;
     }
-    match rng.random_range(0..if kind.scans { 10 } else { 9 }) {
+    match rng.random_range(0..if kind.scans { 11 } else { 10 }) {
         0..2 => Step::Get { contract, key },
         2..4 => Step::Set { contract, key, value: Some(random_value(rng)) },
         4 => Step::Derive { contract, key },
         5 => Step::Set { contract, key, value: None },
         6..9 => {
-            let sign = if rng.random() { Sign::Plus } else { Sign::Minus };
+            let operator = [Operator::Add, Operator::Sub, Operator::Max][rng.random_range(0..3)];
             let low = if rng.random_bool(0.2) { 50 } else { 0 };
             let high = if rng.random_bool(0.2) { 200 } else { u128::MAX };
-            Step::Add { contract, key, delta: Delta { sign, magnitude: rng.random_range(0..100), low, high } }
+            Step::Add { contract, key, delta: Delta { operator, magnitude: rng.random_range(0..100), low, high } }
         }
+        9 => Step::SetOnce { contract, key, value: random_value(rng) },
         _ => {
             let slot = if rng.random() { ORDERED } else { 0xff };
             let mut start = random_key(rng, kind);

@@ -29,6 +29,11 @@ pub(crate) enum Step {
         key: Vec<u8>,
         value: Option<Vec<u8>>,
     },
+    SetOnce {
+        contract: u32,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
     /// Sets a key to what follows from all that was seen before: a call that sees something else writes something else.
     Derive {
         contract: u32,
@@ -62,6 +67,7 @@ pub(crate) enum Seen {
     Value(Option<Vec<u8>>),
     Count(u32),
     Answer(Answer),
+    Once(bool),
     Entries(Vec<(Vec<u8>, Vec<u8>)>),
     /// The call wrote as many keys as it may. Programs go on all the same.
     TooManyWrites,
@@ -131,6 +137,12 @@ fn step_on_view(step: &Step, state: &mut View) -> Seen {
         Step::Set { contract, key, value } => {
             match state.set(ContractIndex(*contract), key, ordered(key), value.as_deref()) {
                 Ok(()) => Seen::Value(value.clone()),
+                Err(TooManyWrites) => Seen::TooManyWrites,
+            }
+        }
+        Step::SetOnce { contract, key, value } => {
+            match state.set_once(ContractIndex(*contract), key, ordered(key), value) {
+                Ok(applied) => Seen::Once(applied),
                 Err(TooManyWrites) => Seen::TooManyWrites,
             }
         }
@@ -217,6 +229,16 @@ impl OnMap<'_> {
                 Seen::Count((0..*keys).filter(present).count() as u32)
             }
             Step::Set { contract, key, value } => self.set((*contract, key.clone()), value.clone()),
+            Step::SetOnce { contract, key, value } => {
+                let place = (*contract, key.clone());
+                if self.map.contains_key(&place) {
+                    return Seen::Once(false);
+                }
+                match self.set(place, Some(value.clone())) {
+                    Seen::TooManyWrites => Seen::TooManyWrites,
+                    _ => Seen::Once(true),
+                }
+            }
             Step::Add { contract, key, delta } => self.add((*contract, key.clone()), delta),
             Step::Scan { contract, start, end, descending, limit } => {
                 let from = (*contract, start.clone());

@@ -61,6 +61,13 @@ pub fn batch_time() -> u64 {
     unsafe { raw::batch_time() }
 }
 
+/// See [`crate::call_index`].
+#[inline(always)]
+pub fn call_index() -> u32 {
+    // SAFETY: it touches no memory.
+    unsafe { raw::call_index() }
+}
+
 /// Copies the value's first bytes to `out`; its whole length, or `None` if the key is absent.
 #[inline(always)]
 pub fn get(key: &[u8], out: &mut [MaybeUninit<u8>]) -> Option<usize> {
@@ -102,6 +109,21 @@ pub fn sub(key: &[u8], magnitude: u128, low: u128, high: u128) -> bool {
     let ((m, mh), (l, lh), (h, hh)) = (halves(magnitude), halves(low), halves(high));
     // SAFETY: the host reads `key`.
     unsafe { raw::sub(key.as_ptr(), key.len(), m, mh, l, lh, h, hh) != 0 }
+}
+
+/// Raises the value to `value`, if it is less.
+#[inline(always)]
+pub fn max(key: &[u8], value: u128) {
+    let (low, high) = halves(value);
+    // SAFETY: the host reads `key`.
+    unsafe { raw::max(key.as_ptr(), key.len(), low, high) }
+}
+
+/// Makes `value` the key's value where there is none; whether it did.
+#[inline(always)]
+pub fn set_once(key: &[u8], value: &[u8]) -> bool {
+    // SAFETY: the host reads both.
+    unsafe { raw::set_once(key.as_ptr(), key.len(), value.as_ptr(), value.len()) != 0 }
 }
 
 /// Reads entries with `start` ≤ key < `end` (empty: the slot's end) into `out`, in the interface's layout.

@@ -56,6 +56,11 @@ pub fn batch_time() -> u64 {
     with(|ledger| ledger.batch_time)
 }
 
+/// See [`crate::call_index`].
+pub fn call_index() -> u32 {
+    with(|ledger| ledger.call_index)
+}
+
 /// Copies the value's first bytes to `out`; its whole length, or `None` if the key is absent.
 pub fn get(key: &[u8], out: &mut [MaybeUninit<u8>]) -> Option<usize> {
     act(|ledger| {
@@ -85,6 +90,17 @@ pub fn add(key: &[u8], magnitude: u128, low: u128, high: u128) -> bool {
 /// Subtracts `magnitude`; whether it was applied, that is, the difference lies within `low` to `high`.
 pub fn sub(key: &[u8], magnitude: u128, low: u128, high: u128) -> bool {
     act(|ledger| ledger.change(key, |value| value.checked_sub(magnitude), low, high))
+}
+
+/// Raises the value to `value`, if it is less.
+pub fn max(key: &[u8], value: u128) {
+    // The bounds are the widest, so it is never refused.
+    act(|ledger| ledger.change(key, |before| Some(before.max(value)), 0, u128::MAX));
+}
+
+/// Makes `value` the key's value where there is none; whether it did.
+pub fn set_once(key: &[u8], value: &[u8]) -> bool {
+    act(|ledger| ledger.set_once(key, value))
 }
 
 /// Reads entries with `start` ≤ key < `end` (empty: the slot's end) into `out`, in the interface's layout.

@@ -60,6 +60,12 @@ unsafe extern "C" {
     pub fn emit(topic: *const u8, topic_len: usize, data: *const u8, data_len: usize);
     /// Hashes.
     pub fn hash(algorithm: i32, ptr: *const u8, len: usize, out: *mut u8);
+    /// Raises a value.
+    pub fn max(key: *const u8, key_len: usize, value_lo: u64, value_hi: u64);
+    /// Writes a value where there is none.
+    pub fn set_once(key: *const u8, key_len: usize, value: *const u8, value_len: usize) -> i32;
+    /// The call's index in its batch.
+    pub fn call_index() -> u32;
     /// Ends the call.
     pub fn abort(ptr: *const u8, len: usize) -> !;
 }

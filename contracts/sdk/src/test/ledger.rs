@@ -33,6 +33,10 @@ pub(crate) struct Ledger {
     pub(crate) deployer: Address,
     pub(crate) height: u64,
     pub(crate) batch_time: u64,
+    /// Each call within a height has the next one.
+    pub(crate) call_index: u32,
+    /// Calls at the height so far.
+    calls: u32,
     pub(crate) arguments: Vec<u8>,
     pub(crate) returned: Vec<u8>,
     /// Keys that the running call wrote; `None` outside a call.
@@ -69,6 +73,7 @@ impl Ledger {
         assert!(self.written.is_none(), "a test call runs within another");
         assert!(arguments.len() <= ARGUMENT_BYTES_MAX, "arguments of {} bytes, not ≤ 64 KiB", arguments.len());
         self.caller = caller;
+        (self.call_index, self.calls) = (self.calls, self.calls + 1);
         self.arguments = arguments.to_vec();
         self.returned.clear();
         self.written = Some(BTreeSet::new());
@@ -100,6 +105,21 @@ impl Ledger {
         self.note_write(key)?;
         self.state.insert(key.to_vec(), value.to_vec());
         Ok(())
+    }
+
+    /// Whether the key was absent, and so was written.
+    pub(crate) fn set_once(&mut self, key: &[u8], value: &[u8]) -> Result<bool, Failure> {
+        check("bytes of a state value", VALUE_BYTES_MAX, value.len())?;
+        if self.get(key)?.is_some() {
+            return Ok(false);
+        }
+        self.set(key, value)?;
+        Ok(true)
+    }
+
+    /// Begins another height, whose calls are counted from 0.
+    pub(crate) fn set_height(&mut self, height: u64, batch_time: u64) {
+        (self.height, self.batch_time, self.calls) = (height, batch_time, 0);
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> Result<(), Failure> {

@@ -5,8 +5,9 @@ use phalanx_engine::{
 };
 use phalanx_exerciser::script::{Key, Op, Trap, encode};
 
-const TOKEN: &[u8] = include_bytes!("../../../../../contracts/wasm/token.wasm");
-const EXERCISER: &[u8] = include_bytes!("../../../../../contracts/wasm/exerciser.wasm");
+// The modules as they were then: those of contracts/wasm are built anew as their sources change.
+const TOKEN: &[u8] = include_bytes!("../../../golden/modules-v1/token.wasm");
+const EXERCISER: &[u8] = include_bytes!("../../../golden/modules-v1/exerciser.wasm");
 /// One method that does nothing.
 const TINY: &str = r#"(module (memory (export "memory") 1) (func (export "rest") (result i32) i32.const 0))"#;
 const DEPLOYER: Address = [1; 32];
