@@ -7,16 +7,14 @@ mod call_list;
 mod conflicts;
 mod counter;
 mod deployments;
-mod flood;
-mod long_call;
 mod many_contracts;
 mod particulars;
 mod pools;
 mod popularity;
 mod read_mostly;
+mod rmw;
 mod switch;
 mod token;
-mod token_rmw;
 mod transfers;
 
 pub use accounts::Accounts;
@@ -28,13 +26,11 @@ pub use transfers::{arguments as transfer_arguments, read_transfer};
 use call_list::SET_UP_CALLS_A_BATCH;
 use conflicts::Conflicts;
 use counter::{Counter, Way};
-use flood::Flood;
-use long_call::LongCall;
 use many_contracts::ManyContracts;
 use pools::Pools;
 use read_mostly::ReadMostly;
+use rmw::Rmw;
 use switch::Switch;
-use token_rmw::TokenRmw;
 
 use crate::BenchError;
 use crate::baselines::Baselines;
@@ -109,7 +105,7 @@ type Made = Result<Box<dyn Workload>, BenchError>;
 const SHAPES: [Entry; 11] = [
     Entry { name: "token", uses: &[], make: |shape, _| Ok(Box::new(Token::new(shape)?)) },
     Entry { name: "token-lowbal", uses: &[], make: |shape, _| Ok(Box::new(Token::low_balances(shape)?)) },
-    Entry { name: "token-rmw", uses: &[], make: |shape, _| Ok(Box::new(TokenRmw::new(Conflicts::new(shape)?))) },
+    Entry { name: "token-rmw", uses: &[], make: |shape, _| Ok(Box::new(Rmw::plain(Conflicts::new(shape)?))) },
     Entry {
         name: "read-mostly",
         uses: &["--write-every"],
@@ -131,11 +127,11 @@ const SHAPES: [Entry; 11] = [
         uses: &["--contracts", "--codes"],
         make: |shape, given| Ok(Box::new(ManyContracts::new(shape, given.contracts()?, given.codes()?)?)),
     },
-    Entry { name: "flood", uses: &[], make: |shape, _| Ok(Box::new(Flood::new(Conflicts::new(shape)?))) },
+    Entry { name: "flood", uses: &[], make: |shape, _| Ok(Box::new(Rmw::flood(Conflicts::new(shape)?))) },
     Entry {
         name: "long-call",
         uses: &["--long-every"],
-        make: |shape, given| Ok(Box::new(LongCall::new(Conflicts::new(shape)?, given.long_every()?)?)),
+        make: |shape, given| Ok(Box::new(Rmw::long_call(Conflicts::new(shape)?, given.long_every()?)?)),
     },
     Entry {
         name: "switch",

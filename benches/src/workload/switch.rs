@@ -7,7 +7,7 @@ use super::conflicts::Conflicts;
 use super::counter::{Counter, Way};
 use super::deployments::Deployments;
 use super::read_mostly::ReadMostly;
-use super::token_rmw::TokenRmw;
+use super::rmw::Rmw;
 use super::{Invariant, Shape};
 use crate::BenchError;
 use core::ops::Range;
@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 /// The workload.
 #[derive(Clone, Debug)]
 pub(super) struct Switch {
-    token_rmw: TokenRmw,
+    token_rmw: Rmw,
     counter: Counter,
     read_mostly: ReadMostly,
     switch_every: u64,
@@ -35,7 +35,7 @@ impl Switch {
     /// Turns of `switch_every` batches, at least one.
     pub(super) fn new(conflicts: Conflicts, switch_every: u64, write_every: u64) -> Self {
         Self {
-            token_rmw: TokenRmw::new(conflicts.clone()),
+            token_rmw: Rmw::plain(conflicts.clone()),
             counter: Counter::new(conflicts.clone(), Way::ReadAndWrite),
             read_mostly: ReadMostly::new(conflicts, write_every),
             switch_every,

@@ -1,5 +1,8 @@
 //! The applications run natively, in the SDK's ledger, as they run on the engine: the same drawn calls of all methods come to the same return
 //! codes, return bytes and events. So what the contracts' own tests show is true of the modules.
+//!
+//! The gas of each method is committed in `tests/golden/gas`, where a change of a module or of a price shows.
+//! `PHALANX_WRITE_GOLDEN=1` writes it.
 
 mod methods;
 
@@ -10,7 +13,8 @@ use phalanx_engine::{
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
 const BATCHES: u64 = 60;
@@ -109,7 +113,7 @@ fn compare<C: Contract>(name: &str, methods: &[Drawn]) {
     test::set_contract_id(phalanx_contract::Address(contract));
     let options = Options { hash_seed: HashSeed::Fixed(1), mode: Mode::Optimistic, workers: 2, ..Options::default() };
     let engine = Engine::new(options);
-    let mut succeeded = BTreeSet::new();
+    let (mut succeeded, mut gas) = (BTreeSet::new(), BTreeMap::new());
     let mut first = BatchBuilder::new(1, 1_000);
     first.push(&Deployment::new(deployer, SALT, &module).call()).unwrap();
     engine.commit(engine.execute_batch(first.finish()).unwrap()).unwrap();
@@ -132,9 +136,43 @@ fn compare<C: Contract>(name: &str, methods: &[Drawn]) {
             if expected.code == 0 {
                 succeeded.insert(*method);
             }
+            let used = receipt.gas_used();
+            let gas =
+                gas.entry((*method, receipt.outcome().name())).or_insert(Gas { calls: 0, least: used, most: used });
+            *gas = Gas { calls: gas.calls + 1, least: gas.least.min(used), most: gas.most.max(used) };
         }
         engine.commit(executed).unwrap();
     }
     let never: Vec<_> = listed.difference(&succeeded).collect();
     assert!(never.is_empty(), "{name}: {never:?} never succeeded");
+    compare_gas(name, &gas);
+}
+
+/// Gas of the calls of a method that ended with one outcome.
+#[derive(Clone, Copy)]
+struct Gas {
+    calls: u64,
+    least: u64,
+    most: u64,
+}
+
+fn compare_gas(name: &str, gas: &BTreeMap<(&str, &str), Gas>) {
+    let table = gas.iter().fold(String::new(), |mut table, ((method, outcome), Gas { calls, least, most })| {
+        writeln!(table, "{method} {outcome}: {calls} calls, {least} to {most} gas").unwrap();
+        table
+    });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/gas/{name}.txt"));
+    if std::env::var("PHALANX_WRITE_GOLDEN").is_ok_and(|value| value == "1") {
+        std::fs::write(&path, &table).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap();
+    let differing = |one: &str, other: &str| -> Vec<String> {
+        one.lines().filter(|line| !other.lines().any(|known| known == *line)).map(str::to_owned).collect()
+    };
+    assert!(
+        table == committed,
+        "{name}: gas changed.\ncommitted: {:#?}\nnow: {:#?}",
+        differing(&committed, &table),
+        differing(&table, &committed)
+    );
 }

@@ -183,12 +183,13 @@ applications! {
         appoint |dice| encoded(&(authority(dice), dice.account()));
         dismiss |dice| encoded(&(authority(dice), dice.account()));
         register |dice| encoded(&(dice.thing(), dice.account(), dice.digest()));
-        block |dice| encoded(&(dice.thing(), dice.below(4) == 0));
+        block |dice| encoded(&(dice.thing(), dice.below(8) == 0));
         propose |dice| encoded(&(dice.thing(), dice.account()));
-        withdraw thing;
+        // Seldom of a parcel that there is, so that some proposals come to their end.
+        withdraw |dice| encoded(&(dice.below(30),));
         accept thing;
         approve |dice| encoded(&(dice.thing(), authority(dice)));
-        refuse |dice| encoded(&(dice.thing(), authority(dice), dice.thing() as u16));
+        refuse |dice| encoded(&(dice.below(30), authority(dice), dice.thing() as u16));
         parcel thing;
         proposal thing;
         title |dice| encoded(&(dice.thing(), dice.below(4) as u32));
