@@ -52,7 +52,10 @@ impl Application for Collectible {
 
     fn set_up(&self, index: u64) -> Ask {
         let who = self.parties.nth(index / 2);
-        if index % 2 == 0 { Ask::new(DEPLOYER, "admit", &(who,)) } else { Ask::new(DEPLOYER, "credit", &(who, FUNDS)) }
+        match index % 2 {
+            0 => Ask::new(DEPLOYER, "admit", &(who,)),
+            _ => Ask::new(DEPLOYER, "credit", &(who, FUNDS)),
+        }
     }
 
     fn ask(&self, number: u64) -> Ask {
