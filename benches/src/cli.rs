@@ -4,15 +4,15 @@ use crate::conflicts::ConflictReport;
 use crate::ledger::{Execution, Placement};
 use crate::measure::{self, Measured, Scheduling};
 use crate::progress::Progress;
-use crate::report::{self, Machine, ModeChosen, Percentiles, Phases, Report, hex};
+use crate::report::{self, Equivalence, Machine, ModeChosen, Percentiles, Phases, Report, hex};
 use crate::workload::{self, Particulars, Shape, Workload};
-use crate::{BenchError, check};
+use crate::{BenchError, check, not_serial};
 
 pub use crate::check::CheckBy;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
-use phalanx_engine::Stage;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
+use phalanx_engine::{EquivalenceCheck, Stage};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -65,6 +65,11 @@ pub struct BenchArguments {
     /// Measures native tables and bare wasmtime on up to 200,000 of the same calls; they know the workload token alone
     #[arg(long)]
     pub baselines: bool,
+    /// Executes this share of the batches once more, in percent, while the run goes on: the engine's live check, on a thread of its
+    /// own. A difference ends the run with exit code 5 and leaves what shows it once more in a folder under --data-dir or the
+    /// current one. The clock covers what it holds up
+    #[arg(long, value_name = "PERCENT")]
+    pub equivalence: Option<u8>,
     /// Says below the figures how each is made, and what calls conflicted on. Gathering that is under the clock too
     #[arg(long)]
     pub explain: bool,
@@ -168,6 +173,13 @@ impl BenchArguments {
         if workers == 0 {
             return Err(BenchError::Usage("--workers must be at least 1".into()));
         }
+        let equivalence = match self.equivalence {
+            None => None,
+            Some(percent) => Some(
+                EquivalenceCheck::of_percent(percent)
+                    .ok_or_else(|| BenchError::Usage(format!("--equivalence must be from 1 to 100, not {percent}")))?,
+            ),
+        };
         let mode = self.mode.unwrap_or(Mode::Auto);
         let durability = self.durability.unwrap_or(Durability::None);
         let bare = self.is_bare();
@@ -181,7 +193,7 @@ impl BenchArguments {
             },
             workers,
             mode,
-            execution: Execution { workers, mode: mode.of_engine()?, explain: self.explain },
+            execution: Execution { workers, mode: mode.of_engine()?, explain: self.explain, equivalence },
             durability,
             placement: match (durability, &self.data_dir) {
                 (Durability::Fsync, directory) => Placement::Synced(directory.clone()),
@@ -208,6 +220,7 @@ impl BenchArguments {
             data_dir,
             check,
             baselines,
+            equivalence,
             explain: _,
             particulars,
         } = self;
@@ -223,6 +236,7 @@ impl BenchArguments {
             && data_dir.is_none()
             && check.is_none()
             && !baselines
+            && equivalence.is_none()
             && *particulars == Particulars::default()
     }
 }
@@ -236,7 +250,8 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
     let plan = arguments.plan()?;
     let name = arguments.workload.as_deref().unwrap_or(workload::NAMES[0]);
     let workload = workload::by_name(name, plan.shape, &arguments.particulars)?;
-    let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)?;
+    let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)
+        .map_err(|error| not_serial::hand_over(error, arguments.data_dir.as_deref()))?;
     let mut report = report(&plan, &*workload, &measured);
     report.explain = arguments.explain;
     let Measured { ledger, sealed, scheduling, .. } = measured;
@@ -284,6 +299,7 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         dirty_ratio: measured.scheduling.dirty_calls as f64 / calls,
         state_digest: String::new(),
         log_digest: measured.sealed.last().map_or_else(String::new, |sealed| hex(&sealed.digest)),
+        equivalence: equivalence(plan, measured),
         check: None,
         serial_match: None,
         mismatch: None,
@@ -305,6 +321,15 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         explain: false,
         baselines_asked: false,
     }
+}
+
+fn equivalence(plan: &Plan, measured: &Measured) -> Option<Equivalence> {
+    let statistics = measured.ledger.engine.engine().equivalence()?;
+    Some(Equivalence {
+        percent: plan.execution.equivalence?.percent(),
+        checked_batches: statistics.checked_batches,
+        checked_calls: statistics.checked_calls,
+    })
 }
 
 fn conflicts(measured: &Measured) -> Option<ConflictReport> {

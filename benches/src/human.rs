@@ -139,6 +139,15 @@ fn results(report: &Report, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "  state digest {}", report.state_digest)?;
     let holds = if report.invariant.holds { "holds" } else { "BROKEN" };
     writeln!(out, "  {} {holds}: {}", report.invariant.name, report.invariant.detail)?;
+    if let Some(equivalence) = report.equivalence {
+        writeln!(
+            out,
+            "  live check: {} batches, {} calls ({} %) executed once more by the oracle meanwhile, no difference",
+            count(equivalence.checked_batches),
+            count(equivalence.checked_calls),
+            equivalence.percent
+        )?;
+    }
     match (report.check, &report.mismatch) {
         (Some(by), None) => {
             writeln!(out, "  checked by {}: every receipt, write, digest and the state are the same", by.who())

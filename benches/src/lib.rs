@@ -24,6 +24,7 @@ mod human;
 mod ledger;
 mod measure;
 mod memory;
+mod not_serial;
 pub mod progress;
 pub mod report;
 pub mod statistics;

@@ -125,6 +125,7 @@ pub(crate) fn measure(
     }
     let resident = memory::resident();
     progress.end();
+    ledger.engine.engine().wait_checked()?;
     let Run { watch, looked, log_nanoseconds, durable_us, .. } = run;
     let Looked { stages, scheduling, tally, .. } = looked;
     Ok(Measured {

@@ -54,6 +54,8 @@ pub struct Report {
     pub state_digest: String,
     /// Digest of the last height.
     pub log_digest: String,
+    /// What the live check executed once more while the run went on, without a difference; null without `--equivalence`.
+    pub equivalence: Option<Equivalence>,
     /// What executed the batches again: `serial` or `oracle`; null without `--check`.
     #[serde(serialize_with = "by_name")]
     pub check: Option<CheckBy>,
@@ -100,6 +102,17 @@ pub struct Report {
     /// Whether baselines were asked for; [`Report::print_human`] then says why there are none.
     #[serde(skip)]
     pub baselines_asked: bool,
+}
+
+/// What the live check came to. Set-up batches are among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Equivalence {
+    /// The share that was asked for.
+    pub percent: u8,
+    /// Batches that were executed once more, and came to the same.
+    pub checked_batches: u64,
+    /// Their calls.
+    pub checked_calls: u64,
 }
 
 /// The mode that ran, and why.

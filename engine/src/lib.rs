@@ -49,6 +49,7 @@ mod mode;
 mod oracle;
 mod outcome;
 mod output;
+mod planted;
 mod prefetch;
 pub mod prepare;
 mod receipt;
@@ -71,6 +72,8 @@ pub use mode::{Mode, ModeChosen};
 pub use oracle::{Oracle, OracleOutcome};
 pub use outcome::Outcome;
 pub use phalanx_scheduler::{Cause, HashSeed, KeyPrefix, Statistics};
+#[cfg(planted)]
+pub use planted::{Bug, plant};
 pub use receipt::{Event, Receipt, Receipts};
 pub use stage::{Clock, Stage, StageNanoseconds};
 pub use wasm::{CodeCache, CodeCacheStatistics};

@@ -227,3 +227,18 @@ fn exit_codes_tell_a_mismatch_from_a_broken_invariant() {
         "{text}"
     );
 }
+
+#[test]
+fn the_live_check_is_reported_with_what_it_executed() {
+    let report =
+        bench("--accounts 30 --calls 400 --batch-size 20 --workers 2 --mode optimistic --equivalence 50").unwrap();
+    let equivalence = report.equivalence.expect("it was asked for");
+    // Every second batch of the 20, and of those before them.
+    assert_eq!(equivalence.percent, 50);
+    assert!((10..=13).contains(&equivalence.checked_batches), "{equivalence:?}");
+    assert!(equivalence.checked_calls >= 200, "{equivalence:?}");
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    assert!(String::from_utf8(text).unwrap().contains("executed once more by the oracle meanwhile, no difference"));
+    assert!(bench("--accounts 30 --calls 20 --workers 1").unwrap().equivalence.is_none());
+}

@@ -105,8 +105,8 @@ pub(super) fn cut(steps: &[Step], first_height: u64) -> Result<Vec<(usize, Batch
 /// A batch's calls cut down as far as the difference stays, behind what sets up the contracts and the state that they need.
 ///
 /// Contracts are deployed as they once were, so they keep their ids. A contract whose state is needed is upgraded to a module that
-/// sets keys, and then to its code of today.
-#[derive(Clone, Debug)]
+/// sets keys, and then to its code of today. The default is one without batches.
+#[derive(Clone, Default, Debug)]
 pub struct Reproducer {
     pub(super) steps: Vec<Step>,
     pub(super) mode: Mode,
