@@ -3,6 +3,7 @@
 use crate::conflicts::ConflictReport;
 use crate::ledger::{Execution, Placement};
 use crate::measure::{self, Measured, Scheduling};
+use crate::model::{self, Model};
 use crate::progress::Progress;
 use crate::report::{self, Equivalence, Machine, ModeChosen, Percentiles, Phases, Report, hex};
 use crate::workload::{self, Particulars, Shape, Workload};
@@ -70,6 +71,11 @@ pub struct BenchArguments {
     /// current one. The clock covers what it holds up
     #[arg(long, value_name = "PERCENT")]
     pub equivalence: Option<u8>,
+    /// Predicts what 1 to 128 workers reach: executes the calls with one worker in parallel mode, simulates their stages on more, and
+    /// executes them once more with two to see how far the prediction is off. It sets --workers and --mode itself, and the
+    /// report is that of the first run
+    #[arg(long, conflicts_with_all = ["workers", "mode", "data_dir", "equivalence"])]
+    pub model: bool,
     /// Says below the figures how each is made, and what calls conflicted on. Gathering that is under the clock too
     #[arg(long)]
     pub explain: bool,
@@ -180,7 +186,10 @@ impl BenchArguments {
                     .ok_or_else(|| BenchError::Usage(format!("--equivalence must be from 1 to 100, not {percent}")))?,
             ),
         };
-        let mode = self.mode.unwrap_or(Mode::Auto);
+        let (workers, mode) = match (self.model, self.mode) {
+            (true, _) => (1, Mode::Optimistic),
+            (false, mode) => (workers, mode.unwrap_or(Mode::Auto)),
+        };
         let durability = self.durability.unwrap_or(Durability::None);
         let bare = self.is_bare();
         Ok(Plan {
@@ -221,6 +230,7 @@ impl BenchArguments {
             check,
             baselines,
             equivalence,
+            model,
             explain: _,
             particulars,
         } = self;
@@ -237,6 +247,7 @@ impl BenchArguments {
             && check.is_none()
             && !baselines
             && equivalence.is_none()
+            && !model
             && *particulars == Particulars::default()
     }
 }
@@ -254,7 +265,7 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
         .map_err(|error| not_serial::hand_over(error, arguments.data_dir.as_deref()))?;
     let mut report = report(&plan, &*workload, &measured);
     report.explain = arguments.explain;
-    let Measured { ledger, sealed, scheduling, .. } = measured;
+    let Measured { ledger, sealed, scheduling, profiles, .. } = measured;
     let state_digest = ledger.engine.engine().state_digest();
     // The run's tables are of no use any more: a check needs as much memory again.
     ledger.engine.close()?;
@@ -266,6 +277,12 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
         report.check = Some(by);
         report.serial_match = Some(mismatch.is_none());
         report.mismatch = mismatch.map(|mismatch| mismatch.text);
+    }
+    if arguments.model {
+        let execution = Execution { workers: model::CHECKED_WORKERS, ..plan.execution };
+        let again = measure::measure(&*workload, &plan.placement, execution, progress)?;
+        let measured = plan.shape.calls as f64 / again.elapsed.as_secs_f64();
+        report.model = Some(Model::new(&profiles, report.core_ns_per_call.log, measured));
     }
     if plan.baselines {
         report.baselines = workload.baselines(progress)?;
@@ -304,6 +321,7 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         serial_match: None,
         mismatch: None,
         conflicts: conflicts(measured),
+        model: None,
         invariant: workload.invariant(measured.ledger.engine.engine()),
         phase_seconds: phases(measured, 1e-9),
         core_ns_per_call: phases(measured, 1.0 / calls),

@@ -15,6 +15,9 @@ pub(crate) fn print(report: &Report, out: &mut dyn Write) -> Result<()> {
     resources(report, out)?;
     results(report, out)?;
     meaning(report, out)?;
+    if let Some(model) = &report.model {
+        model.print(out)?;
+    }
     if let Some(conflicts) = &report.conflicts {
         writeln!(out)?;
         conflicts.print(out)?;

@@ -24,6 +24,7 @@ mod human;
 mod ledger;
 mod measure;
 mod memory;
+mod model;
 mod not_serial;
 pub mod progress;
 pub mod report;
@@ -33,4 +34,5 @@ mod tally;
 pub mod workload;
 
 pub use error::BenchError;
+pub use model::{Checked, Model, Predicted};
 pub use report::Report;

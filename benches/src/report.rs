@@ -3,6 +3,7 @@
 use crate::baselines::Baselines;
 use crate::check::CheckBy;
 use crate::conflicts::ConflictReport;
+use crate::model::Model;
 use crate::workload::Invariant;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -66,6 +67,8 @@ pub struct Report {
     /// What calls conflicted on: a list of at most 20 places, those with the most dirty calls first; null without
     /// `--explain`.
     pub conflicts: Option<ConflictReport>,
+    /// What more cores would reach; null without `--model`.
+    pub model: Option<Model>,
     /// What must hold in the state at the end.
     pub invariant: Invariant,
     /// Time by stage, summed over workers; `log` is what the log's thread used beside them.

@@ -1,7 +1,7 @@
 //! Looking for a bug that is planted.
 
+use crate::chains::Chains;
 use crate::episode::{Covered, episode};
-use crate::generate::Generator;
 use phalanx_engine::{
     Batch, Bug, Difference, Engine, EngineError, EquivalenceCheck, HashSeed, Mode, NotSerial, Options, Oracle,
     Reproducer,
@@ -26,15 +26,15 @@ fn options() -> Options {
 
 /// What the live check finds within some generated batches.
 pub(crate) fn live_check_finds(seed: u64, batches: u64) -> Option<Arc<NotSerial>> {
-    let mut generator = Generator::new(seed);
+    let mut chains = Chains::new(seed);
     let engine = Engine::new(Options { equivalence: EquivalenceCheck::of_percent(100), ..options() });
     let stopped = (1..=batches).find_map(|height| {
-        let batch = generator.batch(height);
+        let batch = chains.batch(height);
         engine.execute_batch(batch).and_then(|executed| engine.commit(executed)).err()
     });
     match stopped.or_else(|| engine.wait_checked().err())? {
         EngineError::NotSerial(found) => {
-            stays_stopped(&engine, &mut generator);
+            stays_stopped(&engine, &mut chains);
             Some(found)
         }
         other => panic!("{other}"),
@@ -42,8 +42,8 @@ pub(crate) fn live_check_finds(seed: u64, batches: u64) -> Option<Arc<NotSerial>
 }
 
 /// An engine that has stopped refuses everything, with the same error.
-fn stays_stopped(engine: &Engine, generator: &mut Generator) {
-    let next = generator.batch(engine.height() + 1);
+fn stays_stopped(engine: &Engine, chains: &mut Chains) {
+    let next = chains.batch(engine.height() + 1);
     assert!(matches!(engine.execute_batch(next), Err(EngineError::NotSerial(_))));
     assert!(matches!(engine.wait_checked(), Err(EngineError::NotSerial(_))));
 }

@@ -8,6 +8,7 @@
 // The modules that are shared with the engine's own tests name the crate as they do there.
 extern crate phalanx_engine_planted as phalanx_engine;
 
+mod chains;
 #[path = "../../../tests/it/episode.rs"]
 mod episode;
 #[path = "../../../tests/it/generate.rs"]
@@ -21,11 +22,11 @@ use phalanx_engine::{Bug, Differing, plant};
 
 #[test]
 fn planted_bugs_are_found_and_reproduced() {
-    assert!(live_check_finds(1, 60).is_none(), "there is no bug yet");
+    assert!(live_check_finds(1, 40).is_none(), "there is no bug yet");
     assert!(!equivalence_finds(1), "there is no bug yet");
     for bug in BUGS {
         plant(Some(bug));
-        let found = (1..=8).find_map(|seed| live_check_finds(seed, 60).map(|found| (seed, found)));
+        let found = (1..=8).find_map(|seed| live_check_finds(seed, 40).map(|found| (seed, found)));
         let (seed, found) = found.unwrap_or_else(|| panic!("the live check did not find {bug:?}"));
         let reproducer = &found.reproducer;
         println!("{bug:?}: seed {seed}, {}; {} calls are left", found.difference, reproducer.calls());
@@ -37,9 +38,10 @@ fn planted_bugs_are_found_and_reproduced() {
             Bug::EventOrder => assert_eq!((difference.what, reproducer.calls()), (Differing::Events, 1)),
             Bug::Scheduler(_) => assert!(reproducer.calls() <= 8, "{} calls are left of {bug:?}", reproducer.calls()),
         }
-        let by_tests = equivalence_finds(seed);
+        let in_engine = !matches!(bug, Bug::Scheduler(_));
+        // Those of the scheduler are for its own tests to find, and for the live check.
+        assert!(!in_engine || equivalence_finds(seed), "the equivalence tests did not find {bug:?}");
         plant(None);
-        assert!(by_tests, "the equivalence tests did not find {bug:?}");
         assert_eq!(shows(reproducer), None, "without {bug:?} the same batches are right");
         golden::compare(bug, reproducer);
     }
