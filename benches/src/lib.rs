@@ -21,6 +21,7 @@ pub mod conflicts;
 mod error;
 mod figures;
 mod human;
+pub mod instructions;
 mod ledger;
 mod measure;
 mod memory;

@@ -7,6 +7,7 @@ use crate::batch::{Batch, BatchBytes};
 use crate::engine::{Engine, Executed, Options};
 use crate::error::EngineError;
 use crate::oracle::{Key, Oracle};
+use phalanx_scheduler::HashSeed;
 use std::collections::BTreeSet;
 
 /// Calls that are executed at most to cut a batch down, in units of the batch. Halving takes two or three, single calls that lie
@@ -14,6 +15,9 @@ use std::collections::BTreeSet;
 const WORK_MAX: usize = 64;
 /// And at least, for short batches.
 const WORK_MIN: usize = 20_000;
+
+/// Hash seeds that are tried: which owner a key has may decide whether a fault shows.
+const SEEDS: u64 = 8;
 
 /// Makes the reproducer of a batch that differed, from the state before it and the keys that it looked at and wrote.
 pub(super) fn reproduce(
@@ -27,34 +31,56 @@ pub(super) fn reproduce(
         .map(|index| batch.call(index))
         .map(|call| OwnedCall::of(&call, batch.target_of(&call)))
         .collect();
-    let reproducer = |steps, difference| Reproducer { steps, mode: options.mode, workers: options.workers, difference };
-    // An engine with a fault may look at keys that nobody should look at; those that are written are likely.
-    for keys in [seen, all] {
-        let steps = follower.set_up(&calls, keys);
-        let (calls, seen) = match Scene::set_up(&steps, options) {
-            Ok(Ready::Differs { end, difference }) if difference.what == what => {
-                return reproducer(steps[..end].to_vec(), Some(difference));
-            }
-            Ok(Ready::Scene(mut scene)) => match scene.reduce(calls.clone(), what) {
-                Ok(Some(reduced)) => reduced,
-                _ => continue,
-            },
-            _ => continue,
-        };
-        // The calls that are left may need less.
-        for keys in [&seen, keys] {
-            let steps = follower.set_up(&calls, keys);
-            if let Ok(Ready::Scene(mut scene)) = Scene::set_up(&steps, options)
-                && let Ok(Tried { difference: Some(difference), .. }) = scene.try_calls(&calls)
-                && difference.what == what
-            {
-                let steps = steps.into_iter().chain(calls.into_iter().map(Step::Call)).collect();
-                return reproducer(steps, Some(difference));
+    let reproducer = |steps, hash_seed, difference| {
+        let Options { mode, workers, .. } = options;
+        Reproducer { steps, mode, workers, hash_seed, difference }
+    };
+    // The same kind of difference if it can be had, else another. An engine with a fault may look at keys that nobody should
+    // look at; those that are written are likely.
+    for kind in [Some(what), None] {
+        for (hash_seed, keys) in (0..SEEDS).flat_map(|seed| [(seed, seen), (seed, all)]) {
+            let options = Options { hash_seed: HashSeed::Fixed(hash_seed), ..options };
+            if let Ok(Some((steps, difference))) = attempt(follower, &calls, keys, kind, options) {
+                return reproducer(steps, hash_seed, Some(difference));
             }
         }
     }
     let steps = follower.set_up(&calls, all);
-    reproducer(steps.into_iter().chain(calls.into_iter().map(Step::Call)).collect(), None)
+    reproducer(steps.into_iter().chain(calls.into_iter().map(Step::Call)).collect(), 0, None)
+}
+
+/// Steps that show a difference of the kind, whatever it is for `None`, with as few of the calls as are needed.
+fn attempt(
+    follower: &Follower,
+    calls: &[OwnedCall],
+    keys: &BTreeSet<Key>,
+    kind: Option<Differing>,
+    options: Options,
+) -> Result<Option<(Vec<Step>, Difference)>, EngineError> {
+    let steps = follower.set_up(calls, keys);
+    let mut scene = match Scene::set_up(&steps, options)? {
+        Ready::Scene(scene) => scene,
+        Ready::Differs { end, difference } => {
+            return Ok(is_of(kind, &difference).then(|| (steps[..end].to_vec(), difference)));
+        }
+    };
+    let Some((calls, seen)) = scene.reduce(calls.to_vec(), kind)? else { return Ok(None) };
+    // The calls that are left may need less.
+    for keys in [&seen, keys] {
+        let mut steps = follower.set_up(&calls, keys);
+        let Ready::Scene(mut scene) = Scene::set_up(&steps, options)? else { continue };
+        if let Some(difference) = scene.try_calls(&calls)?.difference
+            && is_of(kind, &difference)
+        {
+            steps.extend(calls.into_iter().map(Step::Call));
+            return Ok(Some((steps, difference)));
+        }
+    }
+    Ok(None)
+}
+
+fn is_of(kind: Option<Differing>, difference: &Difference) -> bool {
+    kind.is_none_or(|kind| difference.what == kind)
 }
 
 /// An engine and an oracle on which calls can be tried.
@@ -106,16 +132,16 @@ impl Scene {
     }
 
     /// Takes calls away, half of them first, single ones last, as long as the difference stays. Answers what is left, and
-    /// the keys that it looks at; `None` if even all calls show no such difference.
+    /// the keys that it looks at; `None` if even all calls show no difference of the kind.
     fn reduce(
         &mut self,
         calls: Vec<OwnedCall>,
-        what: Differing,
+        kind: Option<Differing>,
     ) -> Result<Option<(Vec<OwnedCall>, BTreeSet<Key>)>, EngineError> {
         let mut work = (calls.len() * WORK_MAX).max(WORK_MIN);
         let mut left = calls;
         let first = self.try_calls(&left)?;
-        if !first.shows(what) {
+        if !first.shows(kind) {
             return Ok(None);
         }
         let mut seen = first.seen;
@@ -128,7 +154,7 @@ impl Scene {
                 let fewer: Vec<OwnedCall> = left[..at].iter().chain(&left[end..]).cloned().collect();
                 work -= left.len();
                 let tried = if fewer.is_empty() { Tried::default() } else { self.try_calls(&fewer)? };
-                match tried.shows(what) {
+                match tried.shows(kind) {
                     true => (left, seen) = (fewer, tried.seen),
                     false => at = end,
                 }
@@ -151,7 +177,7 @@ struct Tried {
 }
 
 impl Tried {
-    fn shows(&self, what: Differing) -> bool {
-        self.difference.as_ref().is_some_and(|difference| difference.what == what)
+    fn shows(&self, kind: Option<Differing>) -> bool {
+        self.difference.as_ref().is_some_and(|difference| is_of(kind, difference))
     }
 }

@@ -111,12 +111,14 @@ pub struct Reproducer {
     pub(super) steps: Vec<Step>,
     pub(super) mode: Mode,
     pub(super) workers: usize,
+    pub(super) hash_seed: u64,
     pub(super) difference: Option<Difference>,
 }
 
 impl Reproducer {
-    /// What differs when the batches are executed from an empty state, as it was when the reproducer was made. `None`: nothing did.
-    /// Then the difference depends on what no calls file can say, like timing, the hash seed or an earlier fault; the calls
+    /// What differs when the batches are executed from an empty state, as it was when the reproducer was made: something of the
+    /// kind that was found if that could be had, else another thing. `None`: nothing did.
+    /// Then the difference depends on what no calls file can say, like timing or an earlier fault; the calls
     /// are those of the batch, not cut down.
     pub fn difference(&self) -> Option<&Difference> {
         self.difference.as_ref()
@@ -135,6 +137,12 @@ impl Reproducer {
         self.steps.iter().rev().take_while(|step| step.module().is_none()).count()
     }
 
+    /// The key of the hash tables ([`HashSeed::Fixed`](crate::HashSeed::Fixed)) under which it was made: with another, keys have other
+    /// owners, and a fault that depends on that may not show.
+    pub fn hash_seed(&self) -> u64 {
+        self.hash_seed
+    }
+
     /// The command that shows the difference, in the folder that [`Reproducer::write`] filled.
     pub fn command(&self) -> String {
         let mode = match self.mode {
@@ -143,10 +151,10 @@ impl Reproducer {
             Mode::Pipe => "pipe",
             Mode::Optimistic => "optimistic",
         };
-        let workers = self.workers;
+        let Self { workers, hash_seed, .. } = self;
         format!(
-            "phalanx run --data-dir data --calls {CALLS_FILE} --check --mode {mode} --workers {workers} --batch-size \
-             {BATCH_CALLS_MAX}"
+            "phalanx run --data-dir data --calls {CALLS_FILE} --check --mode {mode} --workers {workers} --hash-seed {hash_seed} \
+             --batch-size {BATCH_CALLS_MAX}"
         )
     }
 
@@ -263,7 +271,7 @@ mod tests {
 
     #[test]
     fn files_are_the_lines_and_each_module_once() {
-        let reproducer = Reproducer { steps: steps(), mode: Mode::Pipe, workers: 3, difference: None };
+        let reproducer = Reproducer { steps: steps(), mode: Mode::Pipe, workers: 3, ..Reproducer::default() };
         let files = reproducer.files();
         assert_eq!(files.len(), 2);
         let lines = String::from_utf8(files["calls.ndjson"].clone()).expect("UTF-8");
@@ -272,7 +280,7 @@ mod tests {
         assert!(last.ends_with(r#""method": "c", "sender": "0x0202020202020202020202020202020202020202020202020202020202020202", "input": "0xab", "gas": 7}}"#), "{last}");
         assert!(files.keys().any(|name| lines.contains(&format!("\"wasm\": \"{name}\""))));
         assert_eq!(reproducer.calls(), 2);
-        assert!(reproducer.command().ends_with("--check --mode pipe --workers 3 --batch-size 65536"));
+        assert!(reproducer.command().ends_with("--check --mode pipe --workers 3 --hash-seed 0 --batch-size 65536"));
     }
 
     #[test]

@@ -50,7 +50,8 @@ fn stays_stopped(engine: &Engine, chains: &mut Chains) {
 
 /// What differs when a reproducer's batches are executed; in the last one, or the test fails.
 pub(crate) fn shows(reproducer: &Reproducer) -> Option<Difference> {
-    let (engine, mut oracle) = (Engine::new(options()), Oracle::new());
+    let hash_seed = HashSeed::Fixed(reproducer.hash_seed());
+    let (engine, mut oracle) = (Engine::new(Options { hash_seed, ..options() }), Oracle::new());
     let batches = reproducer.batches().expect("they can be cut");
     for (index, bytes) in batches.iter().enumerate() {
         let executed = engine.execute_batch(bytes.clone()).expect("executes");

