@@ -25,3 +25,40 @@ fn write(found: &Arc<NotSerial>, folder: &Path) -> String {
         Err(error) => format!("the reproducer could not be written to {}: {error}", folder.display()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::hand_over;
+    use crate::BenchError;
+    use phalanx_engine::{Difference, Differing, EngineError, LoggedError, NotSerial, Reproducer};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_difference_leaves_its_files_and_ends_with_5() {
+        let folder = tempfile::tempdir().unwrap();
+        let difference = Difference {
+            height: 9,
+            what: Differing::Digest,
+            call: None,
+            key: None,
+            engine: "0x01".to_owned(),
+            oracle: "0x02".to_owned(),
+        };
+        let found = Arc::new(NotSerial { difference, reproducer: Reproducer::default() });
+        let stopped = || BenchError::Logged(LoggedError::Engine(EngineError::NotSerial(Arc::clone(&found))));
+        let error = hand_over(stopped(), Some(folder.path()));
+        assert_eq!(error.exit_code(), 5);
+        let left = folder.path().join("phalanx-reproducer-height-9");
+        assert!(left.join("calls.ndjson").is_file());
+        let text = error.to_string();
+        assert!(text.starts_with("digest at height 9: 0x01, the oracle has 0x02; to see it once more: cd "), "{text}");
+        let again = hand_over(stopped(), Some(folder.path())).to_string();
+        assert!(again.contains("could not be written to"), "{again}");
+    }
+
+    #[test]
+    fn other_failures_stay_what_they_are() {
+        let stopped = BenchError::Engine(EngineError::Stopped("disk".to_owned()));
+        assert_eq!(hand_over(stopped, None).exit_code(), 1);
+    }
+}

@@ -17,6 +17,11 @@
 //! are dropped. A batch that cannot be decoded or passes a limit of batches ([`limits`]) is refused whole ([`BatchError`]).
 //! A failure of the engine's own ([`EngineError::Stopped`]) stops it for good.
 //!
+//! # Checking what runs
+//!
+//! [`Options::equivalence`] has the oracle execute a share of the committed batches once more, beside the engine; the first difference
+//! stops the engine ([`EngineError::NotSerial`]) and comes with a [`Reproducer`]: a calls file for `phalanx run --check`.
+//!
 //! # Threads, memory, globals
 //!
 //! Calls run on a thread of the engine's own with a stack that contracts cannot exhaust. The library sets no allocator and reads no

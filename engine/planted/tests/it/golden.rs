@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Those that are kept: one with a deploy and a call, and one with state that is put back.
+/// Those that are kept: one with a deploy and a call, one with several calls, and one with contracts whose state is put back.
 fn name(bug: Bug) -> Option<&'static str> {
     match bug {
         Bug::EventOrder => Some("event_order"),
         Bug::Scheduler(phalanx_scheduler::Bug::WrongBase) => Some("wrong_base"),
+        Bug::Scheduler(phalanx_scheduler::Bug::FrontierOffByOne) => Some("frontier_off_by_one"),
         _ => None,
     }
 }
