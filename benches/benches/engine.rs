@@ -1,63 +1,77 @@
 //! The parts of a batch's way through the engine, one at a time: `cargo bench -p phalanx-benches`.
 //!
 //! `decode`: framing and limits. `execute`: `execute_batch` and `commit`, everything on. `digest`: the part of it that hashes.
-//! `log_append`: handing a batch to the log until it is synced.
+//! `log_append`: handing a batch to the log until it is synced. `prepare`: the pass that a deployed module goes through.
+//! `parallel/…`: one stage each of a batch that is executed in rounds, by one worker; `parallel/repair` is that of read-modify-write
+//! balances whose accounts are drawn by Zipf 0.9, the others are those of plain transfers.
 //! All on one core, 16,384 transfers a batch between 100,000 accounts; throughput is in calls. With `-- --test` each runs once,
 //! on a batch of 256.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use phalanx_benches::clock;
-use phalanx_benches::workload::{Shape, Token, Workload};
+use phalanx_benches::workload::{Particulars, Shape, Workload, by_name};
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{self, Genesis, Log};
-use phalanx_engine::{Batch, DIGEST_FORMAT, Engine, HashSeed, Options, PROTOCOL_VERSION, Stage};
+use phalanx_engine::{
+    Batch, DIGEST_FORMAT, Engine, HashSeed, Mode, Options, PROTOCOL_VERSION, Stage, StageNanoseconds, prepare,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Enough heights that an engine never runs out of batches while it is measured; they are made as they are needed.
 const CALLS: u64 = 1 << 40;
 
+/// The contract that most batches call.
+const TOKEN: &[u8] = include_bytes!("../../contracts/wasm/token.wasm");
+
 struct Running {
-    token: Token,
+    workload: Box<dyn Workload>,
+    batch_size: usize,
     engine: Engine,
     height: u64,
 }
 
 impl Running {
-    fn start() -> Self {
+    fn start(workload: &str, skew: f64, mode: Mode) -> Self {
         let tiny = std::env::args().any(|argument| argument == "--test");
         let (accounts, batch_size) = if tiny { (1_000, 256) } else { (100_000, 16_384) };
-        let token =
-            Token::new(Shape { accounts, calls: CALLS, batch_size, skew: 0.0, seed: 1 }).expect("a sound shape");
-        let options = Options { hash_seed: HashSeed::Fixed(1), clock: Some(clock::nanoseconds), ..Options::default() };
-        let mut running = Self { token, engine: Engine::new(options), height: 0 };
-        for _ in 0..running.token.set_up_batches() {
+        let shape = Shape { accounts, calls: CALLS, batch_size, skew, seed: 1 };
+        let workload = by_name(workload, shape, &Particulars::default()).expect("a sound shape");
+        let options =
+            Options { hash_seed: HashSeed::Fixed(1), clock: Some(clock::nanoseconds), mode, ..Options::default() };
+        let mut running = Self { workload, batch_size, engine: Engine::new(options), height: 0 };
+        for _ in 0..running.workload.set_up_batches() {
             running.next();
         }
         running
     }
 
     fn calls(&self) -> u64 {
-        self.token.shape().batch_size as u64
+        self.batch_size as u64
     }
 
-    /// Executes and commits the next batch. Answers the time that both took, and the part of it that hashed.
-    fn next(&mut self) -> (Duration, Duration) {
+    /// Executes and commits the next batch. Answers the time that both took, and that of its stages.
+    fn next(&mut self) -> (Duration, StageNanoseconds) {
         self.height += 1;
-        let batch = self.token.batch(self.height).expect("within the limits");
+        let batch = self.workload.batch(self.height).expect("within the limits");
         let start = clock::nanoseconds();
         let executed = self.engine.execute_batch(batch).and_then(|it| self.engine.commit(it)).expect("the engine runs");
         let elapsed = clock::nanoseconds() - start;
-        (Duration::from_nanos(elapsed), Duration::from_nanos(executed.stages().of(Stage::Digest)))
+        (Duration::from_nanos(elapsed), executed.stages())
+    }
+
+    /// The time that a stage takes in so many batches.
+    fn stage(&mut self, stage: Stage, batches: u64) -> Duration {
+        (0..batches).map(|_| Duration::from_nanos(self.next().1.of(stage))).sum()
     }
 }
 
 fn engine(criterion: &mut Criterion) {
-    let mut running = Running::start();
+    let mut running = Running::start("token", 0.0, Mode::Serial);
     let calls = running.calls();
     let mut group = criterion.benchmark_group("batch");
     group.throughput(Throughput::Elements(calls)).sample_size(20);
-    let bytes = running.token.batch(running.height + 1).expect("within the limits");
+    let bytes = running.workload.batch(running.height + 1).expect("within the limits");
     group.bench_with_input(BenchmarkId::new("decode", calls), &bytes, |bencher, bytes| {
         bencher.iter(|| Batch::decode(bytes.clone()).expect("the workload made it").len());
     });
@@ -65,7 +79,7 @@ fn engine(criterion: &mut Criterion) {
         bencher.iter_custom(|batches| (0..batches).map(|_| running.next().0).sum());
     });
     group.bench_function(BenchmarkId::new("digest", calls), |bencher| {
-        bencher.iter_custom(|batches| (0..batches).map(|_| running.next().1).sum());
+        bencher.iter_custom(|batches| running.stage(Stage::Digest, batches));
     });
     group.bench_function(BenchmarkId::new("log_append", calls), |bencher| {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -82,5 +96,33 @@ fn engine(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, engine);
+fn parallel(criterion: &mut Criterion) {
+    let stages = [
+        (Stage::Execute, "token", 0.0),
+        (Stage::Chain, "token", 0.0),
+        (Stage::Receipts, "token", 0.0),
+        (Stage::Digest, "token", 0.0),
+        (Stage::Repair, "token-rmw", 0.9),
+    ];
+    let mut group = criterion.benchmark_group("parallel");
+    for (stage, workload, skew) in stages {
+        let mut running = Running::start(workload, skew, Mode::Optimistic);
+        group.throughput(Throughput::Elements(running.calls())).sample_size(20);
+        group.bench_function(BenchmarkId::new(stage.name(), running.calls()), |bencher| {
+            bencher.iter_custom(|batches| running.stage(stage, batches));
+        });
+    }
+    group.finish();
+}
+
+fn modules(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("module");
+    group.throughput(Throughput::Bytes(TOKEN.len() as u64)).sample_size(20);
+    group.bench_function("prepare", |bencher| {
+        bencher.iter(|| prepare::prepare(TOKEN).expect("the token is accepted").wasm.len());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, engine, parallel, modules);
 criterion_main!(benches);

@@ -243,7 +243,7 @@ mod tests {
     use crate::workload::{Shape, Token, Workload};
     use phalanx_engine::{Digest, Executed, HashSeed, Mode, Options, Receipts, WriteSet};
 
-    const SERIAL: Execution = Execution { workers: 1, mode: Mode::Serial, explain: false };
+    const SERIAL: Execution = Execution { workers: 1, mode: Mode::Serial, explain: false, equivalence: None };
 
     fn token() -> Token {
         Token::new(Shape { accounts: 10, calls: 60, batch_size: 20, skew: 0.0, seed: 5 }).unwrap()
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_parallel_run_is_compared_with_the_serial_loop() {
-        let parallel = Execution { workers: 2, mode: Mode::Optimistic, explain: false };
+        let parallel = Execution { workers: 2, mode: Mode::Optimistic, explain: false, equivalence: None };
         equal_runs_match_and_each_other_digest_is_found(parallel, CheckBy::Serial);
     }
 

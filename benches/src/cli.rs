@@ -3,16 +3,17 @@
 use crate::conflicts::ConflictReport;
 use crate::ledger::{Execution, Placement};
 use crate::measure::{self, Measured, Scheduling};
+use crate::model::{self, Model};
 use crate::progress::Progress;
-use crate::report::{self, Machine, ModeChosen, Percentiles, Phases, Report, hex};
+use crate::report::{self, Equivalence, Machine, ModeChosen, Percentiles, Phases, Report, hex};
 use crate::workload::{self, Particulars, Shape, Workload};
-use crate::{BenchError, check};
+use crate::{BenchError, check, not_serial};
 
 pub use crate::check::CheckBy;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
-use phalanx_engine::Stage;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
+use phalanx_engine::{EquivalenceCheck, Stage};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -66,6 +67,16 @@ pub struct BenchArguments {
     /// Measures native tables and bare wasmtime on up to 200,000 of the same calls; they know the workload token alone
     #[arg(long)]
     pub baselines: bool,
+    /// Executes this share of the batches once more, in percent, while the run goes on: the engine's live check, on a thread of its
+    /// own. A difference ends the run with exit code 5 and leaves what shows it once more in a folder under --data-dir or the
+    /// current one. The clock covers what it holds up
+    #[arg(long, value_name = "PERCENT")]
+    pub equivalence: Option<u8>,
+    /// Predicts what 1 to 128 workers reach: executes the calls with one worker in parallel mode, simulates their stages on more, and
+    /// executes them once more with two to see how far the prediction is off. It sets --workers and --mode itself, and the
+    /// report is that of the first run
+    #[arg(long, conflicts_with_all = ["workers", "mode", "data_dir", "equivalence"])]
+    pub model: bool,
     /// Says below the figures how each is made, and what calls conflicted on. Gathering that is under the clock too
     #[arg(long)]
     pub explain: bool,
@@ -169,7 +180,17 @@ impl BenchArguments {
         if workers == 0 {
             return Err(BenchError::Usage("--workers must be at least 1".into()));
         }
-        let mode = self.mode.unwrap_or(Mode::Auto);
+        let equivalence = match self.equivalence {
+            None => None,
+            Some(percent) => Some(
+                EquivalenceCheck::of_percent(percent)
+                    .ok_or_else(|| BenchError::Usage(format!("--equivalence must be from 1 to 100, not {percent}")))?,
+            ),
+        };
+        let (workers, mode) = match (self.model, self.mode) {
+            (true, _) => (1, Mode::Optimistic),
+            (false, mode) => (workers, mode.unwrap_or(Mode::Auto)),
+        };
         let durability = self.durability.unwrap_or(Durability::None);
         let bare = self.is_bare();
         Ok(Plan {
@@ -182,7 +203,7 @@ impl BenchArguments {
             },
             workers,
             mode,
-            execution: Execution { workers, mode: mode.of_engine()?, explain: self.explain },
+            execution: Execution { workers, mode: mode.of_engine()?, explain: self.explain, equivalence },
             durability,
             placement: match (durability, &self.data_dir) {
                 (Durability::Fsync, directory) => Placement::Synced(directory.clone()),
@@ -209,6 +230,8 @@ impl BenchArguments {
             data_dir,
             check,
             baselines,
+            equivalence,
+            model,
             explain: _,
             particulars,
         } = self;
@@ -224,6 +247,8 @@ impl BenchArguments {
             && data_dir.is_none()
             && check.is_none()
             && !baselines
+            && equivalence.is_none()
+            && !model
             && *particulars == Particulars::default()
     }
 }
@@ -237,10 +262,11 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
     let plan = arguments.plan()?;
     let name = arguments.workload.as_deref().unwrap_or(workload::NAMES[0]);
     let workload = workload::by_name(name, plan.shape, &arguments.particulars)?;
-    let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)?;
+    let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)
+        .map_err(|error| not_serial::hand_over(error, arguments.data_dir.as_deref()))?;
     let mut report = report(&plan, &*workload, &measured);
     report.explain = arguments.explain;
-    let Measured { ledger, sealed, scheduling, .. } = measured;
+    let Measured { ledger, sealed, scheduling, profiles, .. } = measured;
     let state_digest = ledger.engine.engine().state_digest();
     // The run's tables are of no use any more: a check needs as much memory again.
     ledger.engine.close()?;
@@ -252,6 +278,12 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
         report.check = Some(by);
         report.serial_match = Some(mismatch.is_none());
         report.mismatch = mismatch.map(|mismatch| mismatch.text);
+    }
+    if arguments.model {
+        let execution = Execution { workers: model::CHECKED_WORKERS, ..plan.execution };
+        let again = measure::measure(&*workload, &plan.placement, execution, progress)?;
+        let measured = plan.shape.calls as f64 / again.elapsed.as_secs_f64();
+        report.model = Some(Model::new(&profiles, report.core_ns_per_call.log, measured));
     }
     if plan.baselines {
         report.baselines = workload.baselines(progress)?;
@@ -285,10 +317,12 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         dirty_ratio: measured.scheduling.dirty_calls as f64 / calls,
         state_digest: String::new(),
         log_digest: measured.sealed.last().map_or_else(String::new, |sealed| hex(&sealed.digest)),
+        equivalence: equivalence(plan, measured),
         check: None,
         serial_match: None,
         mismatch: None,
         conflicts: conflicts(measured),
+        model: None,
         invariant: workload.invariant(measured.ledger.engine.engine()),
         phase_seconds: phases(measured, 1e-9),
         core_ns_per_call: phases(measured, 1.0 / calls),
@@ -306,6 +340,15 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         explain: false,
         baselines_asked: false,
     }
+}
+
+fn equivalence(plan: &Plan, measured: &Measured) -> Option<Equivalence> {
+    let statistics = measured.ledger.engine.engine().equivalence()?;
+    Some(Equivalence {
+        percent: plan.execution.equivalence?.percent(),
+        checked_batches: statistics.checked_batches,
+        checked_calls: statistics.checked_calls,
+    })
 }
 
 fn conflicts(measured: &Measured) -> Option<ConflictReport> {

@@ -1,8 +1,9 @@
 //! Why a benchmark gave no report.
 
 use phalanx_engine::log::LogError;
-use phalanx_engine::{BatchError, EngineError, LoggedError};
+use phalanx_engine::{BatchError, EngineError, LoggedError, NotSerial};
 use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A benchmark that was not run to its end. A run whose check failed is no error: it has a report that says so.
@@ -20,6 +21,14 @@ pub enum BenchError {
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The live check found a batch that is not what it is serially.
+    #[error("{found}; {what_to_do}")]
+    NotSerial {
+        /// What it found.
+        found: Arc<NotSerial>,
+        /// Where the calls are that show it once more, and how; or why they are not there.
+        what_to_do: String,
+    },
     /// The workload made a batch that passes a limit.
     #[error("the workload made a batch that cannot be built: {0}")]
     Batch(#[from] BatchError),
@@ -54,10 +63,11 @@ pub enum BenchError {
 }
 
 impl BenchError {
-    /// The exit code of the command: 2 for usage, else 1.
+    /// The exit code of the command: 2 for usage, 5 for a difference that the live check found, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
             BenchError::Usage(_) => 2,
+            BenchError::NotSerial { .. } => 5,
             _ => 1,
         }
     }

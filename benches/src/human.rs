@@ -15,6 +15,9 @@ pub(crate) fn print(report: &Report, out: &mut dyn Write) -> Result<()> {
     resources(report, out)?;
     results(report, out)?;
     meaning(report, out)?;
+    if let Some(model) = &report.model {
+        model.print(out)?;
+    }
     if let Some(conflicts) = &report.conflicts {
         writeln!(out)?;
         conflicts.print(out)?;
@@ -139,6 +142,15 @@ fn results(report: &Report, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "  state digest {}", report.state_digest)?;
     let holds = if report.invariant.holds { "holds" } else { "BROKEN" };
     writeln!(out, "  {} {holds}: {}", report.invariant.name, report.invariant.detail)?;
+    if let Some(equivalence) = report.equivalence {
+        writeln!(
+            out,
+            "  live check: {} batches, {} calls ({} %) executed once more by the oracle meanwhile, no difference",
+            count(equivalence.checked_batches),
+            count(equivalence.checked_calls),
+            equivalence.percent
+        )?;
+    }
     match (report.check, &report.mismatch) {
         (Some(by), None) => {
             writeln!(out, "  checked by {}: every receipt, write, digest and the state are the same", by.who())

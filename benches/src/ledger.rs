@@ -5,7 +5,7 @@ use crate::clock;
 use crate::storage::{Discard, Meter};
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{self, Durability};
-use phalanx_engine::{HashSeed, LoggedEngine, LoggedOptions, MachineCode, Mode, Options};
+use phalanx_engine::{EquivalenceCheck, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Mode, Options};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -28,6 +28,8 @@ pub(crate) struct Execution {
     pub(crate) mode: Mode,
     /// Whether conflicts are gathered.
     pub(crate) explain: bool,
+    /// The share of batches that the engine's live check executes once more.
+    pub(crate) equivalence: Option<EquivalenceCheck>,
 }
 
 /// A logged engine on its own folder.
@@ -71,7 +73,7 @@ impl Ledger {
 
 /// The tables' key is fixed, so that a run can be repeated exactly; a check uses tables of its own. Receipts are not kept
 /// beside the log: they can be made again from it. Nor is machine code, whose bytes are none of the log's.
-fn options(synced: bool, Execution { workers, mode, explain }: Execution) -> LoggedOptions {
+fn options(synced: bool, Execution { workers, mode, explain, equivalence }: Execution) -> LoggedOptions {
     let log = match synced {
         true => log::Options::default(),
         false => log::Options { durability: Durability::None, written_ahead_bytes: 0, ..log::Options::default() },
@@ -83,6 +85,7 @@ fn options(synced: bool, Execution { workers, mode, explain }: Execution) -> Log
             workers,
             mode,
             explain,
+            equivalence,
             ..Options::default()
         },
         log,

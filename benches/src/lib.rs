@@ -21,9 +21,12 @@ pub mod conflicts;
 mod error;
 mod figures;
 mod human;
+pub mod instructions;
 mod ledger;
 mod measure;
 mod memory;
+mod model;
+mod not_serial;
 pub mod progress;
 pub mod report;
 pub mod statistics;
@@ -32,4 +35,5 @@ mod tally;
 pub mod workload;
 
 pub use error::BenchError;
+pub use model::{Checked, Model, Predicted};
 pub use report::Report;

@@ -4,6 +4,7 @@ use crate::BenchError;
 use crate::clock::{self, Stopwatch};
 use crate::ledger::{Execution, Ledger, Placement};
 use crate::memory::{self, Resident};
+use crate::model::Profile;
 use crate::progress::Progress;
 use crate::storage::{Reference, Written, microseconds};
 use crate::tally::Tally;
@@ -41,6 +42,8 @@ pub(crate) struct Measured {
     /// Time that the engine's stages took, summed over workers.
     pub(crate) stages: StageNanoseconds,
     pub(crate) scheduling: Scheduling,
+    /// What each batch cost.
+    pub(crate) profiles: Vec<Profile>,
     /// Processor time that the log's thread used under the clock.
     pub(crate) log_nanoseconds: u64,
     pub(crate) tally: Tally,
@@ -125,12 +128,14 @@ pub(crate) fn measure(
     }
     let resident = memory::resident();
     progress.end();
+    ledger.engine.engine().wait_checked()?;
     let Run { watch, looked, log_nanoseconds, durable_us, .. } = run;
-    let Looked { stages, scheduling, tally, .. } = looked;
+    let Looked { stages, scheduling, tally, profiles, .. } = looked;
     Ok(Measured {
         elapsed: watch.total(),
         stages,
         scheduling,
+        profiles,
         log_nanoseconds,
         tally,
         sealed,
@@ -248,6 +253,7 @@ struct Looked {
     stages: StageNanoseconds,
     scheduling: Scheduling,
     tally: Tally,
+    profiles: Vec<Profile>,
     sealed: Vec<(u64, Sealed)>,
 }
 
@@ -255,6 +261,7 @@ impl Looked {
     fn at(&mut self, batch: &BatchBytes, executed: &Executed) {
         self.sealed.push((executed.height(), Sealed::of(executed)));
         self.stages.add(&executed.stages());
+        self.profiles.push(Profile::new(executed.receipts().count(), &executed.stages()));
         self.scheduling.add(executed);
         self.tally.add(batch, executed);
     }
@@ -263,6 +270,7 @@ impl Looked {
         self.stages.add(&other.stages);
         self.scheduling.take(other.scheduling);
         self.tally.take(other.tally);
+        self.profiles.extend(other.profiles);
         self.sealed.extend(other.sealed);
     }
 }

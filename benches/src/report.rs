@@ -3,6 +3,7 @@
 use crate::baselines::Baselines;
 use crate::check::CheckBy;
 use crate::conflicts::ConflictReport;
+use crate::model::Model;
 use crate::workload::Invariant;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -54,6 +55,8 @@ pub struct Report {
     pub state_digest: String,
     /// Digest of the last height.
     pub log_digest: String,
+    /// What the live check executed once more while the run went on, without a difference; null without `--equivalence`.
+    pub equivalence: Option<Equivalence>,
     /// What executed the batches again: `serial` or `oracle`; null without `--check`.
     #[serde(serialize_with = "by_name")]
     pub check: Option<CheckBy>,
@@ -64,6 +67,8 @@ pub struct Report {
     /// What calls conflicted on: a list of at most 20 places, those with the most dirty calls first; null without
     /// `--explain`.
     pub conflicts: Option<ConflictReport>,
+    /// What more cores would reach; null without `--model`.
+    pub model: Option<Model>,
     /// What must hold in the state at the end.
     pub invariant: Invariant,
     /// Time by stage, summed over workers; `log` is what the log's thread used beside them.
@@ -100,6 +105,17 @@ pub struct Report {
     /// Whether baselines were asked for; [`Report::print_human`] then says why there are none.
     #[serde(skip)]
     pub baselines_asked: bool,
+}
+
+/// What the live check came to. Set-up batches are among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Equivalence {
+    /// The share that was asked for.
+    pub percent: u8,
+    /// Batches that were executed once more, and came to the same.
+    pub checked_batches: u64,
+    /// Their calls.
+    pub checked_calls: u64,
 }
 
 /// The mode that ran, and why.

@@ -20,7 +20,7 @@ pub(crate) const MODULE_SLOT: u8 = 1;
 
 /// The only profile there is: the native interface.
 pub(crate) const NATIVE_PROFILE: u8 = 0;
-const SALT_BYTES: usize = 32;
+pub(crate) const SALT_BYTES: usize = 32;
 
 /// A deploy or upgrade that the batch carries, to take effect when it is committed.
 pub(crate) struct Change {
@@ -102,6 +102,16 @@ fn prefixed(slot: u8, rest: &[u8; 32]) -> [u8; 33] {
     let mut key = [slot; 33];
     key[1..].copy_from_slice(rest);
     key
+}
+
+/// The module that a system call carries, if its arguments are long enough to hold one.
+pub(crate) fn module_of<'a>(call: &CallRef<'a>, method: &[u8]) -> Option<&'a [u8]> {
+    let header = match method {
+        b"deploy" => SALT_BYTES + 1,
+        b"upgrade" => 32,
+        _ => return None,
+    };
+    call.arguments().get(header..)
 }
 
 /// What a system call left besides its receipt.

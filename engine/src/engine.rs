@@ -4,6 +4,7 @@ use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
 use crate::conflicts::Conflicts;
 use crate::deploy::{Change, module_key, record_key};
 use crate::digest::{Digest, Roots};
+use crate::equivalence::{Committed, EquivalenceCheck, EquivalenceStatistics, LiveCheck};
 use crate::error::{BatchError, EngineError};
 use crate::execute::{BatchContext, BatchExecutor};
 use crate::finish::{Finisher, Home, Pending, Rest};
@@ -42,6 +43,11 @@ pub struct Options {
     /// Whether [`Executed::conflicts`] are gathered. It costs a pass over the records of each round of calls that had dirty
     /// ones, after they were executed, and nothing on a call's own way. Results never depend on it.
     pub explain: bool,
+    /// Executes a share of the committed batches once more, by the oracle, beside the engine, and stops it at the first
+    /// difference with [`EngineError::NotSerial`]. It costs the whole state once more, at twice the engine's memory a key, and a core.
+    /// Where that core does not keep up, [`Engine::commit`] waits for it. What still waits when the engine is dropped is not checked:
+    /// [`Engine::wait_checked`] comes first. Results never depend on it. None by default.
+    pub equivalence: Option<EquivalenceCheck>,
 }
 
 impl Default for Options {
@@ -54,6 +60,7 @@ impl Default for Options {
             pristine_check_calls: 1 << 16,
             clock: None,
             explain: false,
+            equivalence: None,
         }
     }
 }
@@ -66,6 +73,7 @@ pub struct Engine {
     watched: Watched,
     team: Team,
     finisher: Option<Finisher>,
+    live_check: Option<LiveCheck>,
 }
 
 struct Core {
@@ -93,6 +101,8 @@ pub struct Executed {
     height: u64,
     time_ms: u64,
     execution: u64,
+    /// For the live check, if there is one.
+    batch: Option<Batch>,
     /// Roots, digest, receipts and writes, which may still be on their way.
     pending: Arc<Pending>,
     home: Arc<Home>,
@@ -204,6 +214,7 @@ impl Engine {
             code_cache,
             watched: Watched { clock: options.clock, conflicts: options.explain },
             team: Team::new(threads::pool(workers)),
+            live_check: options.equivalence.map(|check| LiveCheck::start(check, options)),
         }
     }
 
@@ -212,7 +223,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Batch`]: the batch is refused whole. [`EngineError::Stopped`]: a fault of ours; the engine refuses
-    /// everything from then on.
+    /// everything from then on. [`EngineError::NotSerial`]: a fault of ours that the live check found in an earlier batch; the same.
     pub fn execute_batch(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, EngineError> {
         let (batch, clock) = self.decode(bytes)?;
         self.execute(&batch, clock)
@@ -220,11 +231,17 @@ impl Engine {
 
     /// Decodes a batch on the clock of its stages, and checks that it comes next.
     pub(crate) fn decode(&self, bytes: impl Into<BatchBytes>) -> Result<(Batch, StageClock), EngineError> {
+        self.may_go_on()?;
         let mut clock = StageClock::start(self.watched.clock);
         let batch = Batch::decode(bytes)?;
         self.core.lock().check(&batch)?;
         clock.lap(Stage::Decode);
         Ok((batch, clock))
+    }
+
+    /// Whether the live check has found nothing so far.
+    pub(crate) fn may_go_on(&self) -> Result<(), EngineError> {
+        self.live_check.as_ref().map_or(Ok(()), LiveCheck::may_go_on)
     }
 
     /// Executes a decoded batch. What passed on the clock since then is nobody's stage.
@@ -247,9 +264,14 @@ impl Engine {
     /// Makes an executed batch the state.
     ///
     /// # Errors
-    /// [`EngineError::Stale`] if `executed` is not what was executed last.
+    /// [`EngineError::Stale`] if `executed` is not what was executed last. [`EngineError::NotSerial`] if the live check has found a
+    /// difference in an earlier batch.
     pub fn commit(&self, executed: Executed) -> Result<Executed, EngineError> {
         let mut executed = executed;
+        if let Some(check) = &self.live_check {
+            // Not under the lock, so that readers don't wait with us.
+            check.wait_for_room()?;
+        }
         let mut clock = StageClock::start(self.watched.clock);
         let mut core = self.core.lock();
         if let Some(fault) = &core.stopped {
@@ -267,6 +289,9 @@ impl Engine {
         core.height = executed.height;
         core.time_ms = executed.time_ms;
         core.last = Some(Arc::clone(&executed.pending));
+        if let (Some(check), Some(batch)) = (&self.live_check, executed.batch.take()) {
+            check.push(Committed { batch, pending: Arc::clone(&executed.pending), mode: executed.mode });
+        }
         clock.lap(Stage::Commit);
         executed.stages.add(&clock.spent());
         Ok(executed)
@@ -286,6 +311,19 @@ impl Engine {
     /// Time of the last committed batch in milliseconds.
     pub fn time_ms(&self) -> u64 {
         self.core.lock().time_ms
+    }
+
+    /// Waits until the live check is through with every committed batch. At once if there is none.
+    ///
+    /// # Errors
+    /// [`EngineError::NotSerial`] if it has found a difference.
+    pub fn wait_checked(&self) -> Result<(), EngineError> {
+        self.live_check.as_ref().map_or(Ok(()), LiveCheck::wait_idle)
+    }
+
+    /// How far the live check is; `None` without [`Options::equivalence`].
+    pub fn equivalence(&self) -> Option<EquivalenceStatistics> {
+        self.live_check.as_ref().map(LiveCheck::statistics)
     }
 
     /// How often machine code was found in files, and how often it was compiled.
@@ -409,6 +447,7 @@ impl Core {
             height: batch.height(),
             time_ms: batch.time_ms(),
             execution: self.execution,
+            batch: engine.live_check.is_some().then(|| batch.clone()),
             pending,
             home: Arc::clone(&engine.home),
             changes,

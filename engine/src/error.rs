@@ -1,6 +1,9 @@
 //! The two kinds of failure, sorted. A contract's is an [`crate::Outcome`] in its receipt. Everything here is ours or the
-//! caller's: nothing was changed, and after an [`EngineError::Stopped`] nothing goes on.
+//! caller's: nothing was changed, and after an [`EngineError::Stopped`] or
+//! [`EngineError::NotSerial`] nothing goes on.
 
+use crate::equivalence::NotSerial;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A batch that is refused whole. It changed nothing.
@@ -54,4 +57,8 @@ pub enum EngineError {
     /// The runtime failed in a way that no contract may cause; the state is unknown and the engine refuses to go on.
     #[error("the engine has stopped: {0}")]
     Stopped(String),
+    /// The live check ([`crate::Options::equivalence`]) found a committed batch that is not what it is serially. The engine
+    /// refuses to go on.
+    #[error("the engine has stopped, since a batch is not what it is serially: {0}")]
+    NotSerial(Arc<NotSerial>),
 }

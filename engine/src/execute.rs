@@ -7,6 +7,7 @@ use crate::gas;
 use crate::limits::{ARGUMENT_BYTES_MAX, CALL_GAS_MAX};
 use crate::outcome::Outcome;
 use crate::output::RunOutput;
+use crate::planted::{Bug, planted, swap_events};
 use crate::prefetch::KeyPatterns;
 use crate::receipt::{self, RECEIPT_HEADER_BYTES};
 use crate::registry::Registry;
@@ -181,10 +182,14 @@ impl<'a> BatchExecutor<'a> {
             frame.receipts.truncate(start + RECEIPT_HEADER_BYTES);
             frame.events = 0;
         }
+        if planted(Bug::EventOrder) {
+            swap_events(&mut frame.receipts[start + RECEIPT_HEADER_BYTES..], frame.events);
+        }
         if invocation.outcome.keeps_return_bytes() {
             frame.receipts.extend_from_slice(&frame.return_bytes);
         }
-        receipt::seal(&mut frame.receipts, start, invocation.outcome, invocation.gas_used, frame.events);
+        let gas_used = invocation.gas_used - u64::from(planted(Bug::GasOffByOne) && frame.events > 0);
+        receipt::seal(&mut frame.receipts, start, invocation.outcome, gas_used, frame.events);
     }
 }
 

@@ -17,6 +17,11 @@
 //! are dropped. A batch that cannot be decoded or passes a limit of batches ([`limits`]) is refused whole ([`BatchError`]).
 //! A failure of the engine's own ([`EngineError::Stopped`]) stops it for good.
 //!
+//! # Checking what runs
+//!
+//! [`Options::equivalence`] has the oracle execute a share of the committed batches once more, beside the engine; the first difference
+//! stops the engine ([`EngineError::NotSerial`]) and comes with a [`Reproducer`]: a calls file for `phalanx run --check`.
+//!
 //! # Threads, memory, globals
 //!
 //! Calls run on a thread of the engine's own with a stack that contracts cannot exhaust. The library sets no allocator and reads no
@@ -35,6 +40,7 @@ mod conflicts;
 mod deploy;
 mod digest;
 mod engine;
+mod equivalence;
 mod error;
 mod execute;
 mod finish;
@@ -48,6 +54,7 @@ mod mode;
 mod oracle;
 mod outcome;
 mod output;
+mod planted;
 mod prefetch;
 pub mod prepare;
 mod receipt;
@@ -63,12 +70,15 @@ pub use conflicts::{CONFLICT_PLACES_MAX, Conflicts, Place, PlaceConflicts};
 pub use deploy::{Deployment, contract_id, deploy_arguments, deploy_gas, upgrade_arguments};
 pub use digest::{Digest, PROTOCOL_VERSION, Roots};
 pub use engine::{Engine, Executed, Options};
+pub use equivalence::{Difference, Differing, EquivalenceCheck, EquivalenceStatistics, NotSerial, Reproducer};
 pub use error::{BatchError, EngineError};
 pub use logged::{DIGEST_FORMAT, LoggedEngine, LoggedError, LoggedOptions, MachineCode, VerifiedLog, verify_log};
 pub use mode::{Mode, ModeChosen};
 pub use oracle::{Oracle, OracleOutcome};
 pub use outcome::Outcome;
 pub use phalanx_scheduler::{Cause, HashSeed, KeyPrefix, Statistics};
+#[cfg(planted)]
+pub use planted::{Bug, plant};
 pub use receipt::{Event, Receipt, Receipts};
 pub use stage::{Clock, Stage, StageNanoseconds};
 pub use wasm::{CodeCache, CodeCacheStatistics};

@@ -1,5 +1,6 @@
 //! Every limit of the protocol, each with its reason. A limit is part of the protocol version: changing one
-//! changes results. Those of the cache of machine code, at the end, are a node's own: no result depends on them.
+//! changes results. Those of the cache of machine code and of the equivalence check, at the end, are a node's own: no
+//! result depends on them.
 
 /// Calls a batch: call indices fit 16 bits, and a batch is the unit of loss when nothing is synced.
 pub const BATCH_CALLS_MAX: usize = 65_536;
@@ -88,6 +89,10 @@ pub const CODE_FILE_BYTES_MAX: u64 = 64 << 20;
 pub const CODE_CACHE_BYTES_MAX: u64 = 1 << 30;
 /// Files of the cache of machine code: all their names are read when the first is added.
 pub const CODE_CACHE_FILES_MAX: usize = 10_000;
+
+/// Committed batches that may wait for the equivalence check, with their results: what a node lends it of its memory. A batch of
+/// 16,384 transfers is 5 MB with its results.
+pub const UNCHECKED_BATCHES_MAX: usize = 32;
 
 const _: () = assert!(CALL_GAS_MAX <= BATCH_GAS_MAX && CALL_GAS_MAX <= u32::MAX as u64);
 const _: () = assert!(MODULE_BYTES_MAX + 4096 < BATCH_BYTES_MAX);

@@ -172,6 +172,8 @@ impl LoggedEngine {
     /// [`LoggedError::Engine`] with a refused batch changes nothing and logs nothing. After any other failure nothing goes on.
     pub fn execute(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
         let mut turn = self.turn.lock();
+        // What the engine itself says comes first: it says it with its type.
+        self.engine.may_go_on()?;
         if let Some(why) = &turn.failed {
             return Err(EngineError::Stopped(why.clone()).into());
         }
@@ -352,6 +354,7 @@ pub fn verify_log(
             record => check_record(&record, &mut unsealed)?,
         }
     }
+    engine.wait_checked()?;
     Ok(VerifiedLog {
         height: engine.height(),
         digest: engine.digest(),

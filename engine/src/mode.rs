@@ -34,6 +34,15 @@ impl ModeChosen {
         self.scheduled == Scheduled::Pipe
     }
 
+    /// The mode that asks for what was chosen.
+    pub(crate) fn mode(&self) -> Mode {
+        match self.scheduled {
+            Scheduled::Serial => Mode::Serial,
+            Scheduled::Pipe => Mode::Pipe,
+            Scheduled::Optimistic { .. } => Mode::Optimistic,
+        }
+    }
+
     /// The mode's name: `serial`, `pipe` or `optimistic`.
     pub fn name(&self) -> &'static str {
         match self.scheduled {

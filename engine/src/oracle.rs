@@ -23,7 +23,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use wasmtime::{Caller, Error, InstancePre, Linker, Memory, Module, Result, Store, Trap};
 
-type Key = (Address, Vec<u8>);
+mod follow;
+
+use follow::Trace;
+
+/// A contract and a key of it.
+pub(crate) type Key = (Address, Vec<u8>);
 type Map = BTreeMap<Key, Vec<u8>>;
 
 /// Executes batches one call at a time.
@@ -34,6 +39,8 @@ pub struct Oracle {
     height: u64,
     time_ms: u64,
     digest: Digest,
+    /// What the last batch looked at and replaced.
+    trace: Trace,
     /// One thread, for its stack.
     thread: Arc<ThreadPool>,
 }
@@ -54,6 +61,7 @@ pub struct OracleOutcome {
 struct Run {
     state: Arc<Map>,
     writes: BTreeMap<Key, Option<Vec<u8>>>,
+    seen: BTreeSet<Key>,
     contract: Address,
     deployer: Address,
     ordered: OrderedSlots,
@@ -98,6 +106,7 @@ impl Oracle {
             height: 0,
             time_ms: 0,
             digest: Digest::default(),
+            trace: Trace::default(),
             thread: Arc::new(threads::pool(1)),
         }
     }
@@ -139,6 +148,7 @@ impl Oracle {
         if batch.time_ms() < self.time_ms {
             return Err(BatchError::TimeRunsBack { actual: batch.time_ms(), previous: self.time_ms }.into());
         }
+        self.trace = Trace::begin(self.height, self.time_ms, self.digest);
         // Code is what the state before the batch says.
         let records: BTreeMap<Address, DeployRecord> = self.records(batch);
         let mut state = Arc::new(core::mem::take(&mut self.state));
@@ -149,10 +159,11 @@ impl Oracle {
             let map = Arc::get_mut(&mut state).expect("the call is over");
             for (key, value) in &done.writes {
                 last_writer.insert(key.clone(), index);
-                match value {
+                let before = match value {
                     Some(value) => map.insert(key.clone(), value.clone()),
                     None => map.remove(key),
                 };
+                self.trace.replaced(key, before);
             }
             ended.push(done);
         }
@@ -230,6 +241,7 @@ impl Oracle {
         let run = Run {
             state: Arc::clone(state),
             writes: BTreeMap::new(),
+            seen: BTreeSet::new(),
             contract: *contract,
             deployer: record.deployer,
             ordered: record.ordered,
@@ -260,7 +272,7 @@ impl Oracle {
     }
 
     fn run(
-        &self,
+        &mut self,
         module: &InstancePre<Run>,
         method: &str,
         run: Run,
@@ -286,7 +298,8 @@ impl Oracle {
         let marks = &control.data(&store)[CONTROL_DIRTY as usize..][..granules];
         let dirty = marks.iter().filter(|&&mark| mark != 0).count() as u64;
         let left = left - (dirty * gas::DIRTY_GRANULE) as i64;
-        let run = store.into_data();
+        let mut run = store.into_data();
+        self.trace.seen.append(&mut run.seen);
         let outcome = match result {
             Ok(0) => Outcome::Ok,
             Ok(1) => Outcome::Reverted,
@@ -325,8 +338,9 @@ impl Oracle {
         let first: [u8; 32] = arguments[..32].try_into().expect("32 bytes");
         let module = &arguments[header..];
         let id = if deploys { contract_id(call.sender(), &first, module) } else { first };
-        let existing =
-            state.get(&(SYSTEM_CONTRACT, record_key(&id).to_vec())).and_then(|bytes| DeployRecord::decode(bytes));
+        let record = (SYSTEM_CONTRACT, record_key(&id).to_vec());
+        let existing = state.get(&record).and_then(|bytes| DeployRecord::decode(bytes));
+        self.trace.seen.insert(record);
         match &existing {
             Some(_) if deploys => return failed(Outcome::AlreadyDeployed),
             None if !deploys => return failed(Outcome::UnknownContract),
@@ -490,6 +504,7 @@ fn store(caller: &mut Caller<'_, Run>, key: Key, value: Option<Vec<u8>>) -> Resu
 fn delta(caller: &mut Caller<'_, Run>, operator: Operator, key: (i32, i32), words: [i64; 6]) -> Result<i32> {
     let key = read_key(caller, key.0, key.1)?;
     charge(caller, (key.1.len() as u64 + 16) * gas::OUTPUT_BYTE)?;
+    caller.data_mut().seen.insert(key.clone());
     let number = |i: usize| u128::from(words[i] as u64) + (u128::from(words[i + 1] as u64) << 64);
     let before = match lookup(caller.data(), &key) {
         None => 0,
@@ -529,6 +544,8 @@ fn scan(
     let stored =
         run.state.range(start.clone()..).map(|(key, _)| key).take_while(|key| key.0 == start.0 && key.1[0] == slot);
     let keys: BTreeSet<Key> = stored.chain(run.writes.keys()).filter(|key| inside(key)).cloned().collect();
+    caller.data_mut().seen.extend(keys.iter().cloned());
+    let run = caller.data();
     let mut entries: Vec<(Key, Vec<u8>)> =
         keys.into_iter().filter_map(|key| lookup(run, &key).map(|value| (key, value))).collect();
     if direction == 1 {
@@ -599,6 +616,7 @@ fn linker() -> Result<Linker<Run>> {
         let key = read_key(&mut c, key, key_length)?;
         check_range(&mut c, out, cap as u32 as usize)?;
         charge(&mut c, words(key.1.len()))?;
+        c.data_mut().seen.insert(key.clone());
         let Some(value) = lookup(c.data(), &key) else { return Ok(-1) };
         let part = &value[..value.len().min(cap as u32 as usize)];
         charge(&mut c, words(part.len()))?;
@@ -628,6 +646,7 @@ fn linker() -> Result<Linker<Run>> {
         let key = read_key(&mut c, key, key_length)?;
         let value = read(&mut c, value, length)?;
         charge(&mut c, (key.1.len() + value.len()) as u64 * gas::OUTPUT_BYTE)?;
+        c.data_mut().seen.insert(key.clone());
         if lookup(c.data(), &key).is_some() { return Ok(0) }
         store(&mut c, key, Some(value))?;
         Ok(1)

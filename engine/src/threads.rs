@@ -24,3 +24,8 @@ pub(crate) fn pool(workers: usize) -> ThreadPool {
 pub(crate) fn finisher(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     std::thread::Builder::new().name("phalanx-finish".into()).spawn(work).expect("the system starts a thread")
 }
+
+/// The thread that checks committed batches.
+pub(crate) fn checker(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name("phalanx-check".into()).spawn(work).expect("the system starts a thread")
+}

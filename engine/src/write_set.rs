@@ -130,6 +130,11 @@ impl<'a> Iterator for WriteSet<'a> {
 }
 
 impl<'a> WriteItem<'a> {
+    /// The encoded item.
+    pub(crate) fn record(&self) -> &'a [u8] {
+        self.record
+    }
+
     /// Index of the last call that wrote the key.
     pub fn call(&self) -> u32 {
         u32::from_le_bytes([0, 1, 2, 3].map(|at| self.record[at]))

@@ -2,17 +2,18 @@
 
 use phalanx_engine::{
     Address, BatchBuilder, BatchBytes, BatchError, Call, Engine, SYSTEM_CONTRACT, deploy_arguments, deploy_gas,
+    upgrade_arguments,
 };
 use std::collections::HashMap;
 
 use crate::abi::{Abi, compact};
-use crate::calls_file::{CallLine, CallsFile, Line};
+use crate::calls_file::{Arguments, CallLine, CallsFile, Line};
 
 /// Milliseconds from one batch to the next: files have no clock.
 const BATCH_INTERVAL_MS: u64 = 1_000;
 
-/// Walks over a file's lines, one batch at a time. A batch ends after a deploy, at the batch size, and before a limit of
-/// the batch.
+/// Walks over a file's lines, one batch at a time. A batch ends after a deploy or upgrade, at the batch size, and before a limit
+/// of the batch.
 pub(crate) struct Batches<'f> {
     file: &'f CallsFile<'f>,
     batch_size: usize,
@@ -47,14 +48,12 @@ impl<'f> Batches<'f> {
             let call = match line {
                 Line::Deploy(deploy) => {
                     arguments = deploy_arguments(&deploy.salt, &deploy.module);
-                    Call {
-                        contract: SYSTEM_CONTRACT,
-                        method: "deploy",
-                        sender: deploy.sender,
-                        arguments: &arguments,
-                        // A module whose gas passes what a call may carry is above the limits anyway: its receipt says so.
-                        gas_limit: u32::try_from(deploy_gas(deploy.module.len())).unwrap_or(u32::MAX),
-                    }
+                    system_call("deploy", deploy.sender, &arguments, &deploy.module)
+                }
+                Line::Upgrade(upgrade) => {
+                    target = file.id(self.next, &upgrade.contract);
+                    arguments = upgrade_arguments(&target, &upgrade.module);
+                    system_call("upgrade", upgrade.sender, &arguments, &upgrade.module)
                 }
                 Line::Call(call) => {
                     target = file.id(self.next, &call.contract);
@@ -76,7 +75,11 @@ impl<'f> Batches<'f> {
             }
             builder.push(&call)?;
             self.next += 1;
-            if matches!(line, Line::Deploy(_)) {
+            if let Line::Upgrade(upgrade) = line {
+                // Its module may have another ABI.
+                self.abis.remove(&file.id(self.next - 1, &upgrade.contract));
+            }
+            if line.changes_code() {
                 break;
             }
         }
@@ -85,18 +88,29 @@ impl<'f> Batches<'f> {
 
     /// A call's arguments, and why they are its JSON if they are.
     fn arguments(&mut self, id: &Address, call: &CallLine<'_>, engine: &Engine) -> (Vec<u8>, Option<String>) {
+        let args = match &call.arguments {
+            Arguments::Encoded(bytes) => return (bytes.clone(), None),
+            Arguments::Json(args) => args,
+        };
         let file = self.file;
         let abi = self.abis.entry(*id).or_insert_with(|| {
             let deployed = engine.module(id);
             deployed.as_deref().or_else(|| file.module(id)).and_then(Abi::of_module)
         });
         let why = match abi {
-            Some(abi) => match abi.encode_arguments(&call.method, call.args) {
+            Some(abi) => match abi.encode_arguments(&call.method, args) {
                 Ok(arguments) => return (arguments, None),
                 Err(misfit) => misfit.to_string(),
             },
             None => "the contract has no ABI".to_owned(),
         };
-        (compact(call.args), Some(why))
+        (compact(args), Some(why))
     }
+}
+
+/// A call that brings a module.
+fn system_call<'a>(method: &'a str, sender: Address, arguments: &'a [u8], module: &[u8]) -> Call<'a> {
+    // A module whose gas passes what a call may carry is above the limits anyway: its receipt says so.
+    let gas_limit = u32::try_from(deploy_gas(module.len())).unwrap_or(u32::MAX);
+    Call { contract: SYSTEM_CONTRACT, method, sender, arguments, gas_limit }
 }

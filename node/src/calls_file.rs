@@ -3,9 +3,11 @@
 //! ```json
 //! {"deploy": {"wasm": "token.wasm", "name": "token", "sender": "0x…"}}
 //! {"call": {"contract": "token", "method": "transfer", "sender": "0x…", "args": {"to": "0x…", "amount": "5"}}}
+//! {"upgrade": {"wasm": "token2.wasm", "contract": "token", "sender": "0x…"}}
 //! ```
 //!
-//! Paths are relative to the file and names are local to it. A deploy's salt is blake3(name). A call may carry `gas`, its limit.
+//! Paths are relative to the file and names are local to it. A deploy's salt is blake3(name), unless it carries a `salt`. A call may
+//! carry `gas`, its limit, and instead of `args` an `input`: its arguments as 0x-hex, which no ABI looks at.
 
 use phalanx_engine::limits::{BATCH_BYTES_MAX, METHOD_BYTES_MAX};
 use phalanx_engine::{Address, contract_id};
@@ -17,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::hex::parse_address;
+use crate::hex::{parse_address, parse_hex};
 
 /// Gas limit of a call that names none: a hundred transfers.
 pub(crate) const GAS_DEFAULT: u32 = 200_000;
@@ -41,8 +43,17 @@ pub(crate) struct CallsFile<'a> {
 pub(crate) enum Line<'a> {
     /// Deploys a module.
     Deploy(Deploy),
+    /// Gives a contract another module.
+    Upgrade(Upgrade<'a>),
     /// Calls a contract.
     Call(CallLine<'a>),
+}
+
+impl Line<'_> {
+    /// Whether the line changes what later calls execute. Then its batch ends with it.
+    pub(crate) fn changes_code(&self) -> bool {
+        matches!(self, Line::Deploy(_) | Line::Upgrade(_))
+    }
 }
 
 /// A deploy, with its module read.
@@ -53,20 +64,31 @@ pub(crate) struct Deploy {
     pub(crate) module: Arc<Vec<u8>>,
 }
 
-/// A call as its line has it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CallLine<'a> {
-    #[serde(borrow, deserialize_with = "contract")]
+/// An upgrade, with its module read.
+#[derive(Debug)]
+pub(crate) struct Upgrade<'a> {
     pub(crate) contract: Contract<'a>,
-    #[serde(borrow)]
-    pub(crate) method: Cow<'a, str>,
-    #[serde(deserialize_with = "address")]
     pub(crate) sender: Address,
-    #[serde(borrow)]
-    pub(crate) args: &'a RawValue,
-    #[serde(default = "gas_default", deserialize_with = "gas")]
+    pub(crate) module: Arc<Vec<u8>>,
+}
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct CallLine<'a> {
+    pub(crate) contract: Contract<'a>,
+    pub(crate) method: Cow<'a, str>,
+    pub(crate) sender: Address,
+    pub(crate) arguments: Arguments<'a>,
     pub(crate) gas: u32,
+}
+
+/// A call's arguments.
+#[derive(Debug)]
+pub(crate) enum Arguments<'a> {
+    /// To be encoded by the contract's ABI.
+    Json(&'a RawValue),
+    /// As they are sent.
+    Encoded(Vec<u8>),
 }
 
 /// Which contract a line means.
@@ -91,7 +113,37 @@ enum RawLine<'a> {
     #[serde(borrow)]
     Deploy(DeployLine<'a>),
     #[serde(borrow)]
-    Call(CallLine<'a>),
+    Upgrade(UpgradeLine<'a>),
+    #[serde(borrow)]
+    Call(RawCall<'a>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCall<'a> {
+    #[serde(borrow, deserialize_with = "contract")]
+    contract: Contract<'a>,
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(deserialize_with = "address")]
+    sender: Address,
+    #[serde(borrow, default, deserialize_with = "given")]
+    args: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "bytes")]
+    input: Option<Vec<u8>>,
+    #[serde(default = "gas_default", deserialize_with = "gas")]
+    gas: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpgradeLine<'a> {
+    #[serde(borrow)]
+    wasm: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "contract")]
+    contract: Contract<'a>,
+    #[serde(deserialize_with = "address")]
+    sender: Address,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +155,8 @@ struct DeployLine<'a> {
     name: &'a str,
     #[serde(deserialize_with = "address")]
     sender: Address,
+    #[serde(default, deserialize_with = "salt")]
+    salt: Option<[u8; 32]>,
 }
 
 /// The contract of a name that no line deploys.
@@ -110,7 +164,7 @@ pub(crate) fn undeployed_id(name: &str) -> Address {
     *blake3::hash(name.as_bytes()).as_bytes()
 }
 
-/// The salt of a name's deploys.
+/// The salt of a name's deploys that carry none.
 pub(crate) fn salt_of(name: &str) -> [u8; 32] {
     *blake3::hash(name.as_bytes()).as_bytes()
 }
@@ -148,16 +202,16 @@ impl<'a> CallsFile<'a> {
             return Err("the line is empty".to_owned());
         }
         let parsed = match serde_json::from_slice(line).map_err(|error| without_line(&error))? {
-            RawLine::Call(call) => {
-                check_call(&call)?;
-                Line::Call(call)
+            RawLine::Call(call) => Line::Call(check_call(call)?),
+            RawLine::Upgrade(UpgradeLine { wasm, contract, sender }) => {
+                Line::Upgrade(Upgrade { contract, sender, module: read.module(&wasm)? })
             }
-            RawLine::Deploy(DeployLine { wasm, name, sender }) => {
+            RawLine::Deploy(DeployLine { wasm, name, sender, salt }) => {
                 if name.starts_with("0x") {
                     return Err(format!("name `{name}`: what begins with 0x is an id, not a name"));
                 }
                 let module = read.module(&wasm)?;
-                let salt = salt_of(name);
+                let salt = salt.unwrap_or_else(|| salt_of(name));
                 let id = contract_id(&sender, &salt, &module);
                 self.deploys.entry(name).or_default().push((index, id));
                 self.modules.insert(id, Arc::clone(&module));
@@ -210,11 +264,22 @@ impl ReadModules<'_> {
     }
 }
 
-fn check_call(call: &CallLine<'_>) -> Result<(), String> {
-    if call.method.len() > METHOD_BYTES_MAX {
-        return Err(format!("method: {} bytes, the limit is {METHOD_BYTES_MAX}", call.method.len()));
+fn check_call(call: RawCall<'_>) -> Result<CallLine<'_>, String> {
+    let RawCall { contract, method, sender, args, input, gas } = call;
+    if method.len() > METHOD_BYTES_MAX {
+        return Err(format!("method: {} bytes, the limit is {METHOD_BYTES_MAX}", method.len()));
     }
-    fits_batch("the arguments", call.args.get().len() as u64)
+    let (arguments, bytes) = match (args, input) {
+        (Some(args), None) => (Arguments::Json(args), args.get().len()),
+        (None, Some(input)) => {
+            let bytes = input.len();
+            (Arguments::Encoded(input), bytes)
+        }
+        (None, None) => return Err("missing field `args`, or `input` in its place".to_owned()),
+        (Some(_), Some(_)) => return Err("a call has `args` or `input`, not both".to_owned()),
+    };
+    fits_batch("the arguments", bytes as u64)?;
+    Ok(CallLine { contract, method, sender, arguments, gas })
 }
 
 fn fits_batch(what: &str, bytes: u64) -> Result<(), String> {
@@ -236,6 +301,19 @@ fn without_line(error: &serde_json::Error) -> String {
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     parse_address(&Cow::<str>::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// A value that is there, even if it is `null`.
+fn given<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    parse_hex(&Cow::<str>::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
+fn salt<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
+    address(deserializer).map(Some)
 }
 
 fn contract<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Contract<'a>, D::Error> {

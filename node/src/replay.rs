@@ -128,6 +128,10 @@ pub(crate) fn logged_failure(error: &LoggedError) -> Failure {
         LoggedError::Log(error) => log_failure(error),
         LoggedError::Diverged { .. } => Failure::new(Exit::Mismatch, error, REPORT_MISMATCH),
         LoggedError::Unknown { .. } => Failure::new(Exit::Damaged, error, OTHER_VERSION),
+        LoggedError::Engine(EngineError::NotSerial(_))
+        | LoggedError::Replay { source: EngineError::NotSerial(_), .. } => {
+            Failure::new(Exit::Mismatch, error, REPORT_MISMATCH)
+        }
         LoggedError::Replay { source: EngineError::Batch(_), .. } => Failure::new(Exit::Damaged, error, OTHER_VERSION),
         LoggedError::Replay { .. } | LoggedError::Engine(_) => Failure::failed(error, REPORT_FAULT),
     }

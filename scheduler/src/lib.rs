@@ -97,6 +97,8 @@ pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};
 pub use phase::{Clock, Phase, PhaseNanoseconds};
+#[cfg(planted)]
+pub use planted::{Bug, plant};
 pub use prefetch::prefetch;
 pub use run::{RunLog, Write};
 pub use state::{KeyRange, PrefetchHash, State, WRITES_MAX};

@@ -1,11 +1,12 @@
 //! Bugs that a test plants, to see that the model finds them.
 //!
-//! The switch exists only in this crate's own unit tests, where `cfg(test)` holds; everywhere else [`planted`] is a constant,
-//! and nothing is left of it. A feature would do the same, but any crate of a workspace can switch a feature on for all.
+//! The switch exists in this crate's own unit tests, where `cfg(test)` holds, and in the package `planted`, which is these sources
+//! once more with `cfg(planted)`; everywhere else [`planted`] is a constant, and nothing is left of it. A feature would do the
+//! same, but any crate of a workspace can switch a feature on for all.
 
 /// A bug where there should be none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Bug {
+pub enum Bug {
     /// A call that is executed again reads what the round left where it should read what was before the round.
     WrongBase,
     /// What a call only reads is not checked.
@@ -22,9 +23,10 @@ pub(crate) enum Bug {
     DroppedSplice,
 }
 
-#[cfg(test)]
+#[cfg(any(test, planted))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 7] = [
+    /// All of them.
+    pub const ALL: [Bug; 7] = [
         Bug::WrongBase,
         Bug::DroppedReader,
         Bug::LateDelta,
@@ -36,16 +38,18 @@ impl Bug {
 }
 
 /// Whether the bug is planted.
-#[cfg(not(test))]
+#[cfg(not(any(test, planted)))]
 #[inline(always)]
 pub(crate) const fn planted(_: Bug) -> bool {
     false
 }
 
-#[cfg(test)]
-pub(crate) use switch::{plant, planted};
+#[cfg(any(test, planted))]
+pub use switch::plant;
+#[cfg(any(test, planted))]
+pub(crate) use switch::planted;
 
-#[cfg(test)]
+#[cfg(any(test, planted))]
 mod switch {
     use super::Bug;
     use core::sync::atomic::{AtomicU8, Ordering};
@@ -58,7 +62,7 @@ mod switch {
     }
 
     /// Plants a bug, or none. Only one test of the process may do so, and no other may execute batches.
-    pub(crate) fn plant(bug: Option<Bug>) {
+    pub fn plant(bug: Option<Bug>) {
         PLANTED.store(bug.map_or(NONE, |bug| bug as u8), Ordering::Relaxed);
     }
 }

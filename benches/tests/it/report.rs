@@ -227,3 +227,36 @@ fn exit_codes_tell_a_mismatch_from_a_broken_invariant() {
         "{text}"
     );
 }
+
+#[test]
+fn the_live_check_is_reported_with_what_it_executed() {
+    let report =
+        bench("--accounts 30 --calls 400 --batch-size 20 --workers 2 --mode optimistic --equivalence 50").unwrap();
+    let equivalence = report.equivalence.expect("it was asked for");
+    // Every second batch of the 20, and of those before them.
+    assert_eq!(equivalence.percent, 50);
+    assert!((10..=13).contains(&equivalence.checked_batches), "{equivalence:?}");
+    assert!(equivalence.checked_calls >= 200, "{equivalence:?}");
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    assert!(String::from_utf8(text).unwrap().contains("executed once more by the oracle meanwhile, no difference"));
+    assert!(bench("--accounts 30 --calls 20 --workers 1").unwrap().equivalence.is_none());
+}
+
+#[test]
+fn a_model_predicts_from_one_worker_and_is_checked_with_two() {
+    let report = bench("token-rmw --accounts 30 --calls 2000 --batch-size 1000 --model").unwrap();
+    assert_eq!((report.workers, report.mode), (1, "optimistic"));
+    let model = report.model.as_ref().expect("it was asked for");
+    let workers: Vec<usize> = model.predicted.iter().map(|it| it.workers).collect();
+    assert_eq!(workers, [1, 2, 4, 8, 16, 32, 64, 128]);
+    assert!(model.predicted.iter().all(|it| it.calls_per_second > 0.0 && it.efficiency > 0.0));
+    assert_eq!(model.checked.workers, 2);
+    assert_eq!(model.checked.predicted, model.predicted[1].calls_per_second);
+    assert!(model.checked.measured > 0.0);
+    let mut text = Vec::new();
+    report.print_human(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("128 workers") && text.contains("Taken for granted"), "{text}");
+    assert!(bench("--accounts 30 --calls 20").unwrap().model.is_none());
+}

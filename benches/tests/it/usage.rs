@@ -29,6 +29,8 @@ fn numbers_that_make_no_sense_are_refused_with_the_value() {
         ("--accounts 0", "--accounts must be at least 1"),
         ("--workers 0", "--workers must be at least 1"),
         ("--skew -1", "-1"),
+        ("--equivalence 0", "--equivalence must be from 1 to 100, not 0"),
+        ("--equivalence 101", "--equivalence must be from 1 to 100, not 101"),
         ("--skew=-0.5", "not -0.5"),
         ("--skew nan", "not NaN"),
         ("--check=twice", "twice"),

@@ -70,6 +70,8 @@ pub mod layout {
     pub const CHECKPOINTS: &str = "checkpoints";
     /// Derived: compiled modules.
     pub const CODE: &str = "code";
+    /// Calls files that show differences which a live check found. Nothing reads them.
+    pub const REPRODUCERS: &str = "reproducers";
 }
 
 /// What [`Log::wait_durable`] waits for.

@@ -2,9 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are sized by their environment")]
 
+mod episode;
 mod equivalence;
 mod generate;
 mod isolation;
+mod live_check;
 mod logged;
 mod readme;
 mod token;

@@ -48,7 +48,7 @@ fn names_mean_the_nearest_deploy_before_the_line_or_the_first_after_it() {
             .zip(&file.lines)
             .filter_map(|(index, line)| match line {
                 Line::Call(call) => Some(file.id(index, &call.contract)),
-                Line::Deploy(_) => None,
+                Line::Deploy(_) | Line::Upgrade(_) => None,
             })
             .collect();
         let (of_alice, of_bob) = (id_of(ALICE), id_of(&bob));
@@ -104,4 +104,34 @@ fn other_lines_are_refused_with_their_number() {
     assert!(refusal(&call("c", "").replace("\"m\"", &format!("\"{}\"", "m".repeat(65)))).contains("the limit is 64"));
     let large = format!("\"{}\"", "x".repeat(BATCH_BYTES_MAX));
     assert!(refusal(&call("c", "").replace("{}", &large)).contains("a batch carries at most"));
+}
+
+#[test]
+fn input_is_what_is_sent_and_stands_in_for_args() {
+    let with = |arguments: &str| call("c", "").replace(r#""args": {}"#, arguments);
+    let parsed = parse(&[with(r#""input": "0x00ff""#), with(r#""args": null"#)], |file| {
+        let [Line::Call(encoded), Line::Call(json)] = &file.lines[..] else { panic!("two calls") };
+        assert!(matches!(&encoded.arguments, Arguments::Encoded(bytes) if *bytes == [0, 0xff]));
+        assert!(matches!(&json.arguments, Arguments::Json(json) if json.get() == "null"));
+    });
+    assert_eq!(parsed, Ok(()));
+    assert!(refusal(&with(r#""input": "00""#)).contains("written as 0x"));
+    assert!(refusal(&call("c", r#", "input": "0x""#)).contains("`args` or `input`, not both"));
+}
+
+#[test]
+fn an_upgrade_names_its_contract_and_a_deploy_its_salt() {
+    let salt = hex(&[7; 32]);
+    let salted = deploy("c", ALICE).replace("}}", &format!(r#", "salt": "{salt}"}}}}"#));
+    let upgrade = format!(r#"{{"upgrade": {{"wasm": "m.wasm", "contract": "c", "sender": "{ALICE}"}}}}"#);
+    let parsed = parse(&[salted.clone(), upgrade.clone()], |file| {
+        let [Line::Deploy(deploy), Line::Upgrade(upgrade)] = &file.lines[..] else { panic!("a deploy and an upgrade") };
+        assert_eq!(deploy.salt, [7; 32]);
+        assert_eq!(file.id(1, &upgrade.contract), contract_id(&deploy.sender, &[7; 32], b"module"));
+        assert_eq!(upgrade.module[..], b"module"[..]);
+    });
+    assert_eq!(parsed, Ok(()));
+    assert!(refusal(&salted.replace(&salt, "0x07")).contains("1 bytes"));
+    assert!(refusal(&upgrade.replace("m.wasm", "n.wasm")).contains("n.wasm"));
+    assert!(refusal(&upgrade.replace("wasm", "module")).contains("unknown field `module`"));
 }

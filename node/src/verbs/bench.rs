@@ -31,6 +31,11 @@ pub(crate) fn execute(arguments: &BenchArguments, context: &Context) -> Result<E
 fn failure(error: &BenchError) -> Failure {
     match error {
         BenchError::Usage(_) => Failure::usage(error, "see `phalanx bench --help`"),
+        BenchError::NotSerial { .. } => Failure::new(
+            Exit::Mismatch,
+            error,
+            "this is a fault of phalanx, not of a contract: report it with that folder",
+        ),
         _ => Failure::failed(
             error,
             "a measurement that was not finished says nothing: repair the cause and run it again",

@@ -2,6 +2,7 @@
 
 mod command;
 mod damage;
+mod equivalence;
 mod interrupt;
 mod misuse;
 mod reports;

@@ -1,13 +1,16 @@
 //! `phalanx run`.
 
 mod check;
+mod equivalence;
 mod report;
 
 use clap::Args;
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use phalanx_engine::log::{self, Origin};
-use phalanx_engine::{LoggedEngine, LoggedOptions, MachineCode, Mode, Options};
+use phalanx_engine::{
+    EngineError, EquivalenceCheck, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Mode, Options,
+};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -22,6 +25,7 @@ use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::replay::{log_failure, logged_failure};
 use check::OracleCheck;
+use equivalence::{EquivalenceReport, differs_at_opening, not_serial, write_reproducer};
 use report::Ran;
 
 #[derive(Debug, Args)]
@@ -42,6 +46,14 @@ pub(crate) struct RunArguments {
     /// Execute the same batches in the oracle too, and compare receipts, write sets and digests
     #[arg(long)]
     check: bool,
+    /// Execute this share of the batches once more, in percent, on a thread of its own beside the run, and stop at the first
+    /// that differs; what shows the difference once more is written into the data directory
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    equivalence: Option<EquivalenceCheck>,
+    /// Key of the hash tables, to repeat exactly what a live check found; results never depend on it, but who knows it can make
+    /// tables slow [default: a fresh one]
+    #[arg(long, value_name = "N")]
+    hash_seed: Option<u64>,
     /// Print why calls failed, where a contract or a refused module says it, which arguments fit no ABI, and what calls that
     /// were executed in parallel conflicted on
     #[arg(long)]
@@ -54,6 +66,11 @@ fn batch_size(text: &str) -> Result<usize, String> {
         true => Ok(size),
         false => Err(format!("a batch has 1 to {BATCH_CALLS_MAX} calls")),
     }
+}
+
+fn percent(text: &str) -> Result<EquivalenceCheck, String> {
+    let percent = text.parse().ok().and_then(EquivalenceCheck::of_percent);
+    percent.ok_or_else(|| "a share is from 1 to 100 percent, a whole number".to_owned())
 }
 
 pub(crate) fn execute(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
@@ -76,14 +93,23 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     let started = Instant::now();
     let mut check = arguments.check.then(|| OracleCheck::after_log(path)).transpose()?;
     let options = LoggedOptions {
-        engine: Options { mode, explain: arguments.explain, ..arguments.workers.options() },
+        engine: Options {
+            mode,
+            explain: arguments.explain,
+            equivalence: arguments.equivalence,
+            hash_seed: arguments.hash_seed.map_or(HashSeed::Random, HashSeed::Fixed),
+            ..arguments.workers.options()
+        },
         log: log::Options { salt: salt(), ..log::Options::default() },
         chain_id: [0; 32],
         receipts: true,
         machine_code: MachineCode::OnDisk,
     };
     let (logged, opened) =
-        LoggedEngine::open(Arc::new(RealFileSystem), path, options).map_err(|error| logged_failure(&error))?;
+        LoggedEngine::open(Arc::new(RealFileSystem), path, options).map_err(|error| match not_serial(&error) {
+            Some(found) => differs_at_opening(&found, path),
+            None => logged_failure(&error),
+        })?;
     if let Origin::Cut(tail) = &opened.origin {
         context.output.warn(&tail.to_string());
     }
@@ -91,13 +117,20 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     let progress = Progress::of_calls(file.lines.len() as u64);
     let mut ran = Ran::new(arguments.mode, arguments.workers, arguments.explain);
     let mut batches = Batches::new(file, arguments.batch_size);
+    let mut found = None;
     while !context.interrupt.asked() {
         let height = logged.engine().height() + 1;
         let next = batches.next(height, logged.engine()).map_err(|error| {
             Failure::failed(format_args!("height {height}: {error}"), "make the line's arguments or module smaller")
         })?;
         let Some(cut) = next else { break };
-        let executed = logged.execute(cut.bytes.clone()).map_err(|error| logged_failure(&error))?;
+        let executed = match logged.execute(cut.bytes.clone()) {
+            Ok(executed) => executed,
+            Err(error) => {
+                found = Some(not_serial(&error).ok_or_else(|| logged_failure(&error))?);
+                break;
+            }
+        };
         ran.add(&cut, &executed);
         progress.at(ran.calls());
         if let Some(check) = &mut check
@@ -108,15 +141,28 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     }
     ran.interrupted = context.interrupt.asked();
     let engine = logged.engine();
+    if let (None, Err(error)) = (&found, engine.wait_checked()) {
+        match error {
+            EngineError::NotSerial(late) => found = Some(late),
+            error => return Err(logged_failure(&error.into())),
+        }
+    }
+    let folder = found.as_ref().and_then(|found| {
+        let written = write_reproducer(found, path);
+        written.inspect_err(|error| context.output.warn(&format!("the reproducer could not be written: {error}"))).ok()
+    });
+    let equivalence = arguments.equivalence;
+    ran.equivalence =
+        equivalence.map(|check| EquivalenceReport::new(check, engine, found.as_deref().map(|found| (found, folder))));
     let (height, log_digest, state_digest) = (engine.height(), engine.digest(), engine.state_digest());
     ran.name_conflicts(engine);
     logged.wait_durable(height).and_then(|()| logged.close()).map_err(|error| log_failure(&error))?;
     drop(progress);
     let difference = check.and_then(|check| check.finish(&state_digest));
-    let exit = match (&difference, ran.interrupted) {
-        (Some(_), _) => Exit::Mismatch,
-        (None, true) => Exit::Interrupted,
-        (None, false) => Exit::Ok,
+    let exit = match (difference.is_some() || found.is_some(), ran.interrupted) {
+        (true, _) => Exit::Mismatch,
+        (false, true) => Exit::Interrupted,
+        (false, false) => Exit::Ok,
     };
     let checked = arguments.check.then_some(difference);
     context.output.print(&ran.finish(height, &log_digest, &state_digest, checked, started.elapsed()))?;

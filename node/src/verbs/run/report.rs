@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::check::Difference;
+use super::equivalence::EquivalenceReport;
 use crate::batches::CutBatch;
 use crate::execution::{ModeAsked, ModeChosen, ModesRun, Workers};
 use crate::hex::hex;
@@ -26,6 +27,8 @@ pub(super) struct Ran {
     explanations: Option<Vec<Explanation>>,
     conflicts: Option<Conflicts>,
     conflict_report: Option<ConflictReport>,
+    /// If the live check was on.
+    pub(super) equivalence: Option<EquivalenceReport>,
     pub(super) interrupted: bool,
 }
 
@@ -60,6 +63,9 @@ pub(super) struct RunReport {
     oracle_match: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<Difference>,
+    /// With `--equivalence`: what the live check came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equivalence: Option<EquivalenceReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanations: Option<Vec<Explanation>>,
     /// With `--explain`: the places that most calls conflicted on.
@@ -82,6 +88,7 @@ impl Ran {
             explanations: explain.then(Vec::new),
             conflicts: None,
             conflict_report: None,
+            equivalence: None,
             interrupted: false,
         }
     }
@@ -143,6 +150,7 @@ impl Ran {
             mode_chosen: self.modes.chosen(),
             oracle_match: checked.as_ref().map(Option::is_none),
             difference: checked.flatten(),
+            equivalence: self.equivalence,
             explanations: self.explanations,
             conflicts: self.conflict_report,
             interrupted: self.interrupted,
@@ -184,10 +192,12 @@ impl Report for RunReport {
             Some(false) => rows.push(("oracle", "differs".to_owned())),
             None => {}
         }
+        rows.extend(self.equivalence.as_ref().map(|equivalence| ("equivalence", equivalence.row())));
         print_rows(out, &rows)?;
         if let Some(difference) = &self.difference {
             writeln!(out, "first difference: {difference}")?;
         }
+        self.equivalence.iter().try_for_each(|equivalence| equivalence.print(out))?;
         for Explanation { height, call, text } in self.explanations.iter().flatten() {
             writeln!(out, "height {} call {call}: {}", height.0, text.escape_debug())?;
         }
