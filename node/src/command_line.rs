@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Color, Format, Output};
-use crate::verbs::{bench, completions, contract, log, run, state, version};
+use crate::verbs::{bench, completions, contract, log, run, serve, state, version};
 
 /// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ enum Verb {
     Bench(bench::BenchArguments),
     /// Deploy and execute a file of calls, in a data directory that is created or continued
     Run(run::RunArguments),
+    /// Serve gRPC from a data directory that is created or continued, until SIGTERM or SIGINT
+    Serve(serve::ServeArguments),
     /// Check, print and export the log of a data directory; nothing on disk changes
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -102,6 +104,7 @@ fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Bench(arguments) => bench::execute(arguments, context),
         Verb::Run(arguments) => run::execute(arguments, context),
+        Verb::Serve(arguments) => serve::execute(arguments, context),
         Verb::Log(verb) => log::execute(verb, context),
         Verb::State(verb) => state::execute(verb, context),
         Verb::Contract(verb) => contract::execute(verb, context),

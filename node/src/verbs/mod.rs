@@ -5,5 +5,6 @@ pub(crate) mod completions;
 pub(crate) mod contract;
 pub(crate) mod log;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod state;
 pub(crate) mod version;
