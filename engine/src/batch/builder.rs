@@ -273,8 +273,13 @@ mod tests {
         let begun = Submission { session: [3; 16], sequence: u64::MAX };
         let mut builder = BatchBuilder::new(1, 0);
         let target = builder.target(&TOKEN, "transfer").expect("it fits");
-        let identities =
-            [Identity::Id(&[9; 16]), Identity::Begins(begun), Identity::Continues, Identity::Anonymous, Identity::Begins(begun)];
+        let identities = [
+            Identity::Id(&[9; 16]),
+            Identity::Begins(begun),
+            Identity::Continues,
+            Identity::Anonymous,
+            Identity::Begins(begun),
+        ];
         let mut size = CallsSize::default();
         size.add_target("transfer".len());
         for identity in identities {

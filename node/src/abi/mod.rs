@@ -134,7 +134,7 @@ impl Abi {
     }
 
     /// Reads the section's lines.
-    fn parse(section: &[u8]) -> Abi {
+    pub(crate) fn parse(section: &[u8]) -> Abi {
         let mut abi = Abi::default();
         for line in section.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
             let parsed = serde_json::from_slice::<Line>(line).ok().zip(serde_json::from_slice(line).ok());

@@ -4,9 +4,11 @@
 use crossbeam_channel::{Receiver, Sender};
 use phalanx_engine::{Executed, LoggedEngine};
 use std::iter::Peekable;
+use std::time::Instant;
 use tokio::sync::watch;
 
 use super::submission::{Answer, Answered, Done, Level, Position};
+use super::telemetry::{self, Tally};
 
 /// How far the node is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,16 +60,20 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
         };
         if let Some(executed) = executed {
             let mut receipts = executed.receipts();
+            let mut tally = Tally::new();
             let mut explanations = executed.explanations().iter().peekable();
             for Waiting { position, level, answer } in waiting {
                 let mut encoded = Vec::new();
                 for receipt in receipts.by_ref().take(position.calls as usize) {
                     encoded.extend_from_slice(receipt.record());
+                    tally.add(receipt.outcome(), receipt.gas_used());
                 }
                 let explanations = texts(&mut explanations, &position);
                 give(level, answer, Done::Now(Answered { position, encoded, explanations, repeated: false }));
             }
+            tally.count();
         }
+        telemetry::repeated(repeats.len());
         for Repeat { position, level, answer } in repeats {
             give(level, answer, Done::Before(position));
         }
@@ -77,10 +83,7 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
 }
 
 /// The texts of a submission's calls, by the call's place in the submission.
-fn texts<'a>(
-    texts: &mut Peekable<impl Iterator<Item = &'a (u32, String)>>,
-    position: &Position,
-) -> Vec<(u32, String)> {
+fn texts<'a>(texts: &mut Peekable<impl Iterator<Item = &'a (u32, String)>>, position: &Position) -> Vec<(u32, String)> {
     let end = position.index + position.calls;
     let of_submission = || texts.next_if(|(call, _)| *call < end);
     std::iter::from_fn(of_submission).map(|(call, text)| (call - position.index, text.clone())).collect()
@@ -93,12 +96,17 @@ pub(crate) fn wait_for_syncs(
     progress: &watch::Sender<Progress>,
 ) -> Result<(), phalanx_engine::log::LogError> {
     for Unsynced { height, answers } in unsynced {
+        let waits_since = Instant::now();
         if let Err(error) = logged.wait_durable(height) {
             progress.send_modify(|progress| progress.stopped = true);
             return Err(error);
         }
         progress.send_modify(|progress| progress.durable_height = progress.durable_height.max(height));
-        answers.into_iter().for_each(|(answer, done)| answer.send(Ok(done)));
+        telemetry::synced(height, waits_since.elapsed());
+        for (answer, done) in answers {
+            telemetry::durable(answer.admitted.elapsed());
+            answer.send(Ok(done));
+        }
     }
     Ok(())
 }

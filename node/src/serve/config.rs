@@ -180,7 +180,10 @@ mod tests {
             (principal("token_sha256 = \"00\""), "1 bytes, a SHA-256 has 32"),
             (principal("senders = \"all\""), "\"any\" or a list"),
             (principal("colour = 1"), "unknown field `colour`"),
-            (principal(&format!("{TOKEN}\n[[principal]]\nname = \"b\"\nroles = []\n{TOKEN}")), "another one has its token"),
+            (
+                principal(&format!("{TOKEN}\n[[principal]]\nname = \"b\"\nroles = []\n{TOKEN}")),
+                "another one has its token",
+            ),
         ];
         for (found, expected) in cases {
             let found = found.err().expect("it is refused");

@@ -16,6 +16,7 @@ use super::once::{Once, Seen};
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::submission::{Known, Position, Submission};
+use super::telemetry;
 use super::wire::Calls;
 
 /// Questions that are answered between two batches, at most: a query takes some microseconds, a batch milliseconds.
@@ -122,7 +123,9 @@ impl Cutter {
             let bytes = builder.finish();
             let (started, length) = (Instant::now(), bytes.as_slice().len());
             let done = self.logged.execute(bytes.clone())?;
-            self.pace.note(length, started.elapsed());
+            let took = started.elapsed();
+            self.pace.note(length, took);
+            telemetry::executed(&done, took);
             if to_system {
                 let batch = Batch::decode(bytes).map_err(EngineError::from)?;
                 self.catalog.observe(&batch, &done);
@@ -198,4 +201,3 @@ fn refusal(known: &Known, seen: Seen) -> Refusal {
         (_, Seen::Never | Seen::Gap(_) | Seen::Forgotten(_) | Seen::NoPlace) => Refusal::stopped(),
     }
 }
-

@@ -1,6 +1,6 @@
 //! `phalanx.v1.ExecutionService`.
 
-use phalanx_engine::{Submission as SessionPosition, SYSTEM_CONTRACT, contract_id, deploy_arguments, deploy_gas};
+use phalanx_engine::{SYSTEM_CONTRACT, Submission as SessionPosition, contract_id, deploy_arguments, deploy_gas};
 use phalanx_proto::v1;
 use phalanx_proto::v1::execution_service_server::ExecutionService;
 use phalanx_proto::v1::submit_batch_request::Calls as BatchCalls;

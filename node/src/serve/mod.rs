@@ -11,6 +11,7 @@
 //! disk waits elsewhere.
 
 mod access;
+mod admin;
 mod answers;
 mod catalog;
 mod clock;
@@ -28,6 +29,7 @@ mod refusal;
 mod server;
 mod session_stream;
 mod submission;
+mod telemetry;
 mod wire;
 
 use phalanx_engine::fs::RealFileSystem;
@@ -70,6 +72,8 @@ const READERS_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Setup {
     pub(crate) data_directory: PathBuf,
     pub(crate) listen: SocketAddr,
+    /// Where operators look, if anywhere.
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) tls: Option<Tls>,
     pub(crate) access: Access,
     pub(crate) engine: Options,
@@ -84,19 +88,29 @@ struct Threads {
     syncer: JoinHandle<Result<(), LogError>>,
 }
 
-/// Serves until a signal comes or the engine stops. `started` is told the address and the height once requests are taken.
+/// A server that takes requests.
+pub(crate) struct Started {
+    /// Where gRPC is served.
+    pub(crate) address: SocketAddr,
+    /// Where operators look.
+    pub(crate) admin: Option<SocketAddr>,
+    /// The height that the log led to.
+    pub(crate) height: u64,
+}
+
+/// Serves until a signal comes or the engine stops. `started` is told once requests are taken.
 pub(crate) fn serve(
     setup: Setup,
     context: &Context,
-    started: &dyn Fn(SocketAddr, u64) -> Result<(), Failure>,
+    started: &dyn Fn(Started) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let tls = setup.tls.as_ref().map(server::tls).transpose()?;
     let runtime = runtime()?;
     // Before the log is replayed, which may take long: an address that is taken is said at once.
-    let listener = runtime.block_on(TcpListener::bind(setup.listen)).map_err(|error| {
-        Failure::failed(format_args!("{}: {error}", setup.listen), "listen on another address, or end who holds it")
-    })?;
-    let address = listener.local_addr().map_err(|error| Failure::failed(error, "listen on another address"))?;
+    let (listener, address) = bind(&runtime, setup.listen)?;
+    let admin = setup.admin.map(|address| bind(&runtime, address)).transpose()?;
+    let (admin_listener, admin) = admin.unzip();
+    let metrics = telemetry::start()?;
 
     let catalog = Arc::new(Catalog::default());
     let mut once = Once::default();
@@ -107,12 +121,16 @@ pub(crate) fn serve(
         receipts: true,
         machine_code: MachineCode::OnDisk,
     };
-    let (logged, opened) =
-        LoggedEngine::open_observed(Arc::new(RealFileSystem), &setup.data_directory, options, &mut |batch, executed| {
+    let (logged, opened) = LoggedEngine::open_observed(
+        Arc::new(RealFileSystem),
+        &setup.data_directory,
+        options,
+        &mut |batch, executed| {
             catalog.observe(batch, executed);
             once.observe(batch);
-        })
-        .map_err(|error| logged_failure(&error))?;
+        },
+    )
+    .map_err(|error| logged_failure(&error))?;
     if let Origin::Cut(tail) = &opened.origin {
         context.output.warn(&tail.to_string());
     }
@@ -139,10 +157,17 @@ pub(crate) fn serve(
         }),
     };
     let (executed, batches) = crossbeam_channel::bounded(BATCHES_BETWEEN);
-    let cutter =
-        Cutter { logged: Arc::clone(&logged), work: queue, executed, once, catalog, pace, batch_calls: setup.batch_calls };
+    let cutter = Cutter {
+        logged: Arc::clone(&logged),
+        work: queue,
+        executed,
+        once,
+        catalog,
+        pace,
+        batch_calls: setup.batch_calls,
+    };
     let threads = Threads::start(cutter, batches, &logged, progress_to)?;
-    started(address, height)?;
+    started(Started { address, admin, height })?;
 
     let served = runtime.block_on(async {
         let ending = async {
@@ -152,6 +177,7 @@ pub(crate) fn serve(
         };
         tokio::select! {
             served = server::run(node.clone(), listener, tls) => served,
+            failed = admin::run(node.clone(), metrics, admin_listener) => failed,
             never = ending => never,
         }
     });
@@ -169,8 +195,16 @@ pub(crate) fn serve(
     Ok(Exit::Ok)
 }
 
+fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = runtime.block_on(TcpListener::bind(address));
+    bound.and_then(|listener| listener.local_addr().map(|address| (listener, address))).map_err(|error| {
+        Failure::failed(format_args!("{address}: {error}"), "listen on another address, or end who holds it")
+    })
+}
+
 fn runtime() -> Result<Runtime, Failure> {
-    let threads = Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).thread_name("phalanx-io").enable_all().build();
+    let threads =
+        Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).thread_name("phalanx-io").enable_all().build();
     threads.map_err(|error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads"))
 }
 

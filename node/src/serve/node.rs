@@ -56,7 +56,8 @@ impl Shared {
         QUEUE_BYTES_MAX - self.room.available_permits() as u64
     }
 
-    fn check_running(&self) -> Result<(), Refusal> {
+    /// Refuses what comes when the server is about to end, or has stopped.
+    pub(crate) fn check_running(&self) -> Result<(), Refusal> {
         match (*self.draining.borrow(), self.progress.borrow().stopped) {
             (_, true) => Err(Refusal::stopped()),
             (true, false) => Err(Refusal::draining()),
@@ -102,7 +103,8 @@ impl Node {
         room: OwnedSemaphorePermit,
     ) -> Result<Admitted, Refusal> {
         let (to, reply) = oneshot::channel();
-        let submission = Submission { calls, known, level, deadline, answer: Answer { to, room } };
+        let submission =
+            Submission { calls, known, level, deadline, answer: Answer { to, room, admitted: Instant::now() } };
         let sent = self.shared.work.send(Work::Submission(Box::new(submission)));
         sent.map_err(|_| self.gone())?;
         Ok(Admitted { reply })

@@ -1,7 +1,7 @@
 //! `phalanx.v1.QueryService`.
 
-use phalanx_engine::limits::KEY_BYTES_MAX;
 use phalanx_engine::PROTOCOL_VERSION;
+use phalanx_engine::limits::KEY_BYTES_MAX;
 use phalanx_proto::v1;
 use phalanx_proto::v1::get_receipt_request::Call as Asked;
 use phalanx_proto::v1::query_service_server::QueryService;
@@ -34,7 +34,11 @@ impl QueryService for Node {
         self.shared.access.check(&request, Role::Read)?;
         let question = |between: &super::cutter::Between<'_>| {
             let receipts = between.logged.receipt_heights();
-            (between.logged.engine().digest(), between.once.ids.earliest(), receipts.map_or(0, |heights| *heights.start()))
+            (
+                between.logged.engine().digest(),
+                between.once.ids.earliest(),
+                receipts.map_or(0, |heights| *heights.start()),
+            )
         };
         let ((digest, earliest_id_height, earliest_receipts_height), height) = self.ask_durable(question).await?;
         Ok(Response::new(v1::GetServerInfoResponse {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::telemetry;
+
 /// What `ErrorInfo.domain` says.
 const DOMAIN: &str = "phalanx";
 
@@ -78,7 +80,8 @@ impl Refusal {
 
     /// Something else of which there may be so many.
     pub(crate) fn exhausted(limit: &'static str, max: u64) -> Refusal {
-        let refusal = Refusal::new(Code::ResourceExhausted, "LIMIT_EXCEEDED", format_args!("{limit}: {max} are in use"));
+        let refusal =
+            Refusal::new(Code::ResourceExhausted, "LIMIT_EXCEEDED", format_args!("{limit}: {max} are in use"));
         Refusal { retry_after: Some(RETRY_AFTER), ..refusal }.with("limit", limit).with("max", max)
     }
 
@@ -90,7 +93,8 @@ impl Refusal {
 
     /// An id or a sequence that was used for something else.
     pub(crate) fn reused(reason: &'static str, what: impl Display, height: u64, index: u32) -> Refusal {
-        let message = format_args!("{what} was executed with another body, at height {height}, index {index}").to_string();
+        let message =
+            format_args!("{what} was executed with another body, at height {height}, index {index}").to_string();
         Refusal::new(Code::AlreadyExists, reason, message).with("height", height).with("index", index)
     }
 
@@ -154,13 +158,14 @@ impl Refusal {
     pub(crate) fn of_sequence(self, sequence: u64) -> Refusal {
         self.with("sequence", sequence)
     }
-
 }
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Status {
+        telemetry::refused(refusal.reason);
         let mut details = ErrorDetails::new();
-        let metadata: HashMap<_, _> = refusal.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let metadata: HashMap<_, _> =
+            refusal.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         details.set_error_info(refusal.reason, DOMAIN, metadata);
         if let Some(field) = refusal.field {
             details.add_bad_request_violation(field, &*refusal.message);

@@ -88,9 +88,8 @@ async fn set_not_serving(health: &HealthReporter) {
 /// Reads the certificates.
 pub(super) fn tls(files: &Tls) -> Result<ServerTlsConfig, Failure> {
     let read = |path: &Path| {
-        fs::read(path).map_err(|error| {
-            Failure::usage(format_args!("{}: {error}", path.display()), "name PEM files under [tls]")
-        })
+        fs::read(path)
+            .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display()), "name PEM files under [tls]"))
     };
     let identity = Identity::from_pem(read(&files.certificate)?, read(&files.key)?);
     let mut tls = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE_TIMEOUT);

@@ -117,11 +117,8 @@ async fn open_session(
     open: &v1::OpenSession,
 ) -> Result<(Session, Pending), Refusal> {
     let name = wire::fixed("open.session", &open.session)?;
-    let session = Session {
-        name,
-        level: wire::level(open.acknowledgement)?,
-        canonical: wire::is_canonical(open.receipt_form)?,
-    };
+    let session =
+        Session { name, level: wire::level(open.acknowledgement)?, canonical: wire::is_canonical(open.receipt_form)? };
     let key = principal.session(&name);
     // The queue is in order: whatever an earlier stream of the session left in it comes before this.
     let question = move |between: &super::cutter::Between<'_>| {

@@ -23,16 +23,9 @@ pub(crate) enum Known {
     /// By nothing.
     Unknown,
     /// By its sender's id. The submission is one call.
-    Id {
-        sender: [u8; 32],
-        id: [u8; 16],
-        fingerprint: u64,
-    },
+    Id { sender: [u8; 32], id: [u8; 16], fingerprint: u64 },
     /// By its place in a session.
-    Session {
-        position: SessionPosition,
-        fingerprint: u64,
-    },
+    Session { position: SessionPosition, fingerprint: u64 },
 }
 
 impl Known {
@@ -60,6 +53,7 @@ pub(crate) struct Submission {
 pub(crate) struct Answer {
     pub(crate) to: oneshot::Sender<Reply>,
     pub(crate) room: OwnedSemaphorePermit,
+    pub(crate) admitted: Instant,
 }
 
 impl Answer {

@@ -23,6 +23,9 @@ pub(crate) struct ServeArguments {
     /// Address that gRPC is served on; port 0 takes any that is free [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Address that metrics, health and version are served on, over HTTP; nowhere if missing
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
     /// Configuration file, TOML: listen, admin, [tls], [[principal]]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -44,6 +47,8 @@ pub(crate) struct ServeArguments {
 struct Serving {
     /// Where gRPC is served.
     endpoint: String,
+    /// Where operators look, if anywhere.
+    admin: Option<String>,
     /// The height that the log led to.
     height: Integer,
     /// Whether whoever connects may do everything.
@@ -54,7 +59,8 @@ impl Report for Serving {
     const SCHEMA: &'static str = "phalanx.serve/1";
 
     fn print_human(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "serving gRPC on {}, at height {}", self.endpoint, self.height.0)
+        writeln!(out, "serving gRPC on {}, at height {}", self.endpoint, self.height.0)?;
+        self.admin.iter().try_for_each(|admin| writeln!(out, "metrics, health and version on {admin}"))
     }
 }
 
@@ -77,6 +83,7 @@ pub(crate) fn execute(arguments: &ServeArguments, context: &Context) -> Result<E
     let setup = Setup {
         data_directory: arguments.data_directory.path.clone(),
         listen,
+        admin: arguments.admin.or(config.admin),
         tls: config.tls,
         access,
         engine: phalanx_engine::Options { mode, ..arguments.workers.options() },
@@ -84,8 +91,9 @@ pub(crate) fn execute(arguments: &ServeArguments, context: &Context) -> Result<E
     };
     context.interrupt.hold();
     let scheme = if setup.tls.is_some() { "https" } else { "http" };
-    serve::serve(setup, context, &|address, height| {
-        let endpoint = format!("{scheme}://{address}");
-        context.output.print(&Serving { endpoint, height: Integer(height), open })
+    serve::serve(setup, context, &|started| {
+        let endpoint = format!("{scheme}://{}", started.address);
+        let admin = started.admin.map(|address| format!("http://{address}"));
+        context.output.print(&Serving { endpoint, admin, height: Integer(started.height), open })
     })
 }

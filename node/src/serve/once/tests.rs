@@ -82,13 +82,8 @@ fn the_log_rebuilds_what_was_noted() {
     let mut builder = BatchBuilder::new(9, 0);
     let target = builder.target(&[7; 32], "transfer").expect("it fits");
     let place = place(1, 1);
-    let identities = [
-        Identity::Anonymous,
-        Identity::Begins(place),
-        Identity::Continues,
-        Identity::Id(&ID),
-        Identity::Anonymous,
-    ];
+    let identities =
+        [Identity::Anonymous, Identity::Begins(place), Identity::Continues, Identity::Id(&ID), Identity::Anonymous];
     for (index, identity) in identities.into_iter().enumerate() {
         builder.push_to(target, &ALICE, 5, &[index as u8], identity).expect("it fits");
     }

@@ -177,7 +177,8 @@ impl Ends {
             return match arguments.is_multiple_of(calls) {
                 true => Ok(Ends::Length(arguments / calls)),
                 false => {
-                    let what = format_args!("none, and {arguments} bytes of arguments are no equal parts for {calls} calls");
+                    let what =
+                        format_args!("none, and {arguments} bytes of arguments are no equal parts for {calls} calls");
                     Err(Refusal::malformed(field, what))
                 }
             };

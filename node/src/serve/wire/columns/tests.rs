@@ -51,8 +51,10 @@ fn refusal(change: impl FnOnce(&mut v1::CallColumns)) -> String {
 fn columns_are_the_calls_that_a_list_would_be() {
     let calls = Calls::columns(columns()).expect("they are well formed");
     let batch = batch_of(&calls);
-    let expected = [("mint", [1; 32], 10, &b"ab"[..]), ("transfer", [2; 32], 20, b""), ("transfer", [1; 32], 30, b"xyz")];
-    let expected = expected.map(|(method, sender, gas, arguments)| (method.to_owned(), sender, gas, arguments.to_vec()));
+    let expected =
+        [("mint", [1; 32], 10, &b"ab"[..]), ("transfer", [2; 32], 20, b""), ("transfer", [1; 32], 30, b"xyz")];
+    let expected =
+        expected.map(|(method, sender, gas, arguments)| (method.to_owned(), sender, gas, arguments.to_vec()));
     assert_eq!(read(&batch), expected);
 
     let call = |(method, sender, gas_limit, arguments): &(String, [u8; 32], u64, Vec<u8>)| v1::Call {
@@ -104,7 +106,8 @@ fn lying_lengths_are_refused_by_name() {
     let uneven = refusal(|it| it.argument_ends = Bytes::new());
     assert!(uneven.contains("5 bytes of arguments are no equal parts for 3 calls"), "{uneven}");
     let gas = refusal(|it| {
-        (it.calls, it.target_numbers, it.argument_ends, it.arguments) = (60_000, Bytes::new(), Bytes::new(), Bytes::new());
+        (it.calls, it.target_numbers, it.argument_ends, it.arguments) =
+            (60_000, Bytes::new(), Bytes::new(), Bytes::new());
         (it.senders, it.gas_limits) = (vec![1; 32].into(), 1_000_000u32.to_le_bytes().to_vec().into());
     });
     assert!(gas.contains("gas limits of a batch: 60000000000"), "{gas}");
