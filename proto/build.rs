@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 1] = ["phalanx/v1/types.proto"];
+const FILES: [&str; 3] = ["phalanx/v1/types.proto", "phalanx/v1/execution.proto", "phalanx/v1/query.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=phalanx");
@@ -14,6 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     std::fs::write(out.join("file_descriptor_set.bin"), compiler.encode_file_descriptor_set())?;
     // `Bytes` are slices of the message that was received: no allocation for each of a batch's keys and addresses.
-    prost_build::Config::new().bytes(["."]).compile_fds(compiler.file_descriptor_set())?;
+    let mut config = prost_build::Config::new();
+    config.bytes(["."]);
+    tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
 }

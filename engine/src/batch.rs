@@ -3,19 +3,24 @@
 //! ```text
 //! header   version u8 = 1 | 0 u8 ×3 | calls u32 | height u64 | time_ms u64 | targets u32 | bytes of the targets u32
 //! target   contract id [32] | method length u8 | method
-//! call     length u32 | gas limit u32 | target u16 | flags u16 | sender [32] | id [16]? | signature [64]? | arguments
+//! call     length u32 | gas limit u32 | target u16 | flags u16 | sender [32] | id [16]? | signature [64]? | submission? | arguments
+//! submission   session [16] | sequence u64
 //! ```
 //!
 //! Integers are little-endian. A call's length counts the whole record. A target is a (contract, method) pair; calls name
-//! theirs by number, so that ten thousand transfers carry the token's id once.
+//! theirs by number, so that ten thousand transfers carry the token's id once. So it is with submissions: the first call of
+//! one names it, and those that continue it say so.
+
+mod builder;
 
 use crate::error::BatchError;
 use crate::limits::{
     ARGUMENT_BYTES_MAX, BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_GAS_MAX, BATCH_TARGETS_MAX, METHOD_BYTES_MAX,
 };
 use core::ops::Range;
-use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use builder::{BatchBuilder, Call, CallsSize, Identity, TargetNumber};
 
 /// 32 bytes that name a sender or a contract.
 pub type Address = [u8; 32];
@@ -29,134 +34,21 @@ const CALL_HEADER_BYTES: usize = 12;
 const SENDER_END: usize = CALL_HEADER_BYTES + 32;
 const FLAG_ID: u16 = 1;
 const FLAG_SIGNATURE: u16 = 2;
+/// The call begins a submission of a session, and names it.
+const FLAG_SUBMISSION: u16 = 4;
+/// The call goes on with the submission of the call before it.
+const FLAG_CONTINUES: u16 = 8;
+const SESSION_BYTES: usize = 16;
+const SUBMISSION_BYTES: usize = SESSION_BYTES + 8;
 
-/// A call to be put into a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    /// The contract.
-    pub contract: Address,
-    /// Name of the method.
-    pub method: &'a str,
-    /// Who calls.
-    pub sender: Address,
-    /// The method's arguments as its ABI encodes them.
-    pub arguments: &'a [u8],
-    /// Most gas that the call may use.
-    pub gas_limit: u32,
-}
-
-/// Builds the bytes of a batch.
-pub struct BatchBuilder {
-    height: u64,
-    time_ms: u64,
-    targets: Vec<u8>,
-    target_numbers: HashMap<(Address, Box<str>), u16, foldhash::fast::RandomState>,
-    last_target: Option<(Address, Box<str>, u16)>,
-    calls: Vec<u8>,
-    call_count: u32,
-    gas: u64,
-}
-
-impl BatchBuilder {
-    /// An empty batch for a height, cut at `time_ms`.
-    pub fn new(height: u64, time_ms: u64) -> Self {
-        Self {
-            height,
-            time_ms,
-            targets: Vec::new(),
-            target_numbers: HashMap::default(),
-            last_target: None,
-            calls: Vec::new(),
-            call_count: 0,
-            gas: 0,
-        }
-    }
-
-    /// Calls so far.
-    pub fn len(&self) -> usize {
-        self.call_count as usize
-    }
-
-    /// Whether the batch holds no call yet.
-    pub fn is_empty(&self) -> bool {
-        self.call_count == 0
-    }
-
-    /// Whether the call may be added without passing a limit of the batch.
-    pub fn fits(&self, call: &Call<'_>) -> bool {
-        let bytes = HEADER_BYTES
-            + self.targets.len()
-            + 33
-            + call.method.len()
-            + self.calls.len()
-            + SENDER_END
-            + call.arguments.len();
-        self.len() < BATCH_CALLS_MAX
-            && bytes <= BATCH_BYTES_MAX
-            && self.gas + u64::from(call.gas_limit) <= BATCH_GAS_MAX
-            && (self.target_numbers.len() < BATCH_TARGETS_MAX)
-    }
-
-    /// Appends a call.
-    ///
-    /// # Errors
-    /// The name of the limit that the batch would pass; the call is not added.
-    pub fn push(&mut self, call: &Call<'_>) -> Result<(), BatchError> {
-        limit("method bytes", call.method.len() as u64, METHOD_BYTES_MAX as u64)?;
-        limit("calls a batch", u64::from(self.call_count) + 1, BATCH_CALLS_MAX as u64)?;
-        limit("gas limits of a batch", self.gas + u64::from(call.gas_limit), BATCH_GAS_MAX)?;
-        let length = SENDER_END + call.arguments.len();
-        let bytes = HEADER_BYTES + self.targets.len() + 33 + call.method.len() + self.calls.len() + length;
-        limit("bytes of a batch", bytes as u64, BATCH_BYTES_MAX as u64)?;
-        let target = self.target(call)?;
-        self.calls.extend_from_slice(&(length as u32).to_le_bytes());
-        self.calls.extend_from_slice(&call.gas_limit.to_le_bytes());
-        self.calls.extend_from_slice(&target.to_le_bytes());
-        self.calls.extend_from_slice(&0u16.to_le_bytes());
-        self.calls.extend_from_slice(&call.sender);
-        self.calls.extend_from_slice(call.arguments);
-        self.call_count += 1;
-        self.gas += u64::from(call.gas_limit);
-        Ok(())
-    }
-
-    fn target(&mut self, call: &Call<'_>) -> Result<u16, BatchError> {
-        if let Some((contract, method, number)) = &self.last_target
-            && *contract == call.contract
-            && **method == *call.method
-        {
-            return Ok(*number);
-        }
-        let key = (call.contract, Box::<str>::from(call.method));
-        let number = match self.target_numbers.get(&key) {
-            Some(&number) => number,
-            None => {
-                let count = self.target_numbers.len();
-                limit("targets of a batch", count as u64 + 1, BATCH_TARGETS_MAX as u64)?;
-                self.targets.extend_from_slice(&call.contract);
-                self.targets.push(call.method.len() as u8);
-                self.targets.extend_from_slice(call.method.as_bytes());
-                self.target_numbers.insert(key.clone(), count as u16);
-                count as u16
-            }
-        };
-        self.last_target = Some((key.0, key.1, number));
-        Ok(number)
-    }
-
-    /// The batch's bytes.
-    pub fn finish(self) -> BatchBytes {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.targets.len() + self.calls.len());
-        bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
-        bytes.extend_from_slice(&self.call_count.to_le_bytes());
-        bytes.extend_from_slice(&self.height.to_le_bytes());
-        bytes.extend_from_slice(&self.time_ms.to_le_bytes());
-        bytes.extend_from_slice(&(self.target_numbers.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&(self.targets.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&self.targets);
-        bytes.extend_from_slice(&self.calls);
-        BatchBytes(Arc::new(bytes))
-    }
+/// A submission of a session, as the first of its calls names it. Sessions and their sequences are a matter of whoever cuts
+/// batches; execution does not look at them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Submission {
+    /// The session.
+    pub session: [u8; SESSION_BYTES],
+    /// The submission's number in it.
+    pub sequence: u64,
 }
 
 /// The bytes of one batch, shared between executor and log without a copy.
@@ -246,6 +138,21 @@ impl<'a> CallRef<'a> {
             .then(|| self.record[SENDER_END..SENDER_END + 16].try_into().expect("16 bytes"))
     }
 
+    /// The submission that the call begins, if it does.
+    pub fn submission(&self) -> Option<Submission> {
+        let bytes = &self.record[..self.arguments_start()];
+        let (_, bytes) = bytes.split_last_chunk::<SUBMISSION_BYTES>()?;
+        (u16_at(self.record, 10) & FLAG_SUBMISSION != 0).then(|| Submission {
+            session: bytes[..SESSION_BYTES].try_into().expect("16 bytes"),
+            sequence: u64_at(bytes, SESSION_BYTES),
+        })
+    }
+
+    /// Whether the call belongs to the submission of the call before it.
+    pub fn continues_submission(&self) -> bool {
+        u16_at(self.record, 10) & FLAG_CONTINUES != 0
+    }
+
     /// The arguments.
     #[inline]
     pub fn arguments(&self) -> &'a [u8] {
@@ -254,7 +161,8 @@ impl<'a> CallRef<'a> {
 }
 
 fn arguments_start(flags: u16) -> usize {
-    SENDER_END + if flags & FLAG_ID != 0 { 16 } else { 0 } + if flags & FLAG_SIGNATURE != 0 { 64 } else { 0 }
+    let part = |flag, bytes| if flags & flag != 0 { bytes } else { 0 };
+    SENDER_END + part(FLAG_ID, 16) + part(FLAG_SIGNATURE, 64) + part(FLAG_SUBMISSION, SUBMISSION_BYTES)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
@@ -390,7 +298,7 @@ fn decode_targets(data: &[u8], count: usize, end: usize) -> Result<Vec<Target>, 
 fn decode_calls(data: &[u8], count: usize, start: usize, targets: usize) -> Result<Vec<u32>, BatchError> {
     let malformed = |offset: usize, what: &'static str| BatchError::Malformed { offset, what };
     let mut offsets = Vec::with_capacity(count.min(data.len() / SENDER_END) + 1);
-    let (mut at, mut gas) = (start, 0u64);
+    let (mut at, mut gas, mut in_submission) = (start, 0u64, false);
     for _ in 0..count {
         offsets.push(at as u32);
         let Some(head) = data[at..].first_chunk::<CALL_HEADER_BYTES>() else {
@@ -398,9 +306,14 @@ fn decode_calls(data: &[u8], count: usize, start: usize, targets: usize) -> Resu
         };
         let (length, target, flags) = (u32_at(head, 0) as usize, u16_at(head, 8), u16_at(head, 10));
         gas += u64::from(u32_at(head, 4));
-        if flags & !(FLAG_ID | FLAG_SIGNATURE) != 0 {
+        if flags & !(FLAG_ID | FLAG_SIGNATURE | FLAG_SUBMISSION | FLAG_CONTINUES) != 0 {
             return Err(malformed(at + 10, "unknown flags"));
         }
+        let of_submission = flags & (FLAG_SUBMISSION | FLAG_CONTINUES);
+        if of_submission == FLAG_SUBMISSION | FLAG_CONTINUES || (of_submission == FLAG_CONTINUES && !in_submission) {
+            return Err(malformed(at + 10, "a call goes on with a submission that has not begun"));
+        }
+        in_submission = of_submission != 0;
         if length < arguments_start(flags) || length > data.len() - at {
             return Err(malformed(at, "a call's length is wrong"));
         }

@@ -65,7 +65,10 @@ mod threads;
 mod wasm;
 mod write_set;
 
-pub use batch::{Address, Batch, BatchBuilder, BatchBytes, Call, CallRef, SYSTEM_CONTRACT};
+pub use batch::{
+    Address, Batch, BatchBuilder, BatchBytes, Call, CallRef, CallsSize, Identity, SYSTEM_CONTRACT, Submission,
+    TargetNumber,
+};
 pub use conflicts::{CONFLICT_PLACES_MAX, Conflicts, Place, PlaceConflicts};
 pub use deploy::{Deployment, contract_id, deploy_arguments, deploy_gas, upgrade_arguments};
 pub use digest::{Digest, PROTOCOL_VERSION, Roots};

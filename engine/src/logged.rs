@@ -9,12 +9,13 @@ use crate::engine::{Engine, Executed, Options};
 use crate::error::EngineError;
 use crate::finish::Pending;
 use crate::fs::FileSystem;
-use crate::log::receipts::ReceiptSegments;
+use crate::log::receipts::{ReceiptSegments, ReceiptsAndWrites};
 use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal, layout};
 use crate::stage::StageClock;
 use crate::wasm::CodeCache;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
@@ -125,6 +126,20 @@ impl LoggedEngine {
         directory: &Path,
         options: LoggedOptions,
     ) -> Result<(LoggedEngine, Opened), LoggedError> {
+        Self::open_observed(fs, directory, options, &mut |_, _| {})
+    }
+
+    /// The same; `observe` sees every batch that the log still holds, with what it executed to, in order. What an embedder
+    /// derives from batches it so rebuilds in the pass that rebuilds the state.
+    ///
+    /// # Errors
+    /// Those of [`LoggedEngine::open`].
+    pub fn open_observed(
+        fs: Arc<dyn FileSystem>,
+        directory: &Path,
+        options: LoggedOptions,
+        observe: &mut dyn FnMut(&Batch, &Executed),
+    ) -> Result<(LoggedEngine, Opened), LoggedError> {
         let genesis =
             Genesis { chain_id: options.chain_id, protocol_version: PROTOCOL_VERSION, digest_format: DIGEST_FORMAT };
         let (log, opened) = Log::open(Arc::clone(&fs), directory, genesis, options.log)?;
@@ -145,16 +160,25 @@ impl LoggedEngine {
         };
         let engine = Engine::with_code_cache(options.engine, code_cache);
         let logged = LoggedEngine { engine, log, receipts, turn: Mutex::default() };
-        logged.replay(&fs, directory)?;
+        logged.replay(&fs, directory, observe)?;
         Ok((logged, opened))
     }
 
-    fn replay(&self, fs: &Arc<dyn FileSystem>, directory: &Path) -> Result<(), LoggedError> {
+    fn replay(
+        &self,
+        fs: &Arc<dyn FileSystem>,
+        directory: &Path,
+        observe: &mut dyn FnMut(&Batch, &Executed),
+    ) -> Result<(), LoggedError> {
         let mut unsealed = VecDeque::new();
         for located in LogReader::new(Arc::clone(fs), directory).records(0)? {
             match located?.record {
                 Record::Input(input) => {
-                    let executed = replay_input(&self.engine, input.height, input.batch)?;
+                    let height = input.height;
+                    let refused = |source| LoggedError::Replay { height, source };
+                    let batch = Batch::decode(input.batch).map_err(|error| refused(error.into()))?;
+                    let executed = replay_input(&self.engine, height, batch.bytes().clone())?;
+                    observe(&batch, &executed);
                     self.keep_receipts(&executed)?;
                     unsealed.push_back(seal_of(&executed));
                 }
@@ -246,6 +270,20 @@ impl LoggedEngine {
         self.log.durable_height()
     }
 
+    /// Encoded receipts and write set of a height, as [`Receipts::new`](crate::Receipts::new) and
+    /// [`WriteSet::new`](crate::WriteSet::new) read them; `None` if they are not kept.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`], [`LogError::Io`].
+    pub fn receipts(&self, height: u64) -> Result<Option<ReceiptsAndWrites>, LogError> {
+        self.receipts.as_ref().map_or(Ok(None), |segments| segments.receipts(height))
+    }
+
+    /// First and last height whose receipts are kept, damage and gaps between them apart.
+    pub fn receipt_heights(&self) -> Option<RangeInclusive<u64>> {
+        self.receipts.as_ref()?.heights()
+    }
+
     /// The engine, for reading.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -269,7 +307,7 @@ impl LoggedEngine {
     }
 }
 
-fn replay_input(engine: &Engine, height: u64, batch: Vec<u8>) -> Result<Executed, LoggedError> {
+fn replay_input(engine: &Engine, height: u64, batch: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
     engine
         .execute_batch(batch)
         .and_then(|executed| engine.commit(executed))

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Color, Format, Output};
-use crate::verbs::{bench, completions, contract, log, run, state, version};
+use crate::verbs::remote::{call, deploy, receipt, subscribe};
+use crate::verbs::{bench, completions, contract, log, run, serve, state, version};
 
 /// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
 #[derive(Debug, Parser)]
@@ -39,6 +40,20 @@ enum Verb {
     Bench(bench::BenchArguments),
     /// Deploy and execute a file of calls, in a data directory that is created or continued
     Run(run::RunArguments),
+    /// Serve gRPC from a data directory that is created or continued, until SIGTERM or SIGINT
+    Serve(serve::ServeArguments),
+    /// Deploy a module on a node
+    Deploy(deploy::DeployArguments),
+    /// Execute a call on a node; exits 1 if its receipt says that it failed
+    Call(call::CallArguments),
+    /// Say what a call would do on a node, and change nothing
+    Simulate(call::CallArguments),
+    /// Ask a contract on a node; whatever it writes is dropped
+    Query(call::CallArguments),
+    /// Print a receipt that a node keeps
+    Receipt(receipt::ReceiptArguments),
+    /// Print the calls of a node with their receipts, as NDJSON, those that are there and those to come
+    Subscribe(subscribe::SubscribeArguments),
     /// Check, print and export the log of a data directory; nothing on disk changes
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -102,6 +117,13 @@ fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Bench(arguments) => bench::execute(arguments, context),
         Verb::Run(arguments) => run::execute(arguments, context),
+        Verb::Serve(arguments) => serve::execute(arguments, context),
+        Verb::Deploy(arguments) => deploy::execute(arguments, context),
+        Verb::Call(arguments) => call::call(arguments, context),
+        Verb::Simulate(arguments) => call::simulate(arguments, context),
+        Verb::Query(arguments) => call::query(arguments, context),
+        Verb::Receipt(arguments) => receipt::execute(arguments, context),
+        Verb::Subscribe(arguments) => subscribe::execute(arguments, context),
         Verb::Log(verb) => log::execute(verb, context),
         Verb::State(verb) => state::execute(verb, context),
         Verb::Contract(verb) => contract::execute(verb, context),

@@ -1,9 +1,10 @@
 //! Options that say how batches are executed. None of them shows in a result.
 
 use clap::{Args, ValueEnum};
-use phalanx_engine::{Executed, Mode, Options};
+use phalanx_engine::{Executed, Mode, Options, log};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::thread::available_parallelism;
 
 use crate::exit::Failure;
@@ -30,6 +31,16 @@ impl Workers {
     pub(crate) fn options(self) -> Options {
         Options { workers: self.count(), ..Options::default() }
     }
+}
+
+/// Options of a log that strangers' calls go into.
+pub(crate) fn log_options() -> log::Options {
+    // A number that nobody knows who makes calls: no batch can hold what looks like a record of this log.
+    let random = || RandomState::new().hash_one(0).to_le_bytes();
+    let mut salt = [0; 16];
+    salt[..8].copy_from_slice(&random());
+    salt[8..].copy_from_slice(&random());
+    log::Options { salt, ..log::Options::default() }
 }
 
 /// The mode as it is asked for.

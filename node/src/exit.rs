@@ -23,6 +23,7 @@ pub(crate) enum Exit {
     Ok = 0,
     Failed = 1,
     Usage = 2,
+    Connection = 3,
     Damaged = 4,
     Mismatch = 5,
     Interrupted = 130,

@@ -12,6 +12,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod replay;
+mod serve;
 mod verbs;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
-//! Protobuf types of Phalanx: what crosses a wire.
+//! Protobuf types and gRPC services of Phalanx: what crosses a wire.
 //!
-//! The source is `phalanx/v1/types.proto` in this crate, whose comments are the docs of [`v1`]. The messages carry
+//! The sources are the files of `phalanx/v1` in this crate, whose comments are the docs of [`v1`]: `types.proto` has the
+//! values, `execution.proto` the service that calls go to, `query.proto` the one that answers what is known. The messages carry
 //! values and are not what is hashed or logged: protobuf has no canonical form. This crate knows nothing of the engine;
 //! whoever serves the messages converts them, and refuses what has a wrong length or passes a limit.
 //!
@@ -19,7 +20,7 @@
 //! Every `bytes` field is a [`Bytes`]. Decoded from a [`Bytes`], it shares the memory of the message: copy what is kept
 //! for long, else 32 bytes hold the whole message.
 
-/// Version 1 of the types, package `phalanx.v1`.
+/// Version 1 of types and services, package `phalanx.v1`.
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/phalanx.v1.rs"));
 }

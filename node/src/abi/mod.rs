@@ -113,23 +113,28 @@ enum VariantLine {
     Fields { name: String, fields: Vec<FieldLine> },
 }
 
+/// The bytes of a module's section; `None` if it has none, or is no module.
+pub(crate) fn section(module: &[u8]) -> Option<Vec<u8>> {
+    let mut section = None;
+    for payload in Parser::new(0).parse_all(module) {
+        match payload.ok()? {
+            Payload::CustomSection(custom) if custom.name() == SECTION => {
+                section.get_or_insert_with(Vec::new).extend_from_slice(custom.data());
+            }
+            _ => {}
+        }
+    }
+    section
+}
+
 impl Abi {
     /// The ABI of a module; `None` if it carries none, or is no module.
     pub(crate) fn of_module(module: &[u8]) -> Option<Abi> {
-        let mut section = None;
-        for payload in Parser::new(0).parse_all(module) {
-            match payload.ok()? {
-                Payload::CustomSection(custom) if custom.name() == SECTION => {
-                    section.get_or_insert_with(Vec::new).extend_from_slice(custom.data());
-                }
-                _ => {}
-            }
-        }
-        section.map(|section| Abi::parse(&section))
+        section(module).map(|section| Abi::parse(&section))
     }
 
     /// Reads the section's lines.
-    fn parse(section: &[u8]) -> Abi {
+    pub(crate) fn parse(section: &[u8]) -> Abi {
         let mut abi = Abi::default();
         for line in section.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
             let parsed = serde_json::from_slice::<Line>(line).ok().zip(serde_json::from_slice(line).ok());

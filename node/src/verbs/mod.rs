@@ -4,6 +4,8 @@ pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod contract;
 pub(crate) mod log;
+pub(crate) mod remote;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod state;
 pub(crate) mod version;

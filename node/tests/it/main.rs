@@ -7,4 +7,5 @@ mod interrupt;
 mod misuse;
 mod reports;
 mod run;
+mod serve;
 mod workload;

@@ -7,12 +7,11 @@ mod report;
 use clap::Args;
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
-use phalanx_engine::log::{self, Origin};
+use phalanx_engine::log::Origin;
 use phalanx_engine::{
     EngineError, EquivalenceCheck, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Mode, Options,
 };
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,7 +19,7 @@ use std::time::Instant;
 use crate::batches::Batches;
 use crate::calls_file::CallsFile;
 use crate::command_line::{Context, DataDirectory};
-use crate::execution::{ModeAsked, Workers};
+use crate::execution::{ModeAsked, Workers, log_options};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::replay::{log_failure, logged_failure};
@@ -60,7 +59,7 @@ pub(crate) struct RunArguments {
     explain: bool,
 }
 
-fn batch_size(text: &str) -> Result<usize, String> {
+pub(crate) fn batch_size(text: &str) -> Result<usize, String> {
     let size: usize = text.parse().map_err(|_| "not a number".to_owned())?;
     match (1..=BATCH_CALLS_MAX).contains(&size) {
         true => Ok(size),
@@ -100,7 +99,7 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
             hash_seed: arguments.hash_seed.map_or(HashSeed::Random, HashSeed::Fixed),
             ..arguments.workers.options()
         },
-        log: log::Options { salt: salt(), ..log::Options::default() },
+        log: log_options(),
         chain_id: [0; 32],
         receipts: true,
         machine_code: MachineCode::OnDisk,
@@ -167,13 +166,4 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     let checked = arguments.check.then_some(difference);
     context.output.print(&ran.finish(height, &log_digest, &state_digest, checked, started.elapsed()))?;
     Ok(exit)
-}
-
-/// A number that nobody knows who writes a calls file: no batch can hold what looks like a record of this log.
-fn salt() -> [u8; 16] {
-    let random = || RandomState::new().hash_one(0).to_le_bytes();
-    let mut salt = [0; 16];
-    salt[..8].copy_from_slice(&random());
-    salt[8..].copy_from_slice(&random());
-    salt
 }

@@ -1,0 +1,315 @@
+//! Making the bytes of a batch.
+
+use super::{
+    Address, BatchBytes, FLAG_CONTINUES, FLAG_ID, FLAG_SUBMISSION, HEADER_BYTES, SENDER_END, SUBMISSION_BYTES,
+    Submission, VERSION, limit,
+};
+use crate::error::BatchError;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_GAS_MAX, BATCH_TARGETS_MAX, METHOD_BYTES_MAX};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Bytes of a target besides its method's name.
+const TARGET_HEADER_BYTES: usize = 33;
+
+/// A call to be put into a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The contract.
+    pub contract: Address,
+    /// Name of the method.
+    pub method: &'a str,
+    /// Who calls.
+    pub sender: Address,
+    /// The method's arguments as its ABI encodes them.
+    pub arguments: &'a [u8],
+    /// Most gas that the call may use.
+    pub gas_limit: u32,
+}
+
+/// A (contract, method) pair of the batch that is being built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TargetNumber(u16);
+
+/// What a call carries for whoever wants to know it again. Execution looks at none of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identity<'a> {
+    /// Nothing.
+    Anonymous,
+    /// The sender's id of the call.
+    Id(&'a [u8; 16]),
+    /// The call begins a submission.
+    Begins(Submission),
+    /// The call goes on with the submission of the call before it.
+    Continues,
+}
+
+/// What calls add to a batch, at most.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct CallsSize {
+    /// Number of calls.
+    pub calls: u64,
+    /// Number of targets that may be new.
+    pub targets: u64,
+    /// Bytes of the calls and of those targets.
+    pub bytes: u64,
+    /// Sum of the gas limits.
+    pub gas: u64,
+}
+
+impl CallsSize {
+    /// Counts a target with a method's name of this many bytes.
+    pub fn add_target(&mut self, method_bytes: usize) {
+        self.targets += 1;
+        self.bytes += (TARGET_HEADER_BYTES + method_bytes) as u64;
+    }
+
+    /// Counts calls without identities.
+    pub fn add_calls(&mut self, calls: u64, argument_bytes: u64, gas: u64) {
+        self.calls += calls;
+        self.bytes += calls * SENDER_END as u64 + argument_bytes;
+        self.gas = self.gas.saturating_add(gas);
+    }
+
+    /// Counts a call's identity.
+    pub fn add_identity(&mut self, identity: Identity<'_>) {
+        self.bytes += identity_bytes(identity) as u64;
+    }
+
+    /// Checks that a batch can hold these calls.
+    ///
+    /// # Errors
+    /// The name of the limit that they pass.
+    pub fn check(&self) -> Result<(), BatchError> {
+        self.check_behind(&CallsSize { bytes: HEADER_BYTES as u64, ..CallsSize::default() })
+    }
+
+    fn check_behind(&self, before: &CallsSize) -> Result<(), BatchError> {
+        limit("calls a batch", before.calls + self.calls, BATCH_CALLS_MAX as u64)?;
+        limit("targets of a batch", before.targets + self.targets, BATCH_TARGETS_MAX as u64)?;
+        limit("gas limits of a batch", before.gas.saturating_add(self.gas), BATCH_GAS_MAX)?;
+        limit("bytes of a batch", before.bytes + self.bytes, BATCH_BYTES_MAX as u64)
+    }
+}
+
+fn identity_bytes(identity: Identity<'_>) -> usize {
+    match identity {
+        Identity::Anonymous | Identity::Continues => 0,
+        Identity::Id(id) => id.len(),
+        Identity::Begins(_) => SUBMISSION_BYTES,
+    }
+}
+
+/// Builds the bytes of a batch.
+pub struct BatchBuilder {
+    height: u64,
+    time_ms: u64,
+    targets: Vec<u8>,
+    target_numbers: HashMap<(Address, Box<str>), u16, foldhash::fast::RandomState>,
+    last_target: Option<(Address, Box<str>, u16)>,
+    calls: Vec<u8>,
+    call_count: u32,
+    gas: u64,
+}
+
+impl BatchBuilder {
+    /// An empty batch for a height, cut at `time_ms`.
+    pub fn new(height: u64, time_ms: u64) -> Self {
+        Self {
+            height,
+            time_ms,
+            targets: Vec::new(),
+            target_numbers: HashMap::default(),
+            last_target: None,
+            calls: Vec::new(),
+            call_count: 0,
+            gas: 0,
+        }
+    }
+
+    /// Calls so far.
+    pub fn len(&self) -> usize {
+        self.call_count as usize
+    }
+
+    /// Whether the batch holds no call yet.
+    pub fn is_empty(&self) -> bool {
+        self.call_count == 0
+    }
+
+    /// Whether the call may be added without passing a limit of the batch.
+    pub fn fits(&self, call: &Call<'_>) -> bool {
+        let mut size = CallsSize::default();
+        size.add_target(call.method.len());
+        size.add_calls(1, call.arguments.len() as u64, u64::from(call.gas_limit));
+        self.has_room(&size)
+    }
+
+    /// Whether calls of this size may be added without passing a limit of the batch.
+    pub fn has_room(&self, size: &CallsSize) -> bool {
+        size.check_behind(&self.size()).is_ok()
+    }
+
+    /// What the batch holds.
+    fn size(&self) -> CallsSize {
+        CallsSize {
+            calls: u64::from(self.call_count),
+            targets: self.target_numbers.len() as u64,
+            bytes: (HEADER_BYTES + self.targets.len() + self.calls.len()) as u64,
+            gas: self.gas,
+        }
+    }
+
+    /// Appends a call.
+    ///
+    /// # Errors
+    /// The name of the limit that the batch would pass; the call is not added.
+    pub fn push(&mut self, call: &Call<'_>) -> Result<(), BatchError> {
+        let target = self.target(&call.contract, call.method)?;
+        self.push_to(target, &call.sender, call.gas_limit, call.arguments, Identity::Anonymous)
+    }
+
+    /// Appends a call to a target that this builder numbered.
+    ///
+    /// # Errors
+    /// The name of the limit that the batch would pass; the call is not added.
+    #[inline]
+    pub fn push_to(
+        &mut self,
+        target: TargetNumber,
+        sender: &Address,
+        gas_limit: u32,
+        arguments: &[u8],
+        identity: Identity<'_>,
+    ) -> Result<(), BatchError> {
+        let length = SENDER_END + identity_bytes(identity) + arguments.len();
+        let bytes = HEADER_BYTES + self.targets.len() + self.calls.len() + length;
+        limit("calls a batch", u64::from(self.call_count) + 1, BATCH_CALLS_MAX as u64)?;
+        limit("gas limits of a batch", self.gas + u64::from(gas_limit), BATCH_GAS_MAX)?;
+        limit("bytes of a batch", bytes as u64, BATCH_BYTES_MAX as u64)?;
+        let flags = match identity {
+            Identity::Anonymous => 0,
+            Identity::Id(_) => FLAG_ID,
+            Identity::Begins(_) => FLAG_SUBMISSION,
+            Identity::Continues => FLAG_CONTINUES,
+        };
+        let mut head = [0; SENDER_END];
+        head[..4].copy_from_slice(&(length as u32).to_le_bytes());
+        head[4..8].copy_from_slice(&gas_limit.to_le_bytes());
+        head[8..10].copy_from_slice(&target.0.to_le_bytes());
+        head[10..12].copy_from_slice(&flags.to_le_bytes());
+        head[12..].copy_from_slice(sender);
+        self.calls.extend_from_slice(&head);
+        match identity {
+            Identity::Anonymous | Identity::Continues => {}
+            Identity::Id(id) => self.calls.extend_from_slice(id),
+            Identity::Begins(submission) => {
+                self.calls.extend_from_slice(&submission.session);
+                self.calls.extend_from_slice(&submission.sequence.to_le_bytes());
+            }
+        }
+        self.calls.extend_from_slice(arguments);
+        self.call_count += 1;
+        self.gas += u64::from(gas_limit);
+        Ok(())
+    }
+
+    /// The number of a target, which is added if the batch does not have it yet.
+    ///
+    /// # Errors
+    /// The name of the limit that the batch would pass; the target is not added.
+    pub fn target(&mut self, contract: &Address, method: &str) -> Result<TargetNumber, BatchError> {
+        if let Some((last, last_method, number)) = &self.last_target
+            && last == contract
+            && **last_method == *method
+        {
+            return Ok(TargetNumber(*number));
+        }
+        limit("method bytes", method.len() as u64, METHOD_BYTES_MAX as u64)?;
+        let key = (*contract, Box::<str>::from(method));
+        let number = match self.target_numbers.get(&key) {
+            Some(&number) => number,
+            None => {
+                let count = self.target_numbers.len();
+                let bytes = HEADER_BYTES + self.targets.len() + TARGET_HEADER_BYTES + method.len() + self.calls.len();
+                limit("targets of a batch", count as u64 + 1, BATCH_TARGETS_MAX as u64)?;
+                limit("bytes of a batch", bytes as u64, BATCH_BYTES_MAX as u64)?;
+                self.targets.extend_from_slice(contract);
+                self.targets.push(method.len() as u8);
+                self.targets.extend_from_slice(method.as_bytes());
+                self.target_numbers.insert(key.clone(), count as u16);
+                count as u16
+            }
+        };
+        self.last_target = Some((key.0, key.1, number));
+        Ok(TargetNumber(number))
+    }
+
+    /// The batch's bytes.
+    pub fn finish(self) -> BatchBytes {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.targets.len() + self.calls.len());
+        bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
+        bytes.extend_from_slice(&self.call_count.to_le_bytes());
+        bytes.extend_from_slice(&self.height.to_le_bytes());
+        bytes.extend_from_slice(&self.time_ms.to_le_bytes());
+        bytes.extend_from_slice(&(self.target_numbers.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(self.targets.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&self.targets);
+        bytes.extend_from_slice(&self.calls);
+        BatchBytes(Arc::new(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+
+    const TOKEN: Address = [7; 32];
+    const ALICE: Address = [2; 32];
+
+    #[test]
+    fn identities_are_read_as_they_were_put() {
+        let begun = Submission { session: [3; 16], sequence: u64::MAX };
+        let mut builder = BatchBuilder::new(1, 0);
+        let target = builder.target(&TOKEN, "transfer").expect("it fits");
+        let identities = [
+            Identity::Id(&[9; 16]),
+            Identity::Begins(begun),
+            Identity::Continues,
+            Identity::Anonymous,
+            Identity::Begins(begun),
+        ];
+        let mut size = CallsSize::default();
+        size.add_target("transfer".len());
+        for identity in identities {
+            size.add_calls(1, 4, 5);
+            size.add_identity(identity);
+            builder.push_to(target, &ALICE, 5, b"args", identity).expect("it fits");
+        }
+        assert_eq!(builder.size(), CallsSize { bytes: size.bytes + HEADER_BYTES as u64, ..size });
+
+        let batch = Batch::decode(builder.finish()).expect("it is well formed");
+        let read: Vec<_> = (0..batch.len()).map(|index| batch.call(index)).collect();
+        assert!(read.iter().all(|call| call.arguments() == b"args" && *call.sender() == ALICE));
+        assert_eq!(read.iter().map(|call| call.id()).collect::<Vec<_>>(), [Some(&[9; 16]), None, None, None, None]);
+        let submissions: Vec<_> = read.iter().map(|call| call.submission()).collect();
+        assert_eq!(submissions, [None, Some(begun), None, None, Some(begun)]);
+        let continue_: Vec<_> = read.iter().map(|call| call.continues_submission()).collect();
+        assert_eq!(continue_, [false, false, true, false, false]);
+    }
+
+    #[test]
+    fn nothing_goes_on_with_a_submission_that_has_not_begun() {
+        for before in [None, Some(Identity::Anonymous), Some(Identity::Id(&[1; 16]))] {
+            let mut builder = BatchBuilder::new(1, 0);
+            let target = builder.target(&TOKEN, "transfer").expect("it fits");
+            for identity in before.into_iter().chain([Identity::Continues]) {
+                builder.push_to(target, &ALICE, 5, b"", identity).expect("it fits");
+            }
+            let refused = Batch::decode(builder.finish());
+            let what = "a call goes on with a submission that has not begun";
+            assert!(matches!(refused, Err(BatchError::Malformed { what: found, .. }) if found == what));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! From executed batches to answers, on two threads: one takes receipts apart, one waits for syncs. So the cutter never waits
+//! for either, and one sync answers all that gathered behind it.
+
+use crossbeam_channel::{Receiver, Sender};
+use phalanx_engine::{Executed, LoggedEngine};
+use std::iter::Peekable;
+use std::time::Instant;
+use tokio::sync::watch;
+
+use super::submission::{Answer, Answered, Done, Level, Position};
+use super::telemetry::{self, Tally};
+
+/// How far the node is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Progress {
+    /// The last height that is executed and durable.
+    pub(crate) durable_height: u64,
+    /// Whether it is the last one for good, after a fault.
+    pub(crate) stopped: bool,
+}
+
+/// A submission in an executed batch.
+pub(crate) struct Waiting {
+    pub(crate) position: Position,
+    pub(crate) level: Level,
+    pub(crate) answer: Answer,
+}
+
+/// A submission that stands in an earlier batch, or in this one already.
+pub(crate) struct Repeat {
+    pub(crate) position: Position,
+    pub(crate) level: Level,
+    pub(crate) answer: Answer,
+}
+
+/// What the cutter hands over.
+pub(crate) struct ExecutedBatch {
+    /// The last height that was executed.
+    pub(crate) height: u64,
+    /// What it executed to; `None` if only repeats are to be answered.
+    pub(crate) executed: Option<Executed>,
+    /// In the order of their calls.
+    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) repeats: Vec<Repeat>,
+}
+
+/// Answers that wait for a height's sync.
+pub(crate) struct Unsynced {
+    height: u64,
+    answers: Vec<(Answer, Done)>,
+}
+
+/// Takes batches apart, until the cutter ends. Answers what does not wait for a sync.
+pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Unsynced>) {
+    for ExecutedBatch { height, executed, waiting, repeats } in batches {
+        let mut answers = Vec::with_capacity(waiting.len() + repeats.len());
+        let mut give = |level, answer: Answer, done| match level {
+            Level::Executed => answer.send(Ok(done)),
+            Level::Durable => answers.push((answer, done)),
+        };
+        if let Some(executed) = executed {
+            let mut receipts = executed.receipts();
+            let mut tally = Tally::new();
+            let mut explanations = executed.explanations().iter().peekable();
+            for Waiting { position, level, answer } in waiting {
+                let mut encoded = Vec::new();
+                for receipt in receipts.by_ref().take(position.calls as usize) {
+                    encoded.extend_from_slice(receipt.record());
+                    tally.add(receipt.outcome(), receipt.gas_used());
+                }
+                let explanations = texts(&mut explanations, &position);
+                give(level, answer, Done::Now(Answered { position, encoded, explanations, repeated: false }));
+            }
+            tally.count();
+        }
+        telemetry::repeated(repeats.len());
+        for Repeat { position, level, answer } in repeats {
+            give(level, answer, Done::Before(position));
+        }
+        // Its receiver ends with a failed sync; those who wait then get no answer.
+        _ = unsynced.send(Unsynced { height, answers });
+    }
+}
+
+/// The texts of a submission's calls, by the call's place in the submission.
+fn texts<'a>(texts: &mut Peekable<impl Iterator<Item = &'a (u32, String)>>, position: &Position) -> Vec<(u32, String)> {
+    let end = position.index + position.calls;
+    let of_submission = || texts.next_if(|(call, _)| *call < end);
+    std::iter::from_fn(of_submission).map(|(call, text)| (call - position.index, text.clone())).collect()
+}
+
+/// Waits for syncs, says how far the node is, and gives the answers that waited.
+pub(crate) fn wait_for_syncs(
+    unsynced: &Receiver<Unsynced>,
+    logged: &LoggedEngine,
+    progress: &watch::Sender<Progress>,
+) -> Result<(), phalanx_engine::log::LogError> {
+    for Unsynced { height, answers } in unsynced {
+        let waits_since = Instant::now();
+        if let Err(error) = logged.wait_durable(height) {
+            progress.send_modify(|progress| progress.stopped = true);
+            return Err(error);
+        }
+        progress.send_modify(|progress| progress.durable_height = progress.durable_height.max(height));
+        telemetry::synced(height, waits_since.elapsed());
+        for (answer, done) in answers {
+            telemetry::durable(answer.admitted.elapsed());
+            answer.send(Ok(done));
+        }
+    }
+    Ok(())
+}

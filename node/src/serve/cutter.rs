@@ -1,0 +1,203 @@
+//! The thread that cuts batches and executes them. Nobody else does either.
+//!
+//! There is no linger: a batch takes in what gathered while the one before executed, so that it is small when there is
+//! little to do and large when there is much. The sync of a batch runs beside the execution of the next; the log
+//! holds the cutter back when too many are un-synced.
+
+use crossbeam_channel::{Receiver, Sender};
+use phalanx_engine::{Batch, BatchBuilder, EngineError, Executed, LoggedEngine, LoggedError};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::answers::{ExecutedBatch, Repeat, Waiting};
+use super::catalog::Catalog;
+use super::clock::batch_time_ms;
+use super::once::{Once, Seen};
+use super::pace::Pace;
+use super::refusal::Refusal;
+use super::submission::{Known, Position, Submission};
+use super::telemetry;
+use super::wire::Calls;
+
+/// Questions that are answered between two batches, at most: a query takes some microseconds, a batch milliseconds.
+const ASKS_BETWEEN_BATCHES: usize = 256;
+
+/// What the cutter is given to do, in order.
+pub(crate) enum Work {
+    /// Calls to be ordered.
+    Submission(Box<Submission>),
+    /// A question to be answered between two batches.
+    Ask(Box<dyn FnOnce(&Between<'_>) + Send>),
+    /// Nothing comes behind it.
+    End,
+}
+
+/// What can be looked at between two batches, all of the same height.
+pub(crate) struct Between<'a> {
+    pub(crate) logged: &'a LoggedEngine,
+    pub(crate) once: &'a Once,
+}
+
+impl Between<'_> {
+    /// The height; it need not be durable.
+    pub(crate) fn height(&self) -> u64 {
+        self.logged.engine().height()
+    }
+
+    /// Executes calls on the state and commits nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`]
+    pub(crate) fn try_out(&self, calls: &Calls) -> Result<Executed, EngineError> {
+        let engine = self.logged.engine();
+        let mut builder = BatchBuilder::new(engine.height() + 1, engine.time_ms());
+        calls.push_into(&mut builder, Known::Unknown.identity())?;
+        engine.execute_batch(builder.finish())
+    }
+}
+
+/// Cuts and executes.
+pub(crate) struct Cutter {
+    pub(crate) logged: Arc<LoggedEngine>,
+    pub(crate) work: Receiver<Work>,
+    pub(crate) executed: Sender<ExecutedBatch>,
+    pub(crate) once: Once,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) pace: Arc<Pace>,
+    /// Calls after which a batch is cut; one submission may hold more.
+    pub(crate) batch_calls: usize,
+}
+
+/// A batch that is being gathered.
+struct Cut {
+    height: u64,
+    builder: BatchBuilder,
+    waiting: Vec<Waiting>,
+    repeats: Vec<Repeat>,
+    to_system: bool,
+}
+
+impl Cutter {
+    /// Works until the end is asked for.
+    ///
+    /// # Errors
+    /// A fault of the engine or of the log, after which nothing goes on. Whoever waits for an answer then gets none.
+    pub(crate) fn run(mut self) -> Result<(), LoggedError> {
+        let mut held = None;
+        loop {
+            let engine = self.logged.engine();
+            let height = engine.height() + 1;
+            let previous_ms = engine.time_ms();
+            let mut next = match held.take() {
+                Some(submission) => Some(Work::Submission(submission)),
+                // Senders go away without an `End` only if the server panicked.
+                None => Some(self.work.recv().unwrap_or(Work::End)),
+            };
+            let mut cut = Cut::new(height, batch_time_ms(previous_ms));
+            let mut asks = Vec::new();
+            let mut ends = false;
+            while let Some(work) = next.take().or_else(|| self.work.try_recv().ok()) {
+                match work {
+                    Work::End => ends = true,
+                    Work::Ask(ask) => asks.push(ask),
+                    Work::Submission(submission) => held = cut.take(submission, &mut self.once, self.batch_calls),
+                }
+                let is_full = cut.builder.len() >= self.batch_calls || asks.len() >= ASKS_BETWEEN_BATCHES;
+                if ends || is_full || held.is_some() {
+                    break;
+                }
+            }
+            self.execute(cut)?;
+            let between = Between { logged: &self.logged, once: &self.once };
+            asks.into_iter().for_each(|ask| ask(&between));
+            if ends {
+                return Ok(());
+            }
+        }
+    }
+
+    fn execute(&self, cut: Cut) -> Result<(), LoggedError> {
+        let Cut { height, builder, waiting, repeats, to_system } = cut;
+        let mut executed = None;
+        if !builder.is_empty() {
+            let bytes = builder.finish();
+            let (started, length) = (Instant::now(), bytes.as_slice().len());
+            let done = self.logged.execute(bytes.clone())?;
+            let took = started.elapsed();
+            self.pace.note(length, took);
+            telemetry::executed(&done, took);
+            if to_system {
+                let batch = Batch::decode(bytes).map_err(EngineError::from)?;
+                self.catalog.observe(&batch, &done);
+            }
+            executed = Some(done);
+        } else if repeats.is_empty() {
+            return Ok(());
+        }
+        let height = if executed.is_some() { height } else { height - 1 };
+        // Its receiver ends after this thread does, or has panicked; then nobody is answered any more.
+        _ = self.executed.send(ExecutedBatch { height, executed, waiting, repeats });
+        Ok(())
+    }
+}
+
+impl Cut {
+    fn new(height: u64, time_ms: u64) -> Cut {
+        let builder = BatchBuilder::new(height, time_ms);
+        Cut { height, builder, waiting: Vec::new(), repeats: Vec::new(), to_system: false }
+    }
+
+    /// Takes a submission in, or answers it. Gives it back if the batch has no room for it.
+    fn take(&mut self, submission: Box<Submission>, once: &mut Once, batch_calls: usize) -> Option<Box<Submission>> {
+        if submission.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            submission.answer.send(Err(Refusal::deadline(std::time::Duration::ZERO)));
+            return None;
+        }
+        let calls = submission.calls.len();
+        let level = submission.level;
+        match once.look_up(&submission.known, self.height) {
+            Seen::Never => {}
+            Seen::At(position) => {
+                self.repeats.push(Repeat { position, level, answer: submission.answer });
+                return None;
+            }
+            other => {
+                submission.answer.send(Err(refusal(&submission.known, other)));
+                return None;
+            }
+        }
+        let behind_others = !self.builder.is_empty();
+        let is_long = self.builder.len() + calls as usize > batch_calls;
+        if behind_others && (is_long || !self.builder.has_room(submission.calls.size())) {
+            return Some(submission);
+        }
+        let position = Position { height: self.height, index: self.builder.len() as u32, calls };
+        let pushed = submission.calls.push_into(&mut self.builder, submission.known.identity());
+        pushed.expect("calls were checked at admission to fit a batch of their own");
+        once.note(&submission.known, position);
+        self.to_system |= submission.calls.reach_system();
+        self.waiting.push(Waiting { position, level, answer: submission.answer });
+        None
+    }
+}
+
+/// Why a submission that was seen before is not executed, and has no answer.
+fn refusal(known: &Known, seen: Seen) -> Refusal {
+    match (known, seen) {
+        (Known::Session { position, .. }, seen) => {
+            let sequence = position.sequence;
+            match seen {
+                Seen::Gap(next) => Refusal::sequence_gap(sequence, next),
+                Seen::Forgotten(earliest) => Refusal::answer_forgotten(sequence, earliest),
+                Seen::Other(at) => {
+                    Refusal::reused("SEQUENCE_REUSED", format_args!("sequence {sequence}"), at.height, at.index)
+                }
+                Seen::Never | Seen::At(_) | Seen::NoPlace => {
+                    Refusal::exhausted("sessions", super::once::SESSIONS_MAX as u64)
+                }
+            }
+        }
+        (_, Seen::Other(at) | Seen::At(at)) => Refusal::reused("ID_REUSED", "the id", at.height, at.index),
+        (_, Seen::Never | Seen::Gap(_) | Seen::Forgotten(_) | Seen::NoPlace) => Refusal::stopped(),
+    }
+}

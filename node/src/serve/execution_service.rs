@@ -1,0 +1,148 @@
+//! `phalanx.v1.ExecutionService`.
+
+use phalanx_engine::{SYSTEM_CONTRACT, Submission as SessionPosition, contract_id, deploy_arguments, deploy_gas};
+use phalanx_proto::v1;
+use phalanx_proto::v1::execution_service_server::ExecutionService;
+use phalanx_proto::v1::submit_batch_request::Calls as BatchCalls;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::access::{Principal, Role};
+use super::node::{Node, deadline};
+use super::refusal::Refusal;
+use super::session_stream::{self, Answers};
+use super::submission::{Answered, Known, Level};
+use super::wire::{self, Calls};
+
+#[tonic::async_trait]
+impl ExecutionService for Node {
+    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
+        let principal = self.shared.access.check(&request, Role::Submit)?;
+        let deadline = deadline(request.metadata());
+        let v1::SubmitRequest { call, acknowledgement } = request.into_inner();
+        let level = wire::level(acknowledgement)?;
+        let mut answered = submit_single(self, &principal, call, level, deadline).await?;
+        Ok(Response::new(v1::SubmitResponse {
+            position: Some(answered.position.first()),
+            receipt: wire::first_receipt(&answered.encoded),
+            acknowledgement: wire::acknowledgement(level),
+            repeated: answered.repeated,
+            explanation: wire::explanation_of(&mut answered),
+        }))
+    }
+
+    async fn submit_batch(
+        &self,
+        request: Request<v1::SubmitBatchRequest>,
+    ) -> Result<Response<v1::SubmitBatchResponse>, Status> {
+        let principal = self.shared.access.check(&request, Role::Submit)?;
+        let deadline = deadline(request.metadata());
+        let v1::SubmitBatchRequest { calls, acknowledgement, receipt_form, session } = request.into_inner();
+        let (level, canonical) = (wire::level(acknowledgement)?, wire::is_canonical(receipt_form)?);
+        let calls = match wire::required("calls", calls)? {
+            BatchCalls::List(list) => Calls::list(list)?,
+            BatchCalls::Columns(columns) => Calls::columns(columns)?,
+        };
+        principal.check_calls(&calls)?;
+        let known = match session {
+            None => Known::Unknown,
+            Some(v1::SessionPosition { session, sequence }) => {
+                let session = wire::fixed("session.session", &session)?;
+                in_session(&principal, &session, sequence, &calls)
+            }
+        };
+        let admitted = self.admit(calls, known, level, deadline)?;
+        let answered = self.answer(admitted).await?;
+        Ok(Response::new(v1::SubmitBatchResponse { receipts: Some(wire::receipts_of(answered, level, canonical)) }))
+    }
+
+    type SubmitStreamStream = Answers;
+
+    async fn submit_stream(
+        &self,
+        request: Request<Streaming<v1::SubmitStreamRequest>>,
+    ) -> Result<Response<Self::SubmitStreamStream>, Status> {
+        let principal = self.shared.access.check(&request, Role::Submit)?;
+        Ok(Response::new(session_stream::answers(self.clone(), principal, request.into_inner())))
+    }
+
+    async fn deploy(&self, request: Request<v1::DeployRequest>) -> Result<Response<v1::DeployResponse>, Status> {
+        let principal = self.shared.access.check(&request, Role::Deploy)?;
+        let deadline = deadline(request.metadata());
+        let v1::DeployRequest { sender, salt, module, acknowledgement, id } = request.into_inner();
+        let level = wire::level(acknowledgement)?;
+        let deployer = wire::address("sender", &sender)?;
+        let salt = if salt.is_empty() { [0; 32] } else { wire::fixed("salt", &salt)? };
+        let call = v1::Call {
+            contract: wire::copied(&SYSTEM_CONTRACT),
+            method: "deploy".to_owned(),
+            sender,
+            arguments: deploy_arguments(&salt, &module).into(),
+            gas_limit: deploy_gas(module.len()),
+            id,
+            signature: None,
+        };
+        let mut answered = submit_single(self, &principal, Some(call), level, deadline).await?;
+        let receipt = wire::first_receipt(&answered.encoded);
+        let deployed = receipt.as_ref().is_some_and(|receipt| receipt.outcome == Some(v1::Outcome::Ok.into()));
+        Ok(Response::new(v1::DeployResponse {
+            contract: if deployed { wire::copied(&contract_id(&deployer, &salt, &module)) } else { wire::copied(&[]) },
+            position: Some(answered.position.first()),
+            receipt,
+            acknowledgement: wire::acknowledgement(level),
+            repeated: answered.repeated,
+            explanation: wire::explanation_of(&mut answered),
+        }))
+    }
+
+    async fn simulate(&self, request: Request<v1::SimulateRequest>) -> Result<Response<v1::SimulateResponse>, Status> {
+        let principal = self.shared.access.check(&request, Role::Read)?;
+        Ok(Response::new(try_out(self, &principal, request.into_inner().call).await?))
+    }
+}
+
+async fn submit_single(
+    node: &Node,
+    principal: &Principal,
+    call: Option<v1::Call>,
+    level: Level,
+    deadline: Option<std::time::Instant>,
+) -> Result<Answered, Refusal> {
+    let sender = call.as_ref().map(|call| call.sender.clone()).unwrap_or_default();
+    let (calls, id) = Calls::single(call)?;
+    principal.check_calls(&calls)?;
+    let known = match id {
+        None => Known::Unknown,
+        Some(id) => {
+            let sender = wire::address("call.sender", &sender)?;
+            Known::Id { sender, id, fingerprint: calls.fingerprint() }
+        }
+    };
+    let admitted = node.admit(calls, known, level, deadline)?;
+    node.answer(admitted).await
+}
+
+/// What a submission of a session is known by.
+pub(super) fn in_session(principal: &Principal, session: &[u8; 16], sequence: u64, calls: &Calls) -> Known {
+    let position = SessionPosition { session: principal.session(session), sequence };
+    Known::Session { position, fingerprint: calls.fingerprint() }
+}
+
+/// Executes a call on the state, commits nothing, and answers when the state is durable.
+pub(super) async fn try_out(
+    node: &Node,
+    principal: &Principal,
+    call: Option<v1::Call>,
+) -> Result<v1::SimulateResponse, Refusal> {
+    let called = call.as_ref().map(|call| call.contract.clone()).unwrap_or_default();
+    let (calls, _) = Calls::single(call)?;
+    let called = wire::address("call.contract", &called)?;
+    if calls.reach_system() {
+        return Err(Refusal::malformed("call.contract", "deploys and upgrades cannot be simulated"));
+    }
+    principal.check_calls(&calls)?;
+    let question = move |between: &super::cutter::Between<'_>| {
+        let executed = between.try_out(&calls).map_err(|_| Refusal::stopped())?;
+        Ok(wire::simulated(&executed, &called, between.height()))
+    };
+    node.ask_durable(question).await?.0
+}

@@ -1,0 +1,56 @@
+//! Every limit that a client can meet, by the name that errors have too.
+
+use phalanx_engine::limits as protocol;
+use phalanx_proto::v1;
+
+use super::{history, node, once, query_service, session_stream};
+
+/// Bytes of a message that the server takes in: the largest batch, and what protobuf adds to it.
+pub(crate) const MESSAGE_BYTES_MAX: usize = protocol::BATCH_BYTES_MAX + (1 << 20);
+/// Requests that a connection may have open.
+pub(crate) const CONNECTION_STREAMS_MAX: u32 = 1_024;
+/// Bytes of a request's metadata.
+pub(crate) const METADATA_BYTES_MAX: u32 = 16 << 10;
+/// Connections.
+pub(crate) const CONNECTIONS_MAX: usize = 1_024;
+
+/// All of them.
+pub(crate) fn all() -> Vec<v1::Limit> {
+    let limits = [
+        ("batch_calls", protocol::BATCH_CALLS_MAX as u64),
+        ("batch_bytes", protocol::BATCH_BYTES_MAX as u64),
+        ("batch_gas", protocol::BATCH_GAS_MAX),
+        ("batch_targets", protocol::BATCH_TARGETS_MAX as u64),
+        ("call_gas", protocol::CALL_GAS_MAX),
+        ("method_bytes", protocol::METHOD_BYTES_MAX as u64),
+        ("argument_bytes", protocol::ARGUMENT_BYTES_MAX as u64),
+        ("return_bytes", protocol::RETURN_BYTES_MAX as u64),
+        ("key_bytes", protocol::KEY_BYTES_MAX as u64),
+        ("value_bytes", protocol::VALUE_BYTES_MAX as u64),
+        ("call_events", protocol::EVENTS_MAX as u64),
+        ("event_bytes", protocol::EVENT_BYTES_MAX as u64),
+        ("event_topic_bytes", protocol::EVENT_TOPIC_BYTES_MAX as u64),
+        ("call_writes", protocol::CALL_WRITES_MAX as u64),
+        ("scan_entries", protocol::SCAN_ENTRIES_MAX as u64),
+        ("abort_text_bytes", protocol::ABORT_TEXT_BYTES_MAX as u64),
+        ("module_bytes", protocol::MODULE_BYTES_MAX as u64),
+        ("memory_pages", protocol::MEMORY_PAGES_MAX.into()),
+        ("message_bytes", MESSAGE_BYTES_MAX as u64),
+        ("metadata_bytes", METADATA_BYTES_MAX.into()),
+        ("connections", CONNECTIONS_MAX as u64),
+        ("connection_streams", CONNECTION_STREAMS_MAX.into()),
+        ("queue_bytes", node::QUEUE_BYTES_MAX),
+        ("questions", node::QUESTIONS_MAX as u64),
+        ("stream_credits", session_stream::CREDITS as u64),
+        ("sessions", once::SESSIONS_MAX as u64),
+        ("session_idle_heights", once::SESSION_IDLE_HEIGHTS),
+        ("session_answers", once::SESSION_ANSWERS_MAX as u64),
+        ("id_window_heights", once::ID_WINDOW_HEIGHTS),
+        ("id_window_ids", once::IDS_MAX as u64),
+        ("state_keys", query_service::STATE_KEYS_MAX as u64),
+        ("page_contracts", query_service::PAGE_CONTRACTS_MAX as u64),
+        ("subscribers", history::SUBSCRIBERS_MAX as u64),
+        ("subscriber_idle_seconds", history::IDLE_SECONDS_MAX),
+    ];
+    limits.into_iter().map(|(name, value)| v1::Limit { name: name.to_owned(), value }).collect()
+}

@@ -1,0 +1,274 @@
+//! `phalanx serve`: a gRPC front end over a logged engine.
+//!
+//! ```text
+//! connections ─ services ─ admission ─▶ queue ─▶ cutter ─▶ take apart ─▶ wait for syncs ─▶ answers
+//!   (tokio)                  (bytes)            (thread)    (thread)        (thread)
+//! ```
+//!
+//! Everything that comes in is checked in `wire`, where it is still its client's alone to bear. What is admitted has room in the
+//! queue, which is bounded in bytes, until it is answered. One thread, the cutter, orders calls: it looks up whether they were
+//! executed before (`once`), cuts batches, executes them, and answers questions between two batches. Whatever waits for a
+//! disk waits elsewhere.
+
+mod access;
+mod admin;
+mod answers;
+mod catalog;
+mod clock;
+pub(crate) mod config;
+mod connections;
+mod cutter;
+mod execution_service;
+mod history;
+mod limits;
+mod node;
+mod once;
+mod pace;
+mod query_service;
+mod refusal;
+mod server;
+mod session_stream;
+mod submission;
+mod telemetry;
+mod wire;
+
+use phalanx_engine::fs::RealFileSystem;
+use phalanx_engine::log::{LogError, Origin};
+use phalanx_engine::{LoggedEngine, LoggedError, LoggedOptions, MachineCode, Options};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, watch};
+
+use self::access::Access;
+use self::answers::Progress;
+use self::catalog::Catalog;
+use self::config::Tls;
+use self::cutter::{Cutter, Work};
+use self::node::{Node, Shared};
+use self::once::Once;
+use self::pace::Pace;
+use crate::command_line::Context;
+use crate::execution::log_options;
+use crate::exit::{Exit, Failure};
+use crate::replay::{log_failure, logged_failure};
+
+/// Tells this chain from another: `phalanx run` makes directories of the same one.
+const CHAIN_ID: [u8; 32] = [0; 32];
+/// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
+const BATCHES_BETWEEN: usize = 4;
+/// Threads for connections: they parse and copy, and calls execute elsewhere.
+const CONNECTION_THREADS: usize = 2;
+/// How often it is looked whether a signal came.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
+/// How long readers of the log may take to notice that the server ends.
+const READERS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a server is set up.
+pub(crate) struct Setup {
+    pub(crate) data_directory: PathBuf,
+    pub(crate) listen: SocketAddr,
+    /// Where operators look, if anywhere.
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) access: Access,
+    pub(crate) engine: Options,
+    /// Calls after which a batch is cut.
+    pub(crate) batch_calls: usize,
+}
+
+/// Threads that work on batches.
+struct Threads {
+    cutter: JoinHandle<Result<(), LoggedError>>,
+    taker_apart: JoinHandle<()>,
+    syncer: JoinHandle<Result<(), LogError>>,
+}
+
+/// A server that takes requests.
+pub(crate) struct Started {
+    /// Where gRPC is served.
+    pub(crate) address: SocketAddr,
+    /// Where operators look.
+    pub(crate) admin: Option<SocketAddr>,
+    /// The height that the log led to.
+    pub(crate) height: u64,
+}
+
+/// Serves until a signal comes or the engine stops. `started` is told once requests are taken.
+pub(crate) fn serve(
+    setup: Setup,
+    context: &Context,
+    started: &dyn Fn(Started) -> Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    let tls = setup.tls.as_ref().map(server::tls).transpose()?;
+    let runtime = runtime()?;
+    // Before the log is replayed, which may take long: an address that is taken is said at once.
+    let (listener, address) = bind(&runtime, setup.listen)?;
+    let admin = setup.admin.map(|address| bind(&runtime, address)).transpose()?;
+    let (admin_listener, admin) = admin.unzip();
+    let metrics = telemetry::start()?;
+
+    let catalog = Arc::new(Catalog::default());
+    let mut once = Once::default();
+    let options = LoggedOptions {
+        engine: setup.engine,
+        log: log_options(),
+        chain_id: CHAIN_ID,
+        receipts: true,
+        machine_code: MachineCode::OnDisk,
+    };
+    let (logged, opened) = LoggedEngine::open_observed(
+        Arc::new(RealFileSystem),
+        &setup.data_directory,
+        options,
+        &mut |batch, executed| {
+            catalog.observe(batch, executed);
+            once.observe(batch);
+        },
+    )
+    .map_err(|error| logged_failure(&error))?;
+    if let Origin::Cut(tail) = &opened.origin {
+        context.output.warn(&tail.to_string());
+    }
+    let logged = Arc::new(logged);
+    let height = logged.engine().height();
+
+    let (work, queue) = crossbeam_channel::unbounded();
+    let (progress_to, progress) = watch::channel(Progress { durable_height: height, stopped: false });
+    let (drain, draining) = watch::channel(false);
+    let pace = Arc::new(Pace::default());
+    let node = Node {
+        shared: Arc::new(Shared {
+            logged: Arc::clone(&logged),
+            chain_id: CHAIN_ID,
+            access: setup.access,
+            catalog: Arc::clone(&catalog),
+            pace: Arc::clone(&pace),
+            work: work.clone(),
+            progress,
+            draining,
+            room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
+            questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
+            subscribers: Arc::new(Semaphore::new(history::SUBSCRIBERS_MAX)),
+        }),
+    };
+    let (executed, batches) = crossbeam_channel::bounded(BATCHES_BETWEEN);
+    let cutter = Cutter {
+        logged: Arc::clone(&logged),
+        work: queue,
+        executed,
+        once,
+        catalog,
+        pace,
+        batch_calls: setup.batch_calls,
+    };
+    let threads = Threads::start(cutter, batches, &logged, progress_to)?;
+    started(Started { address, admin, height })?;
+
+    let served = runtime.block_on(async {
+        let ending = async {
+            wait_for_end(&node, context).await;
+            drain.send_replace(true);
+            std::future::pending().await
+        };
+        tokio::select! {
+            served = server::run(node.clone(), listener, tls) => served,
+            failed = admin::run(node.clone(), metrics, admin_listener) => failed,
+            never = ending => never,
+        }
+    });
+    // What was ordered is executed and synced, whoever still waits for it.
+    _ = work.send(Work::End);
+    let ended = threads.join();
+    drop((node, work));
+    runtime.shutdown_timeout(READERS_TIMEOUT);
+    ended?;
+    served?;
+    match Arc::into_inner(logged) {
+        Some(logged) => logged.close().map_err(|error| log_failure(&error))?,
+        None => context.output.warn("a reader did not end: the log is complete, but not marked as closed"),
+    }
+    Ok(Exit::Ok)
+}
+
+fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = runtime.block_on(TcpListener::bind(address));
+    bound.and_then(|listener| listener.local_addr().map(|address| (listener, address))).map_err(|error| {
+        Failure::failed(format_args!("{address}: {error}"), "listen on another address, or end who holds it")
+    })
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let threads =
+        Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).thread_name("phalanx-io").enable_all().build();
+    threads.map_err(|error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads"))
+}
+
+/// Waits for a signal, or for the engine to stop.
+async fn wait_for_end(node: &Node, context: &Context) {
+    let mut interval = tokio::time::interval(SIGNAL_INTERVAL);
+    while !context.interrupt.asked() && !node.shared.progress.borrow().stopped {
+        interval.tick().await;
+    }
+}
+
+impl Threads {
+    fn start(
+        cutter: Cutter,
+        batches: crossbeam_channel::Receiver<answers::ExecutedBatch>,
+        logged: &Arc<LoggedEngine>,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Threads, Failure> {
+        let failure = |error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads");
+        let named = |name: &str| thread::Builder::new().name(name.to_owned());
+        let (taken_apart, unsynced) = crossbeam_channel::bounded(BATCHES_BETWEEN);
+        let fault = Fault { progress: progress.clone(), is_one: true };
+        let cut = move || fault.unless_ok(|| cutter.run());
+        let logged = Arc::clone(logged);
+        Ok(Threads {
+            cutter: named("phalanx-cutter").spawn(cut).map_err(failure)?,
+            taker_apart: named("phalanx-answers")
+                .spawn(move || answers::take_apart(&batches, &taken_apart))
+                .map_err(failure)?,
+            syncer: named("phalanx-syncs")
+                .spawn(move || answers::wait_for_syncs(&unsynced, &logged, &progress))
+                .map_err(failure)?,
+        })
+    }
+
+    /// Waits for their ends, in the order in which they come.
+    fn join(self) -> Result<(), Failure> {
+        let panicked = |_| Failure::failed("a thread of the server panicked", "report it with the log");
+        let cutter = self.cutter.join().map_err(panicked)?;
+        self.taker_apart.join().map_err(panicked)?;
+        let syncer = self.syncer.join().map_err(panicked)?;
+        cutter.map_err(|error| logged_failure(&error))?;
+        syncer.map_err(|error| log_failure(&error))
+    }
+}
+
+/// Tells everybody that the engine has stopped, also when its thread panics.
+struct Fault {
+    progress: watch::Sender<Progress>,
+    is_one: bool,
+}
+
+impl Fault {
+    fn unless_ok<T, E>(mut self, body: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let ended = body();
+        self.is_one = ended.is_err();
+        ended
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        if self.is_one {
+            self.progress.send_modify(|progress| progress.stopped = true);
+        }
+    }
+}

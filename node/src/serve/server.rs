@@ -1,0 +1,101 @@
+//! The gRPC server: which services it has, its limits, and how it ends.
+
+use phalanx_proto::v1::execution_service_server::ExecutionServiceServer;
+use phalanx_proto::v1::query_service_server::QueryServiceServer;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic_health::server::HealthReporter;
+
+use super::config::Tls;
+use super::connections;
+use super::limits::{CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX};
+use super::node::Node;
+use crate::exit::Failure;
+
+/// Bytes that a client may send ahead, a request and a connection. Large messages over a long way need them.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// A connection that says nothing is asked whether it is still there, and closed if it does not answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams that a client has reset and that are not yet forgotten; more close the connection.
+const PENDING_RESETS_MAX: usize = 64;
+/// Time that requests have to end when the server is asked to.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves until the node drains and its requests have ended.
+pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTlsConfig>) -> Result<(), Failure> {
+    let failure = |error: &dyn std::fmt::Display| {
+        Failure::failed(format_args!("the server: {error}"), "check the certificates and the address")
+    };
+    let mut server = Server::builder()
+        .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(METADATA_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX));
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).map_err(|error| failure(&error))?;
+    }
+    let (health, health_service) = tonic_health::server::health_reporter();
+    set_serving(&health).await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(phalanx_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that clients can show the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    let execution = ExecutionServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let serving = server
+        .add_service(execution)
+        .add_service(query)
+        .add_service(health_service)
+        .add_service(reflection().build_v1().map_err(|error| failure(&error))?)
+        .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?)
+        .serve_with_incoming_shutdown(connections::accept(listener), node.drained());
+    let ends_late = async {
+        node.drained().await;
+        set_not_serving(&health).await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
+    tokio::select! {
+        ended = serving => ended.map_err(|error| failure(&error)),
+        // Whoever is still there watches the health, or has asked for something that takes long.
+        () = ends_late => Ok(()),
+    }
+}
+
+async fn set_serving(health: &HealthReporter) {
+    health.set_serving::<ExecutionServiceServer<Node>>().await;
+    health.set_serving::<QueryServiceServer<Node>>().await;
+}
+
+async fn set_not_serving(health: &HealthReporter) {
+    health.set_not_serving::<ExecutionServiceServer<Node>>().await;
+    health.set_not_serving::<QueryServiceServer<Node>>().await;
+    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+}
+
+/// Reads the certificates.
+pub(super) fn tls(files: &Tls) -> Result<ServerTlsConfig, Failure> {
+    let read = |path: &Path| {
+        fs::read(path)
+            .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display()), "name PEM files under [tls]"))
+    };
+    let identity = Identity::from_pem(read(&files.certificate)?, read(&files.key)?);
+    let mut tls = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE_TIMEOUT);
+    if let Some(authorities) = &files.client_authorities {
+        // Optional: who shows no certificate has to have a token.
+        tls = tls.client_ca_root(Certificate::from_pem(read(authorities)?)).client_auth_optional(true);
+    }
+    Ok(tls)
+}

@@ -1,0 +1,73 @@
+//! Receipts and writes on their way out.
+
+use phalanx_engine::{Address, Executed, Receipt, Receipts, WriteItem};
+use phalanx_proto::v1::write::Change;
+use phalanx_proto::{Bytes, v1};
+
+use super::super::submission::{Answered, Level};
+use super::{acknowledgement, copied};
+
+/// A receipt.
+pub(super) fn receipt(receipt: &Receipt<'_>) -> v1::Receipt {
+    v1::Receipt {
+        outcome: Some(receipt.outcome().code().into()),
+        gas_used: receipt.gas_used(),
+        return_bytes: copied(receipt.return_bytes()),
+        events: receipt
+            .events()
+            .map(|event| v1::Event { topic: copied(event.topic), data: copied(event.data) })
+            .collect(),
+    }
+}
+
+/// The first of encoded receipts.
+pub(crate) fn first_receipt(encoded: &[u8]) -> Option<v1::Receipt> {
+    Receipts::new(encoded).next().map(|first| receipt(&first))
+}
+
+/// The text beside the first receipt of an answer; empty if there is none.
+pub(crate) fn explanation_of(answered: &mut Answered) -> String {
+    answered.explanations.pop().map_or_else(String::new, |(_, text)| text)
+}
+
+/// What became of a submission.
+pub(crate) fn receipts_of(answered: Answered, level: Level, canonical: bool) -> v1::SubmissionReceipts {
+    let Answered { position, encoded, explanations, repeated } = answered;
+    let (receipts, canonical_receipts) = match canonical {
+        true => (Vec::new(), Bytes::from(encoded)),
+        false => (Receipts::new(&encoded).map(|one| receipt(&one)).collect(), Bytes::new()),
+    };
+    v1::SubmissionReceipts {
+        first: Some(position.first()),
+        calls: position.calls,
+        receipts,
+        canonical_receipts,
+        explanations: explanations.into_iter().map(|(call, text)| v1::Explanation { call, text }).collect(),
+        acknowledgement: acknowledgement(level),
+        repeated,
+    }
+}
+
+/// A write; `called` is the contract that the call went to.
+pub(super) fn write(item: &WriteItem<'_>, called: &Address) -> v1::Write {
+    v1::Write {
+        call: item.call(),
+        contract: copied(item.contract().unwrap_or(called)),
+        key: copied(item.key()),
+        change: Some(match item.value() {
+            None => Change::Tombstone(v1::Tombstone {}),
+            Some(hash) if item.is_module_hash() => Change::ModuleHash(copied(hash)),
+            Some(value) => Change::Value(copied(value)),
+        }),
+    }
+}
+
+/// What a batch of one call, which is not committed, would do. `height` is the one before it.
+pub(crate) fn simulated(executed: &Executed, called: &Address, height: u64) -> v1::SimulateResponse {
+    v1::SimulateResponse {
+        height,
+        receipt: executed.receipts().next().map(|first| receipt(&first)),
+        writes: executed.write_set().map(|item| write(&item, called)).collect(),
+        explanation: executed.explanations().first().map_or_else(String::new, |(_, text)| text.clone()),
+    }
+}

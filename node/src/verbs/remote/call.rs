@@ -1,0 +1,202 @@
+//! `phalanx call`, `phalanx simulate` and `phalanx query`: a call that is executed, tried out, or asked.
+
+use clap::Args;
+use phalanx_client::Client;
+use phalanx_engine::Address;
+use phalanx_proto::v1;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::io::{self, Write};
+
+use super::{PrintedReceipt, Remote, abi_of, address, failure};
+use crate::abi::Abi;
+use crate::calls_file::GAS_DEFAULT;
+use crate::command_line::Context;
+use crate::exit::{Exit, Failure};
+use crate::hex::{hex, parse_hex};
+use crate::output::{Integer, Report, print_rows};
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArguments {
+    #[command(flatten)]
+    remote: Remote,
+    /// Id of the contract: 0x and 64 hex digits
+    #[arg(value_name = "CONTRACT", value_parser = address)]
+    contract: Address,
+    /// Name of the method
+    #[arg(value_name = "METHOD")]
+    method: String,
+    /// Who calls: 0x and 64 hex digits
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    sender: Address,
+    /// The arguments: a JSON object with a field for each, encoded by the contract's ABI
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    args: String,
+    /// The arguments as bytes, 0x-hex, instead
+    #[arg(long, value_name = "HEX", conflicts_with = "args")]
+    raw: Option<String>,
+    /// Most gas that the call may use
+    #[arg(long, value_name = "N", default_value_t = GAS_DEFAULT)]
+    gas: u32,
+}
+
+#[derive(Serialize)]
+struct Called {
+    height: Integer,
+    index: u32,
+    /// Whether the call had been executed by an earlier attempt.
+    repeated: bool,
+    #[serde(flatten)]
+    receipt: PrintedReceipt,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    explanation: String,
+}
+
+impl Report for Called {
+    const SCHEMA: &'static str = "phalanx.call.receipt/1";
+
+    fn print_human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut rows = vec![("height", self.height.0.to_string()), ("index", self.index.to_string())];
+        rows.extend(self.receipt.rows());
+        explain(&mut rows, &self.explanation);
+        print_rows(out, &rows)
+    }
+}
+
+#[derive(Serialize)]
+struct Asked {
+    /// The height whose state was read.
+    height: Integer,
+    #[serde(flatten)]
+    receipt: PrintedReceipt,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    explanation: String,
+}
+
+impl Report for Asked {
+    const SCHEMA: &'static str = "phalanx.query/1";
+
+    fn print_human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut rows = vec![("height", self.height.0.to_string())];
+        rows.extend(self.receipt.rows());
+        explain(&mut rows, &self.explanation);
+        print_rows(out, &rows)
+    }
+}
+
+#[derive(Serialize)]
+struct Simulated {
+    #[serde(flatten)]
+    asked: Asked,
+    /// What the call would write.
+    writes: Vec<Written>,
+}
+
+#[derive(Serialize)]
+struct Written {
+    contract: String,
+    key: String,
+    /// `null` where the key would be removed.
+    value: Option<String>,
+}
+
+impl Report for Simulated {
+    const SCHEMA: &'static str = "phalanx.simulate/1";
+
+    fn print_human(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.asked.print_human(out)?;
+        self.writes.iter().try_for_each(|Written { key, value, .. }| {
+            writeln!(out, "write    {key} = {}", value.as_deref().unwrap_or("(removed)"))
+        })
+    }
+}
+
+fn explain(rows: &mut Vec<(&str, String)>, explanation: &str) {
+    if !explanation.is_empty() {
+        rows.push(("why", explanation.to_owned()));
+    }
+}
+
+/// Executes a call and waits until it is durable.
+pub(crate) fn call(arguments: &CallArguments, context: &Context) -> Result<Exit, Failure> {
+    let report = arguments.remote.ask(async |client| {
+        let (call, abi) = prepare(arguments, &client).await?;
+        let answer = client.submit(call).await.map_err(|error| failure(&error))?;
+        let position = answer.position.unwrap_or_default();
+        Ok(Called {
+            height: Integer(position.height),
+            index: position.index,
+            repeated: answer.repeated,
+            receipt: PrintedReceipt::new(answer.receipt.as_ref(), &arguments.method, abi.as_ref())?,
+            explanation: answer.explanation,
+        })
+    })?;
+    context.output.print(&report)?;
+    Ok(report.receipt.exit())
+}
+
+/// Says what a call would do.
+pub(crate) fn simulate(arguments: &CallArguments, context: &Context) -> Result<Exit, Failure> {
+    let report = arguments.remote.ask(async |client| {
+        let (call, abi) = prepare(arguments, &client).await?;
+        let answer = client.simulate(call).await.map_err(|error| failure(&error))?;
+        let written = |write: &v1::Write| Written {
+            contract: hex(&write.contract),
+            key: hex(&write.key),
+            value: match &write.change {
+                Some(v1::write::Change::Value(value) | v1::write::Change::ModuleHash(value)) => Some(hex(value)),
+                Some(v1::write::Change::Tombstone(_)) | None => None,
+            },
+        };
+        let writes = answer.writes.iter().map(written).collect();
+        let receipt = PrintedReceipt::new(answer.receipt.as_ref(), &arguments.method, abi.as_ref())?;
+        let asked = Asked { height: Integer(answer.height), receipt, explanation: answer.explanation };
+        Ok(Simulated { asked, writes })
+    })?;
+    context.output.print(&report)?;
+    Ok(report.asked.receipt.exit())
+}
+
+/// Asks a contract something.
+pub(crate) fn query(arguments: &CallArguments, context: &Context) -> Result<Exit, Failure> {
+    let report = arguments.remote.ask(async |client| {
+        let (call, abi) = prepare(arguments, &client).await?;
+        let answer = client.query(call).await.map_err(|error| failure(&error))?;
+        let receipt = PrintedReceipt::new(answer.receipt.as_ref(), &arguments.method, abi.as_ref())?;
+        Ok(Asked { height: Integer(answer.height), receipt, explanation: answer.explanation })
+    })?;
+    context.output.print(&report)?;
+    Ok(report.receipt.exit())
+}
+
+/// The call, its arguments encoded by the contract's ABI.
+async fn prepare(arguments: &CallArguments, client: &Client) -> Result<(v1::Call, Option<Abi>), Failure> {
+    let abi = abi_of(client, &arguments.contract).await?;
+    let encoded = match (&arguments.raw, &abi) {
+        (Some(raw), _) => {
+            parse_hex(raw).map_err(|error| Failure::usage(format_args!("--raw: {error}"), "say 0x and hex"))?
+        }
+        (None, None) => {
+            return Err(Failure::usage(
+                "the contract has no ABI that says how arguments are encoded",
+                "say them as --raw 0x…",
+            ));
+        }
+        (None, Some(abi)) => {
+            let misfit = |error: &dyn std::fmt::Display| {
+                Failure::usage(format_args!("--args: {error}"), "`phalanx contract abi` shows the methods of a module")
+            };
+            let json: &RawValue = serde_json::from_str(&arguments.args).map_err(|error| misfit(&error))?;
+            abi.encode_arguments(&arguments.method, json).map_err(|error| misfit(&error))?
+        }
+    };
+    let call = v1::Call {
+        contract: arguments.contract.to_vec().into(),
+        method: arguments.method.clone(),
+        sender: arguments.sender.to_vec().into(),
+        arguments: encoded.into(),
+        gas_limit: arguments.gas.into(),
+        ..v1::Call::default()
+    };
+    Ok((call, abi))
+}

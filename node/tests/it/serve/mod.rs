@@ -1,0 +1,11 @@
+//! `phalanx serve`, met by gRPC clients.
+
+mod access;
+mod calls;
+mod client;
+mod history;
+mod node;
+mod once;
+mod operation;
+mod refusals;
+mod verbs;
