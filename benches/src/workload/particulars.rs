@@ -25,8 +25,8 @@ pub struct Particulars {
     /// switch: batches between two changes [default: 8]
     #[arg(long, value_name = "N")]
     pub switch_every: Option<u64>,
-    /// applications: things that go through their steps side by side, so that calls about one are N apart [default: 10000, or a
-    /// twentieth of the calls where those are few]
+    /// applications: things that go through their steps side by side, so that calls about one are N apart [default: a twentieth
+    /// of the calls, at most 100000]
     #[arg(long, value_name = "N")]
     pub side_by_side: Option<u64>,
 }
@@ -89,7 +89,7 @@ impl Particulars {
 
     /// Of so many calls.
     pub(super) fn side_by_side(&self, calls: u64) -> Result<u64, BenchError> {
-        let most = (calls / 20).clamp(1, 10_000);
+        let most = (calls / 20).clamp(1, 100_000);
         within("--side-by-side", self.side_by_side.unwrap_or(most), 1..=SIDE_BY_SIDE_MAX)
     }
 
