@@ -25,6 +25,10 @@ pub struct Particulars {
     /// switch: batches between two changes [default: 8]
     #[arg(long, value_name = "N")]
     pub switch_every: Option<u64>,
+    /// applications: things that go through their steps side by side, so that calls about one are N apart [default: a twentieth
+    /// of the calls, at most 100000]
+    #[arg(long, value_name = "N")]
+    pub side_by_side: Option<u64>,
 }
 
 /// A pool's number is a u32, and each costs a call before the clock starts.
@@ -33,6 +37,9 @@ const POOLS_MAX: u64 = 10_000_000;
 const CONTRACTS_MAX: u64 = 1_000_000;
 /// Each is compiled before the clock starts, which takes tens of milliseconds.
 const CODES_MAX: u64 = 10_000;
+
+/// Far above what any run holds, and no number that is computed from it overflows.
+const SIDE_BY_SIDE_MAX: u64 = 1_000_000_000_000;
 
 impl Particulars {
     /// Refuses what is given and not among `used`.
@@ -45,7 +52,7 @@ impl Particulars {
 
     /// The names of the arguments that are given.
     fn given(&self) -> impl Iterator<Item = &'static str> {
-        let Self { write_every, pools, contracts, codes, long_every, switch_every } = *self;
+        let Self { write_every, pools, contracts, codes, long_every, switch_every, side_by_side } = *self;
         [
             ("--write-every", write_every),
             ("--pools", pools),
@@ -53,6 +60,7 @@ impl Particulars {
             ("--codes", codes),
             ("--long-every", long_every),
             ("--switch-every", switch_every),
+            ("--side-by-side", side_by_side),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.map(|_| name))
@@ -77,6 +85,12 @@ impl Particulars {
 
     pub(super) fn long_every(&self) -> Result<u64, BenchError> {
         within("--long-every", self.long_every.unwrap_or(10_000), 1..=u64::MAX)
+    }
+
+    /// Of so many calls.
+    pub(super) fn side_by_side(&self, calls: u64) -> Result<u64, BenchError> {
+        let most = (calls / 20).clamp(1, 100_000);
+        within("--side-by-side", self.side_by_side.unwrap_or(most), 1..=SIDE_BY_SIDE_MAX)
     }
 
     pub(super) fn switch_every(&self) -> Result<u64, BenchError> {

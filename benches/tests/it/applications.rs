@@ -1,6 +1,7 @@
 //! The workloads of the applications in every mode: receipts, writes, digests and state are the oracle's, and every call that sets up
-//! succeeds.
+//! succeeds. And what their calls conflict on is what the contracts' docs say.
 
+use super::bench;
 use phalanx_benches::workload::{APPLICATIONS, Particulars, Shape, Workload, by_name};
 use phalanx_engine::{Engine, HashSeed, Mode, Options, Oracle, Outcome, Receipts};
 
@@ -41,5 +42,44 @@ fn compare(name: &str, workload: &dyn Workload) {
 fn applications_equal_the_oracle_in_every_mode() {
     for name in APPLICATIONS {
         compare(name, &*by_name(name, SHAPE, &Particulars::default()).unwrap());
+    }
+}
+
+/// The slots in which calls of one batch may find what earlier calls of it wrote. Roles are no such slot, nor is money where there
+/// is enough.
+const CONFLICTS: [(&str, &[&str]); APPLICATIONS.len()] = [
+    ("evidence", &["RECORDS", "CUSTODY", "HANDOVERS"]),
+    ("exchange", &["POOLS"]),
+    ("smallbank", &["SAVINGS", "CHECKING"]),
+    ("kv-a", &["RECORDS"]),
+    ("kv-b", &["RECORDS"]),
+    ("kv-c", &[]),
+    ("kv-d", &["RECORDS"]),
+    ("kv-e", &["ORDERED_RECORDS"]),
+    ("kv-f", &["RECORDS"]),
+    ("collectible", &["ITEMS", "OFFERS", "APPROVALS", "COUNTS"]),
+    ("licence", &["CERTIFICATES", "CONSENTS", "REVOCATIONS"]),
+    ("identity", &["IDENTITIES", "CREDENTIALS", "REVOKED"]),
+    ("land", &["PARCELS", "PROPOSALS", "TITLES", "COUNTS"]),
+    ("trade-finance", &["LETTERS", "CLAIMS", "SET_ASIDE"]),
+    ("auction", &["AUCTIONS"]),
+    ("trace", &["BATCHES", "ORIGINS", "OFFERS", "RECALLS"]),
+    ("casework", &["CASES", "TRAIL"]),
+    ("advisory", &["ADVISORIES"]),
+    ("asset-backed", &["COLLECTED", "PAID"]),
+    ("donothing", &[]),
+    ("cpuheavy", &[]),
+    ("ioheavy", &["VALUES"]),
+];
+
+#[test]
+fn calls_conflict_on_what_the_docs_say_and_on_nothing_else() {
+    for (name, expected) in CONFLICTS {
+        let arguments = "--accounts 400 --calls 4000 --batch-size 2000 --mode optimistic --workers 2 --explain";
+        let report = serde_json::to_value(bench(&format!("{name} {arguments}")).unwrap()).unwrap();
+        let places = report["conflicts"].as_array().unwrap();
+        let slots: Vec<_> = places.iter().map(|place| place["slot_name"].as_str().unwrap()).collect();
+        assert!(slots.iter().all(|slot| expected.contains(slot)), "{name}: {slots:?}");
+        assert_eq!(slots.is_empty(), expected.is_empty(), "{name}");
     }
 }

@@ -50,6 +50,7 @@ fn numbers_that_make_no_sense_are_refused_with_the_value() {
         ("many-contracts --accounts 0", "--accounts must be at least 1"),
         ("long-call --long-every 0", "--long-every must be at least 1, not 0"),
         ("switch --switch-every 0", "--switch-every must be at least 1, not 0"),
+        ("evidence --side-by-side 0", "--side-by-side must be from 1 to 1000000000000, not 0"),
         ("switch --write-every 0", "--write-every must be at least 1, not 0"),
         ("switch --write-every -1", "-1"),
     ] {
@@ -99,7 +100,8 @@ fn batches_that_could_pass_a_limit_are_refused_with_the_size_that_fits() {
         let text = refused(arguments);
         assert!(parts.iter().all(|part| text.contains(part)), "{arguments}: {text}");
     }
-    refused("asset-backed --pools 3");
+    assert_eq!(refused("asset-backed --pools 3"), "--pools means nothing to the workload asset-backed");
+    assert_eq!(refused("auction --side-by-side 3"), "--side-by-side means nothing to the workload auction");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `advisory`: vulnerabilities are reported, acknowledged, fixed and disclosed.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_advisory::{Advisory as Record, Phase, seal};
 use phalanx_engine::Address;
 use rand::Rng;
@@ -9,7 +9,7 @@ const ADVISORIES: u8 = 2;
 const TEXTS: u8 = 3;
 const FILED: u8 = 4;
 
-const STEPS: Steps = Steps(4);
+const STEPS: u64 = 4;
 const PRODUCTS: u64 = 16;
 const TEXT_BYTES: usize = 200;
 /// The day of disclosure of all records, in milliseconds: below the limit at the first batch, and at the fifteen-millionth still to come.
@@ -79,7 +79,7 @@ impl Application for Advisory {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (advisory, step) = STEPS.of(number);
+        let (advisory, step) = self.parties.steps(STEPS).of(number);
         let vendor = self.vendor(product(advisory));
         match step {
             0 => self.report(advisory),
@@ -94,10 +94,10 @@ impl Application for Advisory {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let advisories = STEPS.things(asked);
+        let advisories = self.parties.steps(STEPS).things(asked);
         let text_of = |advisory: u64| state.get::<phalanx_contract::Bytes<1_024>>(TEXTS, &advisory);
         let holds = |advisory: u64| {
-            let done = STEPS.done(advisory, asked) as usize;
+            let done = self.parties.steps(STEPS).done(advisory, asked) as usize;
             let phase = [Phase::Reported, Phase::Acknowledged, Phase::Fixed, Phase::Disclosed][done - 1];
             let (salt, text) = self.salt_and_text(advisory);
             let found: Option<Record> = state.get(ADVISORIES, &advisory);

@@ -1,6 +1,6 @@
 //! `casework`: cases are opened, decided, reviewed, and closed or appealed.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_casework::{Case, Entry, Phase, Role};
 use phalanx_engine::Address;
 
@@ -8,7 +8,7 @@ const CASES: u8 = 1;
 const TRAIL: u8 = 2;
 const OPENED: u8 = 3;
 
-const STEPS: Steps = Steps(4);
+const STEPS: u64 = 4;
 /// Clerks, officers and reviewers: as many of each.
 const STAFF: u64 = 16;
 
@@ -60,7 +60,7 @@ impl Application for Casework {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (case, step) = STEPS.of(number);
+        let (case, step) = self.parties.steps(STEPS).of(number);
         let party = self.parties.one(case);
         let [clerk, officer, reviewer] =
             [Role::Clerk, Role::Officer, Role::Reviewer].map(|role| self.staff(role, case));
@@ -75,14 +75,14 @@ impl Application for Casework {
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        let (case, _) = STEPS.of(index);
+        let (case, _) = self.parties.steps(STEPS).of(index);
         Some(Ask::new(STRANGER, "decide", &(case, true, self.parties.digest(index))))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let cases = STEPS.things(asked);
+        let cases = self.parties.steps(STEPS).things(asked);
         let holds = |case: u64| {
-            let done = STEPS.done(case, asked) as u32;
+            let done = self.parties.steps(STEPS).done(case, asked) as u32;
             let last = if is_appealed(case) { Phase::Appealed } else { Phase::Closed };
             let phase = [Phase::Assigned, Phase::Decided, Phase::Confirmed, last][done as usize - 1];
             let trail = |number: u32| state.get::<Entry>(TRAIL, &(case, number));

@@ -1,6 +1,6 @@
 //! `collectible`: items are minted, offered, bought with a royalty, and transferred.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_collectible::{Piece, ROYALTY_MAX};
 use phalanx_engine::Address;
 use rand::RngExt;
@@ -10,7 +10,7 @@ const COUNTS: u8 = 2;
 const MONEY: u8 = 5;
 const MONEY_IN_ALL: u8 = 6;
 
-const STEPS: Steps = Steps(4);
+const STEPS: u64 = 4;
 /// What each account has at first: more than it can spend.
 const FUNDS: u128 = 1_000_000_000_000;
 
@@ -59,7 +59,7 @@ impl Application for Collectible {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (item, step) = STEPS.of(number);
+        let (item, step) = self.parties.steps(STEPS).of(number);
         let [creator, buyer, last] = self.owners(item);
         match step {
             0 => {
@@ -73,15 +73,15 @@ impl Application for Collectible {
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        let (item, _) = STEPS.of(index);
+        let (item, _) = self.parties.steps(STEPS).of(index);
         Some(Ask::new(STRANGER, "transfer", &(item, STRANGER)))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let items = STEPS.things(asked);
+        let items = self.parties.steps(STEPS).things(asked);
         let holds = |item: u64| {
             let [creator, buyer, last] = self.owners(item);
-            let owner = [creator, creator, buyer, last][STEPS.done(item, asked) as usize - 1];
+            let owner = [creator, creator, buyer, last][self.parties.steps(STEPS).done(item, asked) as usize - 1];
             let found: Option<Piece> = state.get(ITEMS, &item);
             found.is_some_and(|found| found.owner.0 == owner && found.content == self.parties.digest(item))
         };

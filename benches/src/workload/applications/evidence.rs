@@ -1,6 +1,6 @@
 //! `evidence`: documents of 1 KiB are notarised, verified, handed over and taken over.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_contract::hash::sha256;
 use phalanx_evidence::{Custody, DOCUMENT_BYTES_MAX, Record};
 use rand::Rng;
@@ -9,7 +9,7 @@ const RECORDS: u8 = 1;
 const CUSTODY: u8 = 3;
 const NOTARISED: u8 = 5;
 
-const STEPS: Steps = Steps(4);
+const STEPS: u64 = 4;
 
 /// The workload.
 pub(super) struct Evidence {
@@ -51,7 +51,7 @@ impl Application for Evidence {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (document, step) = STEPS.of(number);
+        let (document, step) = self.parties.steps(STEPS).of(number);
         let [notary, other] = self.parties.two(document);
         let bytes = self.document(document);
         match step {
@@ -67,11 +67,12 @@ impl Application for Evidence {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let documents = STEPS.things(asked);
+        let documents = self.parties.steps(STEPS).things(asked);
         let holds = |document: u64| {
             let id = sha256(&self.document(document));
             let [notary, other] = self.parties.two(document);
-            let (links, holder) = if STEPS.done(document, asked) == 4 { (2, other) } else { (1, notary) };
+            let (links, holder) =
+                if self.parties.steps(STEPS).done(document, asked) == 4 { (2, other) } else { (1, notary) };
             let record: Option<Record> = state.get(RECORDS, &id);
             let last: Option<Custody> = state.get(CUSTODY, &(id, links - 1));
             record.is_some_and(|record| record.notary.0 == notary)

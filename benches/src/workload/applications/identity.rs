@@ -1,6 +1,6 @@
 //! `identity`: credentials are issued, presented twice, with a rotation of the subject's key between, and revoked.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_engine::Address;
 use phalanx_identity::{Credential, Identity as Registered};
 
@@ -8,7 +8,7 @@ const IDENTITIES: u8 = 0;
 const CREDENTIALS: u8 = 2;
 const REVOKED: u8 = 3;
 
-const STEPS: Steps = Steps(5);
+const STEPS: u64 = 5;
 const CITIES: u64 = 16;
 
 /// The workload.
@@ -65,7 +65,7 @@ impl Application for Identity {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (thing, step) = STEPS.of(number);
+        let (thing, step) = self.parties.steps(STEPS).of(number);
         let digest = self.parties.digest(thing);
         let (credential, city, person) = self.credential(thing);
         let [_, verifier] = self.parties.two(thing);
@@ -82,13 +82,13 @@ impl Application for Identity {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let things = STEPS.things(asked);
+        let things = self.parties.steps(STEPS).things(asked);
         let holds = |thing: u64| {
             let digest = self.parties.digest(thing);
-            let revoked = (STEPS.done(thing, asked) == 5).then_some(());
+            let revoked = (self.parties.steps(STEPS).done(thing, asked) == 5).then_some(());
             state.get(CREDENTIALS, &digest) == Some(self.credential(thing).0) && state.get(REVOKED, &digest) == revoked
         };
-        let rotated = (0..things).filter(|thing| STEPS.done(*thing, asked) >= 3).count() as u64;
+        let rotated = (0..things).filter(|thing| self.parties.steps(STEPS).done(*thing, asked) >= 3).count() as u64;
         let rotations = |key: Address| {
             let found: Option<Registered> = state.get(IDENTITIES, &id(&key));
             found.filter(|found| found.controller.0 == key).map_or(0, |found| u64::from(found.rotations))

@@ -1,6 +1,6 @@
 //! `land`: parcels are registered, proposed to another owner, accepted and approved by three authorities.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_engine::Address;
 use phalanx_land::{Authority, Parcel};
 
@@ -8,7 +8,7 @@ const PARCELS: u8 = 1;
 const TITLES: u8 = 3;
 const COUNTS: u8 = 4;
 
-const STEPS: Steps = Steps(6);
+const STEPS: u64 = 6;
 const AUTHORITIES: [Authority; 3] = [Authority::Registry, Authority::Survey, Authority::Tax];
 
 /// The workload.
@@ -47,7 +47,7 @@ impl Application for Land {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (parcel, step) = STEPS.of(number);
+        let (parcel, step) = self.parties.steps(STEPS).of(number);
         let [from, to] = self.parties.two(parcel);
         match step {
             0 => Ask::new(self.officer(0), "register", &(parcel, from, self.parties.digest(parcel))),
@@ -61,15 +61,16 @@ impl Application for Land {
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        let (parcel, _) = STEPS.of(index);
+        let (parcel, _) = self.parties.steps(STEPS).of(index);
         Some(Ask::new(STRANGER, "approve", &(parcel, Authority::Tax)))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let parcels = STEPS.things(asked);
+        let parcels = self.parties.steps(STEPS).things(asked);
         let holds = |parcel: u64| {
             let [from, to] = self.parties.two(parcel);
-            let (owner, titles) = if STEPS.done(parcel, asked) == 6 { (to, 2u32) } else { (from, 1) };
+            let (owner, titles) =
+                if self.parties.steps(STEPS).done(parcel, asked) == 6 { (to, 2u32) } else { (from, 1) };
             let found: Option<Parcel> = state.get(PARCELS, &parcel);
             found.is_some_and(|found| found.owner.0 == owner) && state.get(TITLES, &parcel) == Some(titles)
         };

@@ -1,6 +1,6 @@
 //! `licence`: certificates are issued, shared, checked and, every fourth, revoked.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_contract::Address as Account;
 use phalanx_engine::Address;
 use phalanx_licence::{Certificate, Number};
@@ -10,7 +10,7 @@ const REVOCATIONS: u8 = 3;
 const CONSENTS: u8 = 4;
 const ISSUED: u8 = 5;
 
-const STEPS: Steps = Steps(4);
+const STEPS: u64 = 4;
 const DEPARTMENTS: u64 = 16;
 /// Why certificates are revoked.
 const REASON: u16 = 7;
@@ -72,7 +72,7 @@ impl Application for Licence {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (thing, step) = STEPS.of(number);
+        let (thing, step) = self.parties.steps(STEPS).of(number);
         let [holder, verifier] = self.parties.two(thing);
         let number = self.number(thing);
         let clerk = self.clerk(number.department);
@@ -86,14 +86,14 @@ impl Application for Licence {
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        let (thing, _) = STEPS.of(index);
+        let (thing, _) = self.parties.steps(STEPS).of(index);
         Some(Ask::new(STRANGER, "issue", &(self.number(!thing), self.certificate(thing))))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let things = STEPS.things(asked);
+        let things = self.parties.steps(STEPS).things(asked);
         let holds = |thing: u64| {
-            let (number, done) = (self.number(thing), STEPS.done(thing, asked));
+            let (number, done) = (self.number(thing), self.parties.steps(STEPS).done(thing, asked));
             let [_, verifier] = self.parties.two(thing);
             let revoked = (done == 4 && is_revoked(thing)).then_some(REASON);
             let shared = (done >= 2 && (done < 4 || is_revoked(thing))).then_some(u64::MAX);

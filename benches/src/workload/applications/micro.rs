@@ -1,6 +1,6 @@
 //! `donothing`, `cpuheavy` and `ioheavy`: Blockbench's micro-benchmarks.
 
-use super::{Application, Ask, Checks, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, Invariant, Parties, STRANGER, State};
 use phalanx_cpuheavy::NUMBERS_MAX;
 use phalanx_ioheavy::{KEYS_MAX, key};
 use rand::RngExt;
@@ -83,7 +83,7 @@ impl Application for CpuHeavy {
 const VALUES: u8 = 0;
 /// How many keys a call writes or reads.
 const KEYS: u32 = 10;
-const STEPS: Steps = Steps(2);
+const STEPS: u64 = 2;
 
 /// Calls that write ranges of keys, and read them.
 pub(super) struct IoHeavy {
@@ -116,7 +116,7 @@ impl Application for IoHeavy {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (range, step) = STEPS.of(number);
+        let (range, step) = self.parties.steps(STEPS).of(number);
         let (client, from) = (self.parties.one(number), self.from(range));
         match step {
             0 => Ask::new(client, "write", &(from, KEYS, range as u8)),
@@ -135,6 +135,6 @@ impl Application for IoHeavy {
                 state.get(VALUES, &key(number)) == Some(expected)
             })
         };
-        Checks::new("values").each("ranges of values", STEPS.things(asked), holds).finish()
+        Checks::new("values").each("ranges of values", self.parties.steps(STEPS).things(asked), holds).finish()
     }
 }

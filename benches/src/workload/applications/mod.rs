@@ -28,7 +28,7 @@ use steps::Steps;
 
 use super::call_list::{CallList, measured_until};
 use super::deployments::Deployments;
-use super::{CALL_GAS_LIMIT, Entry, Invariant, Made, Popularity, Shape};
+use super::{CALL_GAS_LIMIT, Entry, Invariant, Made, Particulars, Popularity, Shape};
 use crate::BenchError;
 use phalanx_contract::Wire;
 use phalanx_contract::wire::encoded;
@@ -163,45 +163,52 @@ impl<A: Application> CallList for Applied<A> {
     }
 }
 
-/// Makes an application's workload from the parties of a shape.
-fn made<A: Application + 'static>(shape: Shape, application: impl FnOnce(Parties) -> A) -> Made {
-    let parties = Parties::new(&shape)?;
+/// Makes an application's workload from its parties.
+fn made<A: Application + 'static>(shape: Shape, given: &Particulars, application: impl FnOnce(Parties) -> A) -> Made {
+    let parties = Parties::new(&shape, given.side_by_side(shape.calls)?)?;
     Ok(Box::new(Applied::new(shape, application(parties))?))
 }
 
+/// What those use that take things through steps.
+const STEPS: &[&str] = &["--side-by-side"];
+
 /// All of them.
 pub(super) const ENTRIES: [Entry; 22] = [
-    Entry { name: "evidence", uses: &[], make: |shape, _| made(shape, evidence::Evidence::new) },
+    Entry { name: "evidence", uses: STEPS, make: |shape, given| made(shape, given, evidence::Evidence::new) },
     Entry {
         name: "exchange",
         uses: &["--pools"],
         make: |shape, given| {
             let pools = Popularity::new(given.pools()?.into(), shape.skew)?;
-            made(Shape { skew: 0.0, ..shape }, |parties| exchange::Exchange::new(parties, pools))
+            made(Shape { skew: 0.0, ..shape }, given, |parties| exchange::Exchange::new(parties, pools))
         },
     },
-    Entry { name: "smallbank", uses: &[], make: |shape, _| made(shape, smallbank::SmallBank::new) },
-    Entry { name: "kv-a", uses: &[], make: |shape, _| made(shape, |parties| kv::Kv::new(parties, kv::A)) },
-    Entry { name: "kv-b", uses: &[], make: |shape, _| made(shape, |parties| kv::Kv::new(parties, kv::B)) },
-    Entry { name: "kv-c", uses: &[], make: |shape, _| made(shape, |parties| kv::Kv::new(parties, kv::C)) },
-    Entry { name: "kv-d", uses: &[], make: |shape, _| made(shape, |parties| kv::Kv::new(parties, kv::D)) },
-    Entry { name: "kv-e", uses: &[], make: |shape, _| made(shape, |parties| kv::Kv::new(parties, kv::E)) },
-    Entry { name: "kv-f", uses: &[], make: |shape, _| made(shape, |parties| kv::Kv::new(parties, kv::F)) },
-    Entry { name: "collectible", uses: &[], make: |shape, _| made(shape, collectible::Collectible::new) },
-    Entry { name: "licence", uses: &[], make: |shape, _| made(shape, licence::Licence::new) },
-    Entry { name: "identity", uses: &[], make: |shape, _| made(shape, identity::Identity::new) },
-    Entry { name: "land", uses: &[], make: |shape, _| made(shape, land::Land::new) },
-    Entry { name: "trade-finance", uses: &[], make: |shape, _| made(shape, trade_finance::TradeFinance::new) },
-    Entry { name: "auction", uses: &[], make: |shape, _| made(shape, auction::Auction::new) },
-    Entry { name: "trace", uses: &[], make: |shape, _| made(shape, trace::Trace::new) },
-    Entry { name: "casework", uses: &[], make: |shape, _| made(shape, casework::Casework::new) },
-    Entry { name: "advisory", uses: &[], make: |shape, _| made(shape, advisory::Advisory::new) },
+    Entry { name: "smallbank", uses: &[], make: |shape, given| made(shape, given, smallbank::SmallBank::new) },
+    Entry { name: "kv-a", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::A)) },
+    Entry { name: "kv-b", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::B)) },
+    Entry { name: "kv-c", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::C)) },
+    Entry { name: "kv-d", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::D)) },
+    Entry { name: "kv-e", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::E)) },
+    Entry { name: "kv-f", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::F)) },
+    Entry { name: "collectible", uses: STEPS, make: |shape, given| made(shape, given, collectible::Collectible::new) },
+    Entry { name: "licence", uses: STEPS, make: |shape, given| made(shape, given, licence::Licence::new) },
+    Entry { name: "identity", uses: STEPS, make: |shape, given| made(shape, given, identity::Identity::new) },
+    Entry { name: "land", uses: STEPS, make: |shape, given| made(shape, given, land::Land::new) },
+    Entry {
+        name: "trade-finance",
+        uses: STEPS,
+        make: |shape, given| made(shape, given, trade_finance::TradeFinance::new),
+    },
+    Entry { name: "auction", uses: &[], make: |shape, given| made(shape, given, auction::Auction::new) },
+    Entry { name: "trace", uses: STEPS, make: |shape, given| made(shape, given, trace::Trace::new) },
+    Entry { name: "casework", uses: STEPS, make: |shape, given| made(shape, given, casework::Casework::new) },
+    Entry { name: "advisory", uses: STEPS, make: |shape, given| made(shape, given, advisory::Advisory::new) },
     Entry {
         name: "asset-backed",
         uses: &[],
-        make: |shape, _| made(shape, |parties| asset_backed::AssetBacked::new(parties, shape.calls)),
+        make: |shape, given| made(shape, given, |parties| asset_backed::AssetBacked::new(parties, shape.calls)),
     },
-    Entry { name: "donothing", uses: &[], make: |shape, _| made(shape, micro::DoNothing::new) },
-    Entry { name: "cpuheavy", uses: &[], make: |shape, _| made(shape, micro::CpuHeavy::new) },
-    Entry { name: "ioheavy", uses: &[], make: |shape, _| made(shape, micro::IoHeavy::new) },
+    Entry { name: "donothing", uses: &[], make: |shape, given| made(shape, given, micro::DoNothing::new) },
+    Entry { name: "cpuheavy", uses: &[], make: |shape, given| made(shape, given, micro::CpuHeavy::new) },
+    Entry { name: "ioheavy", uses: STEPS, make: |shape, given| made(shape, given, micro::IoHeavy::new) },
 ];

@@ -2,6 +2,7 @@
 
 use super::super::call_list::random;
 use super::super::{Accounts, Shape};
+use super::Steps;
 use crate::BenchError;
 use phalanx_engine::Address;
 use rand::Rng;
@@ -14,12 +15,20 @@ const COUNTERPART: Address = *b"phalanx bench: the second party.";
 #[derive(Clone, Debug)]
 pub(super) struct Parties {
     seed: u64,
+    side_by_side: u64,
     pub(super) accounts: Accounts,
 }
 
 impl Parties {
-    pub(super) fn new(shape: &Shape) -> Result<Self, BenchError> {
-        Ok(Self { seed: shape.seed, accounts: Accounts::new(shape.seed, shape.accounts, shape.skew)? })
+    /// They take so many things through their steps side by side, at least 1.
+    pub(super) fn new(shape: &Shape, side_by_side: u64) -> Result<Self, BenchError> {
+        let accounts = Accounts::new(shape.seed, shape.accounts, shape.skew)?;
+        Ok(Self { seed: shape.seed, side_by_side, accounts })
+    }
+
+    /// The order in which things go through so many steps.
+    pub(super) fn steps(&self, steps: u64) -> Steps {
+        Steps { steps, side_by_side: self.side_by_side }
     }
 
     pub(super) fn count(&self) -> u64 {

@@ -1,36 +1,39 @@
 //! The order in which many things go through the steps of an application.
 
-/// Things that go through their steps side by side: numbers count first steps of so many things, then their second steps, and so on.
-const SIDE_BY_SIDE: u64 = 100;
-
-/// How many steps each thing goes through. Step `s` of thing `t` has the number
+/// Things go through their steps `n` side by side: numbers count first steps of so many things, then their second steps, and so on.
+/// Step `s` of thing `t` has the number
 ///
 /// ```text
-/// (t / 100) · 100 · steps + s · 100 + t % 100
+/// (t / n) · n · steps + s · n + t % n
 /// ```
 ///
-/// so that calls about one thing are 100 calls apart: in one batch, but no neighbours.
+/// so that calls about one thing are `n` calls apart. The fewer these are, the more calls of a batch follow one another.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Steps(pub(super) u64);
+pub(super) struct Steps {
+    /// Steps of each thing.
+    pub(super) steps: u64,
+    /// `n`, at least 1.
+    pub(super) side_by_side: u64,
+}
 
 impl Steps {
     /// The thing and the step, both counted from 0, that a number stands for.
     pub(super) fn of(self, number: u64) -> (u64, u64) {
-        let whole = SIDE_BY_SIDE * self.0;
+        let whole = self.side_by_side * self.steps;
         let (group, within) = (number / whole, number % whole);
-        (group * SIDE_BY_SIDE + within % SIDE_BY_SIDE, within / SIDE_BY_SIDE)
+        (group * self.side_by_side + within % self.side_by_side, within / self.side_by_side)
     }
 
     /// How many things the numbers below `asked` begin.
     pub(super) fn things(self, asked: u64) -> u64 {
-        let whole = SIDE_BY_SIDE * self.0;
-        asked / whole * SIDE_BY_SIDE + (asked % whole).min(SIDE_BY_SIDE)
+        let whole = self.side_by_side * self.steps;
+        asked / whole * self.side_by_side + (asked % whole).min(self.side_by_side)
     }
 
     /// How many steps of a thing have numbers below `asked`.
     pub(super) fn done(self, thing: u64, asked: u64) -> u64 {
-        let first = thing / SIDE_BY_SIDE * SIDE_BY_SIDE * self.0 + thing % SIDE_BY_SIDE;
-        asked.saturating_sub(first).div_ceil(SIDE_BY_SIDE).min(self.0)
+        let first = thing / self.side_by_side * self.side_by_side * self.steps + thing % self.side_by_side;
+        asked.saturating_sub(first).div_ceil(self.side_by_side).min(self.steps)
     }
 }
 
@@ -40,7 +43,8 @@ mod tests {
 
     #[test]
     fn every_thing_takes_its_steps_in_order_and_once() {
-        for steps in [1, 2, 5].map(Steps) {
+        for (steps, side_by_side) in [(1, 100), (2, 100), (5, 100), (3, 1), (4, 7)] {
+            let steps = Steps { steps, side_by_side };
             let mut done = std::collections::BTreeMap::new();
             for number in 0..2_345 {
                 let (thing, step) = steps.of(number);
@@ -50,7 +54,7 @@ mod tests {
                 assert_eq!(steps.done(thing, number + 1), *before);
                 assert_eq!(steps.things(number + 1), done.len() as u64);
             }
-            assert!(done.keys().copied().eq(0..done.len() as u64) && steps.done(99_999, 2_345) == 0);
+            assert!(done.keys().copied().eq(0..done.len() as u64) && steps.done(9_999, 2_345) == 0);
         }
     }
 }

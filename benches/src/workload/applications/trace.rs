@@ -1,6 +1,6 @@
 //! `trace`: batches of goods are produced, split, handed over, taken over, and, every tenth, recalled.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_trace::Batch;
 use rand::RngExt;
 
@@ -8,7 +8,7 @@ const BATCHES: u8 = 1;
 const RECALLS: u8 = 4;
 const PRODUCED: u8 = 6;
 
-const STEPS: Steps = Steps(5);
+const STEPS: u64 = 5;
 const PRODUCTS: u64 = 16;
 /// Why batches are recalled.
 const REASON: u16 = 7;
@@ -67,7 +67,7 @@ impl Application for Trace {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (thing, step) = STEPS.of(number);
+        let (thing, step) = self.parties.steps(STEPS).of(number);
         let [producer, receiver] = self.parties.two(thing);
         let ([whole, part], [quantity, split_off]) = (batches(thing), self.quantities(thing));
         match step {
@@ -85,10 +85,10 @@ impl Application for Trace {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let things = STEPS.things(asked);
+        let things = self.parties.steps(STEPS).things(asked);
         let holds = |thing: u64| {
             let [producer, receiver] = self.parties.two(thing);
-            let (done, [whole, split_off]) = (STEPS.done(thing, asked), self.quantities(thing));
+            let (done, [whole, split_off]) = (self.parties.steps(STEPS).done(thing, asked), self.quantities(thing));
             let part = (done >= 2).then_some((split_off, if done >= 4 { receiver } else { producer }));
             let rest = if done >= 2 { whole - split_off } else { whole };
             let recalled = (done == 5 && is_recalled(thing)).then_some(REASON);

@@ -1,6 +1,6 @@
 //! `trade-finance`: letters of credit are issued, presented, accepted and settled; every fourth has a discrepancy that is waived.
 
-use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State, Steps};
+use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_engine::Address;
 use phalanx_trade_finance::{Letter, Phase};
 use rand::RngExt;
@@ -11,7 +11,7 @@ const MONEY: u8 = 3;
 const CREDITED: u8 = 4;
 const SET_ASIDE: u8 = 5;
 
-const STEPS: Steps = Steps(4);
+const STEPS: u64 = 4;
 const BANKS: u64 = 16;
 /// What each bank has at first: more than it can promise.
 const FUNDS: u128 = 1 << 80;
@@ -44,7 +44,7 @@ impl TradeFinance {
     }
 
     fn phase(&self, letter: u64, asked: u64) -> Phase {
-        match (STEPS.done(letter, asked), has_discrepancy(letter)) {
+        match (self.parties.steps(STEPS).done(letter, asked), has_discrepancy(letter)) {
             (0 | 1, _) => Phase::Issued,
             (2, _) => Phase::Presented,
             (3, true) => Phase::Discrepant,
@@ -89,7 +89,7 @@ impl Application for TradeFinance {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (letter, step) = STEPS.of(number);
+        let (letter, step) = self.parties.steps(STEPS).of(number);
         let [buyer, seller] = self.parties.two(letter);
         let bank = self.bank(letter);
         match (step, has_discrepancy(letter)) {
@@ -107,11 +107,11 @@ impl Application for TradeFinance {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let letters = STEPS.things(asked);
+        let letters = self.parties.steps(STEPS).things(asked);
         let holds = |letter: u64| {
             let found: Option<Letter> = state.get(LETTERS, &letter);
             let claimed: Option<u64> = state.get(CLAIMS, &self.parties.digest(letter));
-            let presented = STEPS.done(letter, asked) >= 2;
+            let presented = self.parties.steps(STEPS).done(letter, asked) >= 2;
             found.is_some_and(|found| found.phase == self.phase(letter, asked))
                 && claimed == presented.then_some(letter)
         };
