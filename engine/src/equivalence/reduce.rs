@@ -9,6 +9,7 @@ use crate::error::EngineError;
 use crate::oracle::{Key, Oracle};
 use phalanx_scheduler::HashSeed;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls that are executed at most to cut a batch down, in units of the batch. Halving takes two or three, single calls that lie
 /// far apart some dozens; the engine has stopped meanwhile, and a call costs the oracle some 20 µs.
@@ -40,7 +41,9 @@ pub(super) fn reproduce(
     for kind in [Some(what), None] {
         for (hash_seed, keys) in (0..SEEDS).flat_map(|seed| [(seed, seen), (seed, all)]) {
             let options = Options { hash_seed: HashSeed::Fixed(hash_seed), ..options };
-            if let Ok(Some((steps, difference))) = attempt(follower, &calls, keys, kind, options) {
+            // An engine with a fault may panic on some of the calls; that says nothing of the others.
+            let tried = catch_unwind(AssertUnwindSafe(|| attempt(follower, &calls, keys, kind, options)));
+            if let Ok(Ok(Some((steps, difference)))) = tried {
                 return reproducer(steps, hash_seed, Some(difference));
             }
         }
