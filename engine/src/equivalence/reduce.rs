@@ -9,6 +9,7 @@ use crate::error::EngineError;
 use crate::oracle::{Key, Oracle};
 use phalanx_scheduler::HashSeed;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls that are executed at most to cut a batch down, in units of the batch. Halving takes two or three, single calls that lie
 /// far apart some dozens; the engine has stopped meanwhile, and a call costs the oracle some 20 µs.
@@ -40,7 +41,9 @@ pub(super) fn reproduce(
     for kind in [Some(what), None] {
         for (hash_seed, keys) in (0..SEEDS).flat_map(|seed| [(seed, seen), (seed, all)]) {
             let options = Options { hash_seed: HashSeed::Fixed(hash_seed), ..options };
-            if let Ok(Some((steps, difference))) = attempt(follower, &calls, keys, kind, options) {
+            // An engine with a fault may panic on some of the calls; that says nothing of the others.
+            let tried = catch_unwind(AssertUnwindSafe(|| attempt(follower, &calls, keys, kind, options)));
+            if let Ok(Ok(Some((steps, difference)))) = tried {
                 return reproducer(steps, hash_seed, Some(difference));
             }
         }
@@ -64,7 +67,7 @@ fn attempt(
             return Ok(is_of(kind, &difference).then(|| (steps[..end].to_vec(), difference)));
         }
     };
-    let Some((calls, seen)) = scene.reduce(calls.to_vec(), kind)? else { return Ok(None) };
+    let Some(Reduced { calls, seen }) = scene.reduce(calls.to_vec(), kind)? else { return Ok(None) };
     // The calls that are left may need less.
     for keys in [&seen, keys] {
         let mut steps = follower.set_up(&calls, keys);
@@ -91,7 +94,7 @@ struct Scene {
 
 /// What setting up came to.
 enum Ready {
-    Scene(Scene),
+    Scene(Box<Scene>),
     /// Setting up differs itself, in the batch that ends with this many steps.
     Differs {
         end: usize,
@@ -109,7 +112,7 @@ impl Scene {
             }
             scene.engine.commit(executed)?;
         }
-        Ok(Ready::Scene(scene))
+        Ok(Ready::Scene(Box::new(scene)))
     }
 
     fn execute(&mut self, bytes: BatchBytes) -> Result<(Option<Difference>, Executed), EngineError> {
@@ -133,11 +136,7 @@ impl Scene {
 
     /// Takes calls away, half of them first, single ones last, as long as the difference stays. Answers what is left, and
     /// the keys that it looks at; `None` if even all calls show no difference of the kind.
-    fn reduce(
-        &mut self,
-        calls: Vec<OwnedCall>,
-        kind: Option<Differing>,
-    ) -> Result<Option<(Vec<OwnedCall>, BTreeSet<Key>)>, EngineError> {
+    fn reduce(&mut self, calls: Vec<OwnedCall>, kind: Option<Differing>) -> Result<Option<Reduced>, EngineError> {
         let mut work = (calls.len() * WORK_MAX).max(WORK_MIN);
         let mut left = calls;
         let first = self.try_calls(&left)?;
@@ -161,12 +160,18 @@ impl Scene {
             }
             match piece {
                 // A call that could not go at first may have been needed by one that is gone.
-                1 if left.len() == before || work < left.len() => return Ok(Some((left, seen))),
+                1 if left.len() == before || work < left.len() => return Ok(Some(Reduced { calls: left, seen })),
                 1 => {}
                 _ => piece = piece.div_ceil(2),
             }
         }
     }
+}
+
+/// Calls that are left, and the keys that they look at.
+struct Reduced {
+    calls: Vec<OwnedCall>,
+    seen: BTreeSet<Key>,
 }
 
 /// What calls came to that were tried.

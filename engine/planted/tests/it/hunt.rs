@@ -68,9 +68,7 @@ pub(crate) fn shows(reproducer: &Reproducer) -> Option<Difference> {
 
 /// Whether the equivalence tests fail.
 pub(crate) fn equivalence_finds(seed: u64) -> bool {
-    let found = (seed..seed + 2).any(|seed| {
-        // Bugs may also show as a panic of a worker.
-        catch_unwind(AssertUnwindSafe(|| episode(seed, 30, &ENGINES, &mut Covered::default()))).is_err()
-    });
-    found
+    // Bugs may also show as a panic of a worker.
+    let fails = |seed| catch_unwind(AssertUnwindSafe(|| episode(seed, 30, &ENGINES, &mut Covered::default()))).is_err();
+    (seed..seed + 2).any(fails)
 }
