@@ -23,6 +23,7 @@
 mod bounded;
 
 /// Version 1 of types and services, package `phalanx.v1`.
+#[expect(clippy::allow_attributes, reason = "the generated services have some")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/phalanx.v1.rs"));
 
