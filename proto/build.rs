@@ -16,6 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // `Bytes` are slices of the message that was received: no allocation for each of a batch's keys and addresses.
     let mut config = prost_build::Config::new();
     config.bytes(["."]);
+    // Written by hand, so that a hostile message cannot make more of them than a batch may hold.
+    for message in ["CallList", "CallColumns"] {
+        config.extern_path(format!(".phalanx.v1.{message}"), format!("crate::bounded::{message}"));
+    }
     tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
 }

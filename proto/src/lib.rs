@@ -20,9 +20,14 @@
 //! Every `bytes` field is a [`Bytes`]. Decoded from a [`Bytes`], it shares the memory of the message: copy what is kept
 //! for long, else 32 bytes hold the whole message.
 
+mod bounded;
+
 /// Version 1 of types and services, package `phalanx.v1`.
+#[expect(clippy::allow_attributes, reason = "the generated services have some")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/phalanx.v1.rs"));
+
+    pub use crate::bounded::{CallColumns, CallList};
 }
 
 pub use prost::bytes::Bytes;

@@ -7,8 +7,10 @@ use super::{history, node, once, query_service, session_stream};
 
 /// Bytes of a message that the server takes in: the largest batch, and what protobuf adds to it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = protocol::BATCH_BYTES_MAX + (1 << 20);
+/// Bytes of a question: the keys of one, or a call, and no more, as each of a question's fields may be repeated often.
+pub(crate) const QUESTION_BYTES_MAX: usize = 1 << 20;
 /// Requests that a connection may have open.
-pub(crate) const CONNECTION_STREAMS_MAX: u32 = 1_024;
+pub(crate) const CONNECTION_STREAMS_MAX: u32 = 256;
 /// Bytes of a request's metadata.
 pub(crate) const METADATA_BYTES_MAX: u32 = 16 << 10;
 /// Connections.
@@ -36,6 +38,7 @@ pub(crate) fn all() -> Vec<v1::Limit> {
         ("module_bytes", protocol::MODULE_BYTES_MAX as u64),
         ("memory_pages", protocol::MEMORY_PAGES_MAX.into()),
         ("message_bytes", MESSAGE_BYTES_MAX as u64),
+        ("question_bytes", QUESTION_BYTES_MAX as u64),
         ("metadata_bytes", METADATA_BYTES_MAX.into()),
         ("connections", CONNECTIONS_MAX as u64),
         ("connection_streams", CONNECTION_STREAMS_MAX.into()),

@@ -11,7 +11,7 @@ use tonic_health::server::HealthReporter;
 
 use super::config::Tls;
 use super::connections;
-use super::limits::{CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX};
+use super::limits::{CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX};
 use super::node::Node;
 use crate::exit::Failure;
 
@@ -54,7 +54,7 @@ pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTls
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let execution = ExecutionServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(QUESTION_BYTES_MAX);
     let serving = server
         .add_service(execution)
         .add_service(query)

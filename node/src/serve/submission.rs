@@ -59,8 +59,9 @@ pub(crate) struct Answer {
 impl Answer {
     /// Answers. Whoever has gone away wants no answer.
     pub(crate) fn send(self, reply: Reply) {
-        _ = self.to.send(reply);
+        // First the room: whoever has an answer finds room for what comes next.
         drop(self.room);
+        _ = self.to.send(reply);
     }
 }
 

@@ -123,3 +123,42 @@ fn what_is_decoded_shares_the_memory_of_the_message() {
     let arrived = v1::Batch::decode(sent.clone()).expect("it was encoded just now");
     assert!(sent.as_ptr_range().contains(&arrived.calls[0].arguments.as_ptr()));
 }
+
+#[test]
+fn messages_by_hand_are_those_of_the_file() {
+    let pool = prost_types::FileDescriptorSet::decode(phalanx_proto::FILE_DESCRIPTOR_SET).expect("it is one");
+    let messages = pool.file.iter().flat_map(|file| &file.message_type);
+    let fields = |name: &str| {
+        let message = messages.clone().find(|message| message.name() == name).expect("it is there");
+        message.field.iter().map(|field| (field.number(), field.name().to_owned())).collect::<Vec<_>>()
+    };
+    let named = |names: &[&str]| (1..).zip(names.iter().map(|&name| name.to_owned())).collect::<Vec<(i32, String)>>();
+    assert_eq!(fields("CallList"), named(&["calls"]));
+    let columns = ["targets", "calls", "target_numbers", "senders", "gas_limits", "argument_ends", "arguments"];
+    assert_eq!(fields("CallColumns"), named(&columns));
+
+    let columns = v1::CallColumns {
+        targets: vec![v1::Target { contract: vec![7; 32].into(), method: "m".to_owned() }; 2],
+        calls: 3,
+        target_numbers: vec![1; 6].into(),
+        senders: vec![2; 96].into(),
+        gas_limits: vec![3; 12].into(),
+        argument_ends: vec![4; 12].into(),
+        arguments: vec![5; 9].into(),
+    };
+    let encoded = columns.encode_to_vec();
+    assert_eq!(encoded.len(), columns.encoded_len());
+    // Field by field as any protobuf library writes them: tag 1 twice, then 2 to 7.
+    assert_eq!(encoded[..2], [1 << 3 | 2, 37]);
+    assert_eq!(encoded[78..80], [2 << 3, 3]);
+    assert_eq!(encoded[encoded.len() - 11..][..2], [7 << 3 | 2, 9]);
+    assert_eq!(v1::CallColumns::decode(&encoded[..]), Ok(columns));
+}
+
+#[test]
+fn a_hostile_list_keeps_one_element_above_the_limit() {
+    // An empty call is two bytes: four million of them.
+    let hostile = [1 << 3 | 2, 0].repeat(4 << 20);
+    assert_eq!(v1::CallList::decode(&hostile[..]).expect("it is well formed").calls.len(), 65_537);
+    assert_eq!(v1::CallColumns::decode(&hostile[..]).expect("it is well formed").targets.len(), 65_537);
+}

@@ -20,7 +20,7 @@ pub(crate) struct Calls {
 
 enum Form {
     List(Vec<v1::Call>),
-    Columns(Columns),
+    Columns(Box<Columns>),
 }
 
 /// One call, borrowed from whatever form it came in.
@@ -72,7 +72,7 @@ impl Calls {
     pub(crate) fn columns(columns: v1::CallColumns) -> Result<Calls, Refusal> {
         let (columns, size) = Columns::check(columns)?;
         let to_system = columns.targets().any(|(contract, _)| *contract == SYSTEM_CONTRACT);
-        Calls::checked(Form::Columns(columns), size, to_system, "columns")
+        Calls::checked(Form::Columns(Box::new(columns)), size, to_system, "columns")
     }
 
     fn checked(form: Form, mut size: CallsSize, to_system: bool, field: &'static str) -> Result<Calls, Refusal> {

@@ -42,13 +42,13 @@ enum Ends {
 impl<const N: usize> Column<N> {
     fn check(field: &'static str, bytes: Bytes, calls: usize) -> Result<Column<N>, Refusal> {
         let length = bytes.len();
-        let stride = match () {
-            () if length == N * calls => N,
-            () if length == N => 0,
-            () => {
-                let what = format_args!("{length} bytes, {calls} calls have {} or, for all, {N}", N * calls);
-                return Err(Refusal::malformed(field, what));
-            }
+        let stride = if length == N * calls {
+            N
+        } else if length == N {
+            0
+        } else {
+            let what = format_args!("{length} bytes, {calls} calls have {} or, for all, {N}", N * calls);
+            return Err(Refusal::malformed(field, what));
         };
         Ok(Column { bytes, stride })
     }

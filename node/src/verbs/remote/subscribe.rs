@@ -5,6 +5,7 @@ use phalanx_engine::Address;
 use phalanx_proto::v1;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{Write, stdout};
 
 use super::{PrintedReceipt, Remote, abi_of, address, failure};
@@ -79,12 +80,12 @@ pub(crate) fn execute(arguments: &SubscribeArguments, _context: &Context) -> Res
                 left -= 1;
                 let called = call.call.clone().unwrap_or_default();
                 let contract = Address::try_from(&called.contract[..]).unwrap_or_default();
-                if !abis.contains_key(&contract) {
+                let abi = match abis.entry(contract) {
+                    Entry::Occupied(known) => known.into_mut(),
                     // Calls of contracts that are not there, or not yet, are printed as bytes.
-                    abis.insert(contract, abi_of(&client, &contract).await.unwrap_or_default());
-                }
-                let abi = abis.get(&contract).and_then(Option::as_ref);
-                print(&line(message.height, message.time_ms, &called, &call, abi)?)?;
+                    Entry::Vacant(new) => new.insert(abi_of(&client, &contract).await.unwrap_or_default()),
+                };
+                print(&line(message.height, message.time_ms, &called, &call, abi.as_ref())?)?;
             }
         }
         Ok(Exit::Ok)

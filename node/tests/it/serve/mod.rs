@@ -4,6 +4,7 @@ mod access;
 mod calls;
 mod client;
 mod history;
+mod hostile;
 mod node;
 mod once;
 mod operation;

@@ -46,6 +46,11 @@ impl Served {
         Served { child, data, endpoint, started }
     }
 
+    /// Id of the node's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn channel(&self) -> Channel {
         Endpoint::from_shared(self.endpoint.clone()).expect("it is an address").connect_lazy()
     }
