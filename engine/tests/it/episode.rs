@@ -33,9 +33,6 @@ pub(crate) const ENGINES: [Setting; 9] = [
     (Mode::Auto, 2),
 ];
 
-/// The serial loop under two hash seeds.
-pub(crate) const SERIAL_ENGINES: [Setting; 2] = [(Mode::Serial, 1); 2];
-
 fn engines(settings: &[Setting], seed: u64) -> Vec<(Engine, Setting)> {
     let engine = |(at, &(mode, workers)): (usize, &Setting)| {
         let engine = Engine::new(Options {
