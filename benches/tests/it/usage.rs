@@ -95,7 +95,7 @@ fn long_calls_that_a_batch_has_no_gas_for_are_refused() {
 fn batches_that_could_pass_a_limit_are_refused_with_the_size_that_fits() {
     for (arguments, parts) in [
         ("cpuheavy --batch-size 65536", ["26214400000 gas", "a --batch-size of 20000 fits"]),
-        ("evidence --batch-size 65536", ["50331648 bytes", "a --batch-size of 21845 fits"]),
+        ("evidence --batch-size 65536", ["65536000 bytes", "a --batch-size of 16777 fits"]),
     ] {
         let text = refused(arguments);
         assert!(parts.iter().all(|part| text.contains(part)), "{arguments}: {text}");

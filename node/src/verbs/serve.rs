@@ -26,7 +26,7 @@ pub(crate) struct ServeArguments {
     /// Address that metrics, health and version are served on, over HTTP; nowhere if missing
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
-    /// Configuration file, TOML: listen, admin, [tls], [[principal]]
+    /// Configuration file, TOML: listen, admin, and the tables tls and principal
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Let whoever reaches an address that is not loopback do everything, if no principal is configured

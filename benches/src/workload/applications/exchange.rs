@@ -2,7 +2,7 @@
 
 use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, Popularity, State};
 use phalanx_engine::Address;
-use phalanx_exchange::Pool;
+use phalanx_exchange::{Pool, RESERVE_MAX};
 use rand::RngExt;
 
 const BALANCES: u8 = 0;
@@ -13,8 +13,9 @@ const POOLS: u8 = 2;
 const MONEY: u32 = 0;
 /// What a pool opens with on each side.
 const RESERVE: u128 = 1_000_000_000;
-/// What accounts have of money at first, and dealers of both assets besides the reserves: more than they can spend.
-const FUNDS: u128 = 1_000_000_000_000;
+/// What accounts have of money at first, and dealers of both assets besides the reserves: more than they can spend. Less where
+/// there are so many accounts that the supply would pass what the contract allows.
+const FUNDS_MAX: u128 = 1_000_000_000_000;
 /// The most that a swap pays in: a thousandth of a reserve, so that a pool's price moves with each swap.
 const PAID_MAX: u128 = 1_000_000;
 /// Calls that set up a pool: two issues, and the opening.
@@ -29,6 +30,13 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn new(parties: Parties, pools: Popularity) -> Self {
         Self { parties, pools }
+    }
+
+    /// See [`FUNDS_MAX`].
+    fn funds(&self) -> u128 {
+        let owners = u128::from(self.parties.count()) + u128::from(self.pools.count());
+        let reserves = u128::from(self.pools.count()) * RESERVE;
+        FUNDS_MAX.min(RESERVE_MAX.saturating_sub(reserves) / owners)
     }
 
     /// Who opens a pool and sells its asset.
@@ -66,13 +74,13 @@ impl Application for Exchange {
 
     fn set_up(&self, index: u64) -> Ask {
         let Some(call) = index.checked_sub(self.parties.count()) else {
-            return Ask::new(DEPLOYER, "issue", &(MONEY, self.parties.address(index), FUNDS));
+            return Ask::new(DEPLOYER, "issue", &(MONEY, self.parties.address(index), self.funds()));
         };
         let pool = (call / CALLS_A_POOL) as u32;
         let dealer = self.dealer(pool);
         match call % CALLS_A_POOL {
-            0 => Ask::new(DEPLOYER, "issue", &(MONEY, dealer, FUNDS + RESERVE)),
-            1 => Ask::new(DEPLOYER, "issue", &(asset(pool), dealer, FUNDS + RESERVE)),
+            0 => Ask::new(DEPLOYER, "issue", &(MONEY, dealer, self.funds() + RESERVE)),
+            1 => Ask::new(DEPLOYER, "issue", &(asset(pool), dealer, self.funds() + RESERVE)),
             _ => Ask::new(dealer, "open", &(MONEY, asset(pool), RESERVE, RESERVE)),
         }
     }
@@ -101,7 +109,8 @@ impl Application for Exchange {
         let accounts = (0..self.parties.count()).map(|index| self.parties.address(index));
         let everyone = accounts.chain(self.dealers().map(|(_, dealer)| dealer));
         let balances: u128 = everyone.map(|owner| state.number(BALANCES, &(MONEY, owner))).sum();
-        let issued = u128::from(self.parties.count()) * FUNDS + u128::from(self.pools.count()) * (FUNDS + RESERVE);
+        let issued =
+            u128::from(self.parties.count()) * self.funds() + u128::from(self.pools.count()) * (self.funds() + RESERVE);
         let product = |number| pool(number).is_some_and(|pool| pool.low * pool.high >= RESERVE * RESERVE);
         Checks::new("conserved money and constant product")
             .equal("money issued", issued, state.number(ISSUED, &MONEY))
