@@ -75,7 +75,7 @@ pub struct BenchArguments {
     /// Predicts what 1 to 128 workers reach: executes the calls with one worker in parallel mode, simulates their stages on more, and
     /// executes them once more with two to see how far the prediction is off. It sets --workers and --mode itself, and the
     /// report is that of the first run
-    #[arg(long, conflicts_with_all = ["workers", "mode", "data_dir", "equivalence"])]
+    #[arg(long, conflicts_with_all = ["workers", "mode", "data_dir", "durability", "equivalence", "explain"])]
     pub model: bool,
     /// Says below the figures how each is made, and what calls conflicted on. Gathering that is under the clock too
     #[arg(long)]
@@ -170,6 +170,12 @@ impl BenchArguments {
         if !(1..=BATCH_CALLS_MAX).contains(&batch_size) {
             return Err(BenchError::Usage(format!(
                 "--batch-size must be from 1 to {BATCH_CALLS_MAX}, not {batch_size}"
+            )));
+        }
+        if self.model && batch_size > model::ROUND_CALLS {
+            return Err(BenchError::Usage(format!(
+                "--model simulates batches of one round: --batch-size must be at most {}, not {batch_size}",
+                model::ROUND_CALLS
             )));
         }
         let calls = self.calls.unwrap_or(CALLS);
@@ -280,10 +286,14 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
         report.mismatch = mismatch.map(|mismatch| mismatch.text);
     }
     if arguments.model {
-        let execution = Execution { workers: model::CHECKED_WORKERS, ..plan.execution };
-        let again = measure::measure(&*workload, &plan.placement, execution, progress)?;
-        let measured = plan.shape.calls as f64 / again.elapsed.as_secs_f64();
-        report.model = Some(Model::new(&profiles, report.core_ns_per_call.log, measured));
+        let mut measured = vec![(1, report.calls_per_second)];
+        // On one core two workers would say nothing.
+        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= model::CHECKED_WORKERS) {
+            let execution = Execution { workers: model::CHECKED_WORKERS, ..plan.execution };
+            let again = measure::measure(&*workload, &plan.placement, execution, progress)?;
+            measured.push((model::CHECKED_WORKERS, plan.shape.calls as f64 / again.elapsed.as_secs_f64()));
+        }
+        report.model = Some(Model::new(&profiles, report.core_ns_per_call.log, &measured));
     }
     if plan.baselines {
         report.baselines = workload.baselines(progress)?;

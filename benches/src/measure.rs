@@ -261,9 +261,9 @@ impl Looked {
     fn at(&mut self, batch: &BatchBytes, executed: &Executed) {
         self.sealed.push((executed.height(), Sealed::of(executed)));
         self.stages.add(&executed.stages());
-        self.profiles.push(Profile::new(executed.receipts().count(), &executed.stages()));
         self.scheduling.add(executed);
-        self.tally.add(batch, executed);
+        let calls = self.tally.add(batch, executed);
+        self.profiles.push(Profile::new(calls as usize, &executed.stages()));
     }
 
     fn take(&mut self, other: Looked) {

@@ -18,12 +18,12 @@ use std::io::{Result, Write};
 /// Workers that are simulated.
 const WORKERS: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/// Workers on which the prediction is compared with a measurement.
+/// Workers on which the prediction is compared with a measurement, besides the one that it is made from.
 pub(crate) const CHECKED_WORKERS: usize = 2;
 
 /// As the scheduler cuts batches: calls of a run, calls of a round, and owners of keys.
 const RUN_CALLS: usize = phalanx_scheduler::RUN_CALLS as usize;
-const ROUND_CALLS: usize = 16_384;
+pub(crate) const ROUND_CALLS: usize = 16_384;
 const OWNERS: usize = phalanx_scheduler::hash::OWNERS;
 
 /// Nanoseconds that a turn of all workers takes besides its work: they spin, and the last one to come is waited for.
@@ -35,7 +35,7 @@ const TURN_NS_A_WORKER: f64 = 100.0;
 pub(crate) const ASSUMPTIONS: [&str; 6] = [
     "a stage costs each worker what it cost one alone: memory bandwidth and shared caches are not modelled, so the figures for many cores are an upper bound",
     "runs of a batch cost the same, and a key's owner is as busy as the others: with one key in most calls, chaining is not spread",
-    "conflicts are those that were met in rounds of 16,384 calls, and dirty calls are repaired in order, on one worker",
+    "conflicts are those that were met in rounds of a batch, and dirty calls are repaired in order, on one worker",
     "a turn of all workers costs 2 us and 0.1 us for each of them; assumed, not measured",
     "the log has a core of its own, whose measured cost a call is a bound of the rate",
     "decoding and committing are not overlapped with anything",
@@ -55,15 +55,16 @@ impl Profile {
     }
 }
 
-/// A prediction, compared with a measurement on two workers.
+/// A prediction, compared with measurements.
 #[derive(Clone, Debug, Serialize)]
 pub struct Model {
     /// What it takes for granted.
     pub assumptions: [&'static str; 6],
     /// By workers.
     pub predicted: Vec<Predicted>,
-    /// How far that is off where it can be measured here.
-    pub checked: Checked,
+    /// How far that is off where it was measured: with the one worker that it is made from, which shows what no stage has, and with
+    /// two if there are so many cores.
+    pub checked: Vec<Checked>,
 }
 
 /// What some workers would reach.
@@ -93,15 +94,18 @@ pub struct Checked {
 }
 
 impl Model {
-    /// Predicts from the batches of a run on one worker; `log_ns_a_call` is what the log's thread took, and `measured` what
-    /// [`CHECKED_WORKERS`] reached.
-    pub(crate) fn new(profiles: &[Profile], log_ns_a_call: f64, measured: f64) -> Self {
+    /// Predicts from the batches of a run on one worker; `log_ns_a_call` is what the log's thread took, and `measured` the calls a
+    /// second that some numbers of workers reached.
+    pub(crate) fn new(profiles: &[Profile], log_ns_a_call: f64, measured: &[(usize, f64)]) -> Self {
         let mut predicted: Vec<Predicted> =
             WORKERS.iter().map(|&workers| predict(profiles, log_ns_a_call, workers)).collect();
         let alone = predicted[0].calls_per_second;
         predicted.iter_mut().for_each(|it| it.efficiency = it.calls_per_second / alone / it.workers as f64);
-        let of_two = predict(profiles, log_ns_a_call, CHECKED_WORKERS).calls_per_second;
-        let checked = Checked { workers: CHECKED_WORKERS, predicted: of_two, measured, ratio: measured / of_two };
+        let check = |&(workers, measured): &(usize, f64)| {
+            let predicted = predict(profiles, log_ns_a_call, workers).calls_per_second;
+            Checked { workers, predicted, measured, ratio: measured / predicted }
+        };
+        let checked = measured.iter().map(check).collect();
         Self { assumptions: ASSUMPTIONS, predicted, checked }
     }
 
@@ -111,9 +115,13 @@ impl Model {
             let (rate, percent) = (rate(*calls_per_second), 100.0 * efficiency);
             writeln!(out, "  {workers:>4} workers {rate:>14} calls/s  {percent:>3.0} % each  most time in {bound_by}")?;
         }
-        let Checked { workers, predicted, measured, ratio } = self.checked;
-        let (predicted, measured) = (rate(predicted), rate(measured));
-        writeln!(out, "  Checked: {workers} workers predicted {predicted}, measured {measured} ({ratio:.2} of it)")?;
+        for &Checked { workers, predicted, measured, ratio } in &self.checked {
+            let (predicted, measured) = (rate(predicted), rate(measured));
+            writeln!(
+                out,
+                "  Checked: {workers} workers predicted {predicted}, measured {measured} ({ratio:.2} of it)"
+            )?;
+        }
         writeln!(out, "  Taken for granted:")?;
         self.assumptions.iter().try_for_each(|assumption| writeln!(out, "  - {assumption}"))
     }
@@ -182,7 +190,7 @@ fn makespan(pieces: impl Iterator<Item = usize>, workers: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHECKED_WORKERS, Model, Predicted, Profile, STAGES, makespan, pieces};
+    use super::{CHECKED_WORKERS, Checked, Model, Predicted, Profile, STAGES, makespan, pieces};
     use phalanx_engine::Stage;
 
     /// A batch of 64 runs, with so many nanoseconds a call in a stage and one in each other.
@@ -206,20 +214,21 @@ mod tests {
     }
 
     #[test]
-    fn one_worker_is_predicted_as_it_was_measured() {
-        let model = Model::new(&profile(Stage::Execute, 994.0), 0.0, 3e6);
+    fn predictions_stand_beside_what_was_measured() {
+        let model = Model::new(&profile(Stage::Execute, 994.0), 0.0, &[(1, 5e5), (CHECKED_WORKERS, 3e6)]);
         let alone = with_workers(&model, 1);
         assert_eq!((alone.calls_per_second, alone.efficiency, alone.bound_by), (1e6, 1.0, "execute"));
-        let two = with_workers(&model, CHECKED_WORKERS);
-        assert_eq!((model.checked.predicted, model.checked.measured), (two.calls_per_second, 3e6));
-        assert_eq!(model.checked.ratio, 3e6 / two.calls_per_second);
+        let two = with_workers(&model, CHECKED_WORKERS).calls_per_second;
+        let expected =
+            |workers, predicted, measured| Checked { workers, predicted, measured, ratio: measured / predicted };
+        assert_eq!(model.checked, [expected(1, 1e6, 5e5), expected(CHECKED_WORKERS, two, 3e6)]);
     }
 
     #[test]
     fn stages_spread_as_far_as_they_have_pieces() {
         // Executing has 64 pieces, chaining 16, and repairing one.
         let speed_up = |dear: Stage, workers: usize| {
-            let model = Model::new(&profile(dear, 10_000.0), 0.0, 1.0);
+            let model = Model::new(&profile(dear, 10_000.0), 0.0, &[]);
             let some = with_workers(&model, workers);
             assert_eq!(some.bound_by, dear.name());
             some.efficiency * workers as f64
@@ -240,9 +249,9 @@ mod tests {
     #[test]
     fn nothing_is_predicted_beyond_a_log_that_is_slower() {
         let profile = profile(Stage::Execute, 1_000.0);
-        let free = Model::new(&profile, 0.0, 1.0);
+        let free = Model::new(&profile, 0.0, &[]);
         assert!(free.predicted.iter().all(|it| it.bound_by != "log" && it.calls_per_second > 9e5));
-        let last = with_workers(&Model::new(&profile, 500.0, 1.0), 128);
+        let last = with_workers(&Model::new(&profile, 500.0, &[]), 128);
         assert_eq!((last.bound_by, last.calls_per_second), ("log", 2e6));
     }
 }

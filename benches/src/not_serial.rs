@@ -19,9 +19,9 @@ pub(crate) fn hand_over(error: BenchError, data_directory: Option<&Path>) -> Ben
 }
 
 fn write(found: &Arc<NotSerial>, folder: &Path) -> String {
-    let folder = folder.join(format!("phalanx-reproducer-height-{}", found.difference.height));
-    match found.reproducer.write(&RealFileSystem, &folder) {
-        Ok(()) => format!("to see it once more: cd {} && {}", folder.display(), found.reproducer.command()),
+    let folder = folder.join("phalanx-reproducers");
+    match found.write_reproducer(&RealFileSystem, &folder) {
+        Ok(folder) => found.advice(&folder),
         Err(error) => format!("the reproducer could not be written to {}: {error}", folder.display()),
     }
 }
@@ -48,12 +48,19 @@ mod tests {
         let stopped = || BenchError::Logged(LoggedError::Engine(EngineError::NotSerial(Arc::clone(&found))));
         let error = hand_over(stopped(), Some(folder.path()));
         assert_eq!(error.exit_code(), 5);
-        let left = folder.path().join("phalanx-reproducer-height-9");
-        assert!(left.join("calls.ndjson").is_file());
+        let left = folder.path().join("phalanx-reproducers");
+        assert!(left.join("height-9/calls.ndjson").is_file());
         let text = error.to_string();
-        assert!(text.starts_with("digest at height 9: 0x01, the oracle has 0x02; to see it once more: cd "), "{text}");
-        let again = hand_over(stopped(), Some(folder.path())).to_string();
-        assert!(again.contains("could not be written to"), "{again}");
+        assert!(text.starts_with("digest at height 9: 0x01, the oracle has 0x02; the batch's calls are in "), "{text}");
+        // The same files are there; others get a folder of their own.
+        assert_eq!(hand_over(stopped(), Some(folder.path())).to_string(), text);
+        std::fs::write(left.join("height-9/calls.ndjson"), "half").unwrap();
+        let text = hand_over(stopped(), Some(folder.path())).to_string();
+        assert!(text.contains("height-9-2") && left.join("height-9-2/calls.ndjson").is_file(), "{text}");
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "").unwrap();
+        let text = hand_over(stopped(), Some(&blocked)).to_string();
+        assert!(text.contains("could not be written to"), "{text}");
     }
 
     #[test]

@@ -24,8 +24,8 @@ impl Tally {
         self.receipt_bytes += other.receipt_bytes;
     }
 
-    /// Counts a batch.
-    pub(crate) fn add(&mut self, batch: &BatchBytes, executed: &Executed) {
+    /// Counts a batch, and answers how many calls it has.
+    pub(crate) fn add(&mut self, batch: &BatchBytes, executed: &Executed) -> u64 {
         let mut counts = [0; Outcome::ALL.len()];
         for receipt in executed.receipts() {
             self.receipt_bytes += receipt.record().len() as u64;
@@ -36,5 +36,6 @@ impl Tally {
             *self.outcomes.entry(outcome.name()).or_default() += count;
         }
         self.input_bytes += batch.as_slice().len() as u64;
+        counts.iter().sum()
     }
 }

@@ -32,8 +32,8 @@ pub struct Options {
     /// How batches are spread over the workers. Results never depend on it.
     pub mode: Mode,
     /// Instances that the engine keeps for reuse, over all workers: one a code and worker is enough. Each costs the memory that
-    /// its calls have touched, some 100 KB as a rule and 16 MiB at most, and address space, of which a process has enough for 2,000; a call that
-    /// finds none makes one, in about 20 µs. Results never depend on it.
+    /// its calls have touched, 16 MiB at most, and address space, of which a process has enough for 2,000: engines that share one
+    /// share those. A call that finds none makes one, in about 20 µs. Results never depend on it.
     pub instances: usize,
     /// After every this many calls an instance's whole memory is compared with its image, and a difference stops the
     /// engine. 1 looks after every call and costs microseconds each; at the default it cannot be measured.
@@ -44,8 +44,7 @@ pub struct Options {
     /// ones, after they were executed, and nothing on a call's own way. Results never depend on it.
     pub explain: bool,
     /// Executes a share of the committed batches once more, by the oracle, beside the engine, and stops it at the first
-    /// difference with [`EngineError::NotSerial`]. It costs the whole state once more, at twice the engine's memory a key, and a core.
-    /// Where that core does not keep up, [`Engine::commit`] waits for it. What still waits when the engine is dropped is not checked:
+    /// difference with [`EngineError::NotSerial`]. It costs the whole state once more, in a `BTreeMap`, and a core. Where that core does not keep up, [`Engine::commit`] waits for it. What still waits when the engine is dropped is not checked:
     /// [`Engine::wait_checked`] comes first. Results never depend on it. None by default.
     pub equivalence: Option<EquivalenceCheck>,
 }
@@ -56,7 +55,7 @@ impl Default for Options {
             hash_seed: HashSeed::Random,
             workers: 1,
             mode: Mode::Auto,
-            instances: 1_200,
+            instances: 1_000,
             pristine_check_calls: 1 << 16,
             clock: None,
             explain: false,
@@ -316,7 +315,7 @@ impl Engine {
     /// Waits until the live check is through with every committed batch. At once if there is none.
     ///
     /// # Errors
-    /// [`EngineError::NotSerial`] if it has found a difference.
+    /// [`EngineError::NotSerial`] if it has found a difference, [`EngineError::Stopped`] if it could not go on itself.
     pub fn wait_checked(&self) -> Result<(), EngineError> {
         self.live_check.as_ref().map_or(Ok(()), LiveCheck::wait_idle)
     }

@@ -1,6 +1,6 @@
 //! The two kinds of failure, sorted. A contract's is an [`crate::Outcome`] in its receipt. Everything here is ours or the
-//! caller's: nothing was changed, and after an [`EngineError::Stopped`] or
-//! [`EngineError::NotSerial`] nothing goes on.
+//! caller's: what failed has changed nothing, and after an [`EngineError::Stopped`] or [`EngineError::NotSerial`], which speaks
+//! of a batch that was committed before, nothing goes on.
 
 use crate::equivalence::NotSerial;
 use std::sync::Arc;

@@ -149,7 +149,7 @@ impl Pending {
         Arc::new(pending)
     }
 
-    fn set(&self, finished: Result<Finished, String>) {
+    pub(crate) fn set(&self, finished: Result<Finished, String>) {
         // Nobody else sets it.
         _ = self.finished.set(finished);
         // Under the lock, so that nobody goes to sleep between looking and being woken.

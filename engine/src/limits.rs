@@ -90,8 +90,7 @@ pub const CODE_CACHE_BYTES_MAX: u64 = 1 << 30;
 /// Files of the cache of machine code: all their names are read when the first is added.
 pub const CODE_CACHE_FILES_MAX: usize = 10_000;
 
-/// Committed batches that may wait for the equivalence check, with their results: what a node lends it of its memory. A batch of
-/// 16,384 transfers is 5 MB with its results.
+/// Committed batches that may wait for the equivalence check, with their results: what a node lends it of its memory.
 pub const UNCHECKED_BATCHES_MAX: usize = 32;
 
 const _: () = assert!(CALL_GAS_MAX <= BATCH_GAS_MAX && CALL_GAS_MAX <= u32::MAX as u64);

@@ -34,12 +34,14 @@ impl ModeChosen {
         self.scheduled == Scheduled::Pipe
     }
 
-    /// The mode that asks for what was chosen.
-    pub(crate) fn mode(&self) -> Mode {
+    /// Modes that execute as was chosen, or may. A try, whose first round decides for the rest, is what `Auto` does with its first
+    /// batch if that is long enough; what went wrong in the round shows with fewer calls.
+    pub(crate) fn modes(&self) -> &'static [Mode] {
         match self.scheduled {
-            Scheduled::Serial => Mode::Serial,
-            Scheduled::Pipe => Mode::Pipe,
-            Scheduled::Optimistic { .. } => Mode::Optimistic,
+            Scheduled::Serial => &[Mode::Serial],
+            Scheduled::Pipe => &[Mode::Pipe],
+            Scheduled::Optimistic { round, probe } if probe < round => &[Mode::Optimistic, Mode::Auto],
+            Scheduled::Optimistic { .. } => &[Mode::Optimistic],
         }
     }
 

@@ -50,7 +50,8 @@ mod switch {
         match bug {
             Bug::GasOffByOne => 1,
             Bug::EventOrder => 2,
-            Bug::Scheduler(_) => NONE,
+            // Asked of the scheduler's own switch.
+            Bug::Scheduler(_) => u8::MAX,
         }
     }
 

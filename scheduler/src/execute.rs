@@ -333,7 +333,10 @@ impl<E: Executor> Batch<'_, E> {
         if open.runs[first_run..].iter().any(|run| run.overflowed) {
             // Too much was recorded to be checked. Nothing has been applied yet, so there is nothing to take back.
             open.runs.truncate(first_run);
+            let mut watch = Watch::start(self.clock);
             self.suffix(calls);
+            watch.lap(Phase::Repair);
+            self.spent.add(&watch.spent);
             return;
         }
         let mut dirty = self.chain(calls.clone(), &moves);

@@ -323,12 +323,7 @@ impl Partition {
     #[inline]
     pub(crate) fn write(&mut self, index: u32, value: Raw, long: Option<&[u8]>, id: RecordId) -> RecordId {
         let (version, fresh) = self.version(index);
-        if value.0 == ValueTag::LONG || self.raw(index).0 == ValueTag::LONG {
-            self.set(index, version, value, long);
-        } else {
-            self.holds_absent |= value.0 == ValueTag::ABSENT;
-            self.slots_mut()[index as usize].set_raw_value(value.0, value.1);
-        }
+        self.set(index, version, value, long);
         let last = &mut self.versions[version].last;
         // A fresh version's line is still being written: reading it here would wait for that.
         let before = if fresh { RecordId::NONE } else { *last };

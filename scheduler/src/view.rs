@@ -185,7 +185,10 @@ impl View {
                 self.push(&key, slot)
             }
         };
-        self.saw_presence(at, present);
+        // What the call has written itself is there whatever was before it.
+        if !self.records[at].writes() {
+            self.saw_presence(at, present);
+        }
         if present {
             return Ok(false);
         }
@@ -370,7 +373,7 @@ impl View {
     fn saw_presence(&mut self, at: usize, present: bool) {
         let record = &mut self.records[at];
         match record.check {
-            _ if matches!(self.base, Base::InPlace(_)) || record.effect == Effect::Value => {}
+            _ if matches!(self.base, Base::InPlace(_)) => {}
             Check::None => record.check = Check::Presence(present),
             Check::Presence(_) | Check::Exact => {}
             // A record has one check; this one says both.

@@ -33,6 +33,10 @@ fn main() -> ExitCode {
         PHASES.iter().for_each(|phase| (phase.run)(1, 1));
         return ExitCode::SUCCESS;
     }
+    if let Some(other) = arguments.iter().find(|argument| !["--write", "--bench"].contains(&&***argument)) {
+        eprintln!("{other} means nothing here: there is --write, and --test");
+        return ExitCode::FAILURE;
+    }
     match count_all().and_then(|counts| if given("--write") { write(&counts) } else { compare(&counts) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
@@ -68,7 +72,9 @@ fn count_all() -> Result<Counts, String> {
     }
     let mut phases = BTreeMap::new();
     for phase in PHASES {
-        let count = (count(phase, 2 * phase.repeats)? - count(phase, phase.repeats)?) / u64::from(phase.repeats);
+        let (once, twice) = (count(phase, phase.repeats)?, count(phase, 2 * phase.repeats)?);
+        let more = twice.checked_sub(once).ok_or_else(|| format!("{}: twice the work took less", phase.name))?;
+        let count = more / u64::from(phase.repeats);
         println!("{:<10} {count:>12} instructions: {}", phase.name, phase.what);
         phases.insert(phase.name.to_owned(), count);
     }

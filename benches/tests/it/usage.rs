@@ -31,6 +31,8 @@ fn numbers_that_make_no_sense_are_refused_with_the_value() {
         ("--skew -1", "-1"),
         ("--equivalence 0", "--equivalence must be from 1 to 100, not 0"),
         ("--equivalence 101", "--equivalence must be from 1 to 100, not 101"),
+        ("--equivalence abc", "abc"),
+        ("--equivalence 256", "256"),
         ("--skew=-0.5", "not -0.5"),
         ("--skew nan", "not NaN"),
         ("--check=twice", "twice"),
@@ -102,6 +104,16 @@ fn batches_that_could_pass_a_limit_are_refused_with_the_size_that_fits() {
     }
     assert_eq!(refused("asset-backed --pools 3"), "--pools means nothing to the workload asset-backed");
     assert_eq!(refused("auction --side-by-side 3"), "--side-by-side means nothing to the workload auction");
+}
+
+#[test]
+fn the_model_takes_nothing_that_it_could_not_predict() {
+    let text = refused("--model --batch-size 16385");
+    assert_eq!(text, "--model simulates batches of one round: --batch-size must be at most 16384, not 16385");
+    for flag in ["--workers 2", "--mode serial", "--durability none", "--data-dir d", "--equivalence 5", "--explain"] {
+        let text = refused(&format!("--model {flag}"));
+        assert!(text.contains("cannot be used with"), "{flag}: {text}");
+    }
 }
 
 #[test]

@@ -54,7 +54,8 @@ impl Follower {
         self.note_births(batch);
     }
 
-    /// An id is made of sender, salt and code, so a deploy that failed says the same of it as the one that will not.
+    /// Behind the batch: of contracts that are there now, so that deploys that failed leave nothing. An id is made of sender, salt
+    /// and code, so one that failed says the same of it as the one that did not.
     fn note_births(&mut self, batch: &Batch) {
         let deploys =
             |target: &crate::batch::Target| target.contract == SYSTEM_CONTRACT && batch.method(target) == b"deploy";
@@ -68,7 +69,9 @@ impl Follower {
             {
                 let id = contract_id(call.sender(), &salt, module);
                 let birth = || Birth { salt, code_hash: *blake3::hash(module).as_bytes() };
-                self.births.entry(id).or_insert_with(birth);
+                if self.oracle.record(&id).is_some() {
+                    self.births.entry(id).or_insert_with(birth);
+                }
             }
         }
     }

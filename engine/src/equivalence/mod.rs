@@ -12,15 +12,15 @@
 //!
 //! # What it costs
 //!
-//! - **Memory**: the whole state once more, in a `BTreeMap`: about 200 bytes an account of a token, twice what the engine's own
-//!   table takes; and up to [`UNCHECKED_BATCHES_MAX`] batches with their results.
-//! - **Time**: a core beside the workers. A checked call takes 20 µs or more there, and a write of an unchecked one some hundred
-//!   nanoseconds. When [`UNCHECKED_BATCHES_MAX`] batches wait, [`Engine::commit`](crate::Engine::commit) blocks until one is done:
+//! - **Memory**: the whole state once more, in a `BTreeMap`; code that checked batches called, compiled once more; and up to
+//!   [`UNCHECKED_BATCHES_MAX`] batches with their results.
+//! - **Time**: a core beside the workers. A checked call gets a fresh instance there. When [`UNCHECKED_BATCHES_MAX`] batches wait, [`Engine::commit`](crate::Engine::commit) blocks until one is done:
 //!   so the share that is checked bounds the engine's rate where no core is free enough.
 //!
 //! # When it stops
 //!
-//! The next call into the engine that executes or commits waits until the reproducer is made (seconds), and answers
+//! The next call into the engine that executes or commits waits until the reproducer is made (what is tried for that is bounded,
+//! [`reduce`]; dropping the engine ends it), and answers
 //! [`EngineError::NotSerial`]; so do all after it. Reading goes on. By then the batch that differs is committed, and so may be some behind it
 //! (at most [`UNCHECKED_BATCHES_MAX`] and those on their way); a log has them, with the digests that the engine gave them.
 
@@ -37,6 +37,7 @@ use crate::batch::Batch;
 use crate::engine::Options;
 use crate::error::EngineError;
 use crate::finish::Pending;
+use crate::fs::FileSystem;
 use crate::limits::UNCHECKED_BATCHES_MAX;
 use crate::mode::ModeChosen;
 use crate::threads;
@@ -44,7 +45,9 @@ use follower::Follower;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -93,6 +96,27 @@ pub struct NotSerial {
     pub difference: Difference,
     /// What shows it once more.
     pub reproducer: Reproducer,
+}
+
+impl NotSerial {
+    /// Writes the reproducer into a folder of its own in `parent`, which is made if it is not there, and answers that folder.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write_reproducer(&self, fs: &dyn FileSystem, parent: &Path) -> io::Result<PathBuf> {
+        self.reproducer.write_new(fs, parent, self.difference.height)
+    }
+
+    /// What to do with a reproducer that was written into a folder.
+    pub fn advice(&self, folder: &Path) -> String {
+        let (folder, calls) = (folder.display(), self.reproducer.calls());
+        match self.reproducer.difference() {
+            Some(_) => format!("{calls} calls show it once more: cd {folder} && {}", self.reproducer.command()),
+            None => format!(
+                "the batch's calls are in {folder}; executed alone, they did not differ: it depends on timing or on what came before"
+            ),
+        }
+    }
 }
 
 impl fmt::Display for NotSerial {
@@ -279,15 +303,54 @@ impl Checker {
         };
         self.shared.queue.lock().stopping = true;
         let (seen, all) = self.follower.undo();
-        let options = Options { mode: mode.mode(), equivalence: None, clock: None, explain: false, ..self.options };
-        let reproducer = reduce::reproduce(&self.follower, batch, difference.what, (&seen, &all), options);
+        let options = Options { equivalence: None, clock: None, explain: false, ..self.options };
+        let closed = || self.shared.queue.lock().closed;
+        let found = reduce::Found { batch, what: difference.what, seen: &seen, all: &all, modes: mode.modes() };
+        let reproducer = reduce::reproduce(&self.follower, &found, options, &closed);
         Ok(Some(NotSerial { difference, reproducer }))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::EquivalenceCheck;
+    use super::{Committed, EquivalenceCheck, LiveCheck, UNCHECKED_BATCHES_MAX};
+    use crate::batch::{Batch, BatchBuilder};
+    use crate::engine::Options;
+    use crate::finish::Pending;
+    use crate::mode::ModeChosen;
+    use phalanx_scheduler::Mode;
+    use std::sync::Arc;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    #[test]
+    fn commits_wait_while_the_check_has_all_that_it_may() {
+        let check = LiveCheck::start(EquivalenceCheck::of_percent(100).expect("it is one"), Options::default());
+        let batch = Batch::decode(BatchBuilder::new(1, 0).finish()).expect("it was built");
+        // A batch whose end does not come: the check waits for it.
+        let pending = Arc::<Pending>::default();
+        // One is taken, the others wait.
+        for _ in 0..=UNCHECKED_BATCHES_MAX {
+            check.wait_for_room().expect("nothing has differed");
+            let mode = ModeChosen { scheduled: Mode::Serial, reason: "asked for" };
+            check.push(Committed { batch: batch.clone(), pending: Arc::clone(&pending), mode });
+        }
+        while check.statistics().waiting_batches <= UNCHECKED_BATCHES_MAX as u64 {
+            std::thread::yield_now();
+        }
+        std::thread::scope(|scope| {
+            let (told, tells) = channel();
+            let check = &check;
+            scope.spawn(move || told.send(check.wait_for_room().is_err()));
+            assert_eq!(
+                tells.recv_timeout(Duration::from_millis(50)),
+                Err(RecvTimeoutError::Timeout),
+                "there is no room"
+            );
+            pending.set(Err("the end has failed".to_owned()));
+            assert_eq!(tells.recv(), Ok(true), "the check has failed with it");
+        });
+    }
 
     #[test]
     fn the_share_is_covered_evenly_and_height_one_always() {

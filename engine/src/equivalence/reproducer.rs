@@ -4,13 +4,13 @@ use super::difference::{Difference, hex};
 use crate::batch::{Address, BatchBuilder, BatchBytes, Call, CallRef, SYSTEM_CONTRACT};
 use crate::deploy::{contract_id, deploy_arguments, deploy_gas, upgrade_arguments};
 use crate::error::BatchError;
-use crate::fs::{Access, FileSystem};
+use crate::fs::{Access, File, FileSystem};
 use crate::limits::BATCH_CALLS_MAX;
 use crate::mode::Mode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The calls file's name.
@@ -30,11 +30,12 @@ pub(super) struct OwnedCall {
 }
 
 impl OwnedCall {
-    /// Without an id or signature, which no calls file can say and no result but the input root depends on.
+    /// Without an id or signature, which no calls file can say and no result but the input root depends on. A name that is no
+    /// text, which a batch may hold and no module export, becomes another that hardly any exports.
     pub(super) fn of(call: &CallRef<'_>, (contract, method): (&Address, &[u8])) -> Self {
         Self {
             contract: *contract,
-            method: String::from_utf8(method.to_vec()).expect("a batch's methods are UTF-8"),
+            method: String::from_utf8(method.to_vec()).unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.to_string()),
             sender: *call.sender(),
             arguments: call.arguments().to_vec(),
             gas_limit: u32::try_from(call.gas_limit()).expect("a batch has 32 bits for it"),
@@ -118,8 +119,8 @@ pub struct Reproducer {
 impl Reproducer {
     /// What differs when the batches are executed from an empty state, as it was when the reproducer was made: something of the
     /// kind that was found if that could be had, else another thing. `None`: nothing did.
-    /// Then the difference depends on what no calls file can say, like timing or an earlier fault; the calls
-    /// are those of the batch, not cut down.
+    /// Then the difference depends on what no calls file can say, like timing or an earlier fault, or looking for it took too
+    /// long; the calls are those of the batch, not cut down.
     pub fn difference(&self) -> Option<&Difference> {
         self.difference.as_ref()
     }
@@ -132,7 +133,7 @@ impl Reproducer {
         Ok(cut(&self.steps, 1)?.into_iter().map(|(_, batch)| batch).collect())
     }
 
-    /// Calls of the last batch.
+    /// Calls behind the last deploy or upgrade: those that are left of the batch, where setting up shows no difference itself.
     pub fn calls(&self) -> usize {
         self.steps.iter().rev().take_while(|step| step.module().is_none()).count()
     }
@@ -188,6 +189,61 @@ impl Reproducer {
         }
         Ok(())
     }
+
+    /// Writes the files into a new folder in `parent`: `height-H`, or with a number behind it if there is such a one, which another
+    /// difference or a write that failed has left. One that holds the very files is answered as it is.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(super) fn write_new(&self, fs: &dyn FileSystem, parent: &Path, height: u64) -> io::Result<PathBuf> {
+        let names = (1u32..).map(|number| match number {
+            1 => format!("height-{height}"),
+            number => format!("height-{height}-{number}"),
+        });
+        for name in names {
+            let folder = parent.join(name);
+            let there = match fs.list(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                there => there?,
+            };
+            if there.is_empty() {
+                self.write(fs, &folder)?;
+            }
+            if there.is_empty() || self.is_in(fs, &folder, there)? {
+                return Ok(folder);
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Whether a folder in which these files are there holds the reproducer's, and no others.
+    fn is_in(&self, fs: &dyn FileSystem, folder: &Path, there: Vec<String>) -> io::Result<bool> {
+        let files = self.files();
+        if there.into_iter().collect::<BTreeSet<_>>() != files.keys().cloned().collect() {
+            return Ok(false);
+        }
+        for (name, expected) in &files {
+            let file = fs.open(&folder.join(name), Access::Read)?;
+            let mut found = vec![0; expected.len()];
+            let whole = file.length()? == expected.len() as u64 && read_all(&*file, &mut found)?;
+            if !whole || found != *expected {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Fills the buffer from the file's start; whether there was so much.
+fn read_all(file: &dyn File, buffer: &mut [u8]) -> io::Result<bool> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], read as u64)? {
+            0 => return Ok(false),
+            more => read += more,
+        }
+    }
+    Ok(true)
 }
 
 fn module_name(module: &[u8]) -> String {

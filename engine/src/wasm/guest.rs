@@ -48,6 +48,11 @@ impl Image {
         Self { granules, places }
     }
 
+    /// Bytes of memory that it stands for.
+    pub(super) fn bytes(&self) -> usize {
+        self.places.len() << GRANULE_LOG2
+    }
+
     /// Granules of memory.
     fn len(&self) -> usize {
         self.places.len()

@@ -44,10 +44,11 @@ impl Drop for Counted {
 }
 
 impl Instance {
-    /// `None` when the process has as many instances as it may.
-    pub(crate) fn new(code: &Code) -> Result<Option<Self>, String> {
+    /// `None` when the process has as many instances as it may. A worker's only one does not ask: whether it can go on must not
+    /// depend on who else came first.
+    pub(crate) fn new(code: &Code, is_only: bool) -> Result<Option<Self>, String> {
         let counted = Counted;
-        if LIVE.fetch_add(1, Ordering::Relaxed) >= Runtime::shared().instances_max() {
+        if LIVE.fetch_add(1, Ordering::Relaxed) >= Runtime::shared().instances_max() && !is_only {
             return Ok(None);
         }
         Self::instantiate(code, counted).map(Some)
@@ -67,6 +68,7 @@ impl Instance {
         let base = |memory: wasmtime::Memory| NonNull::new(memory.data_ptr(&store)).unwrap_or(NonNull::dangling());
         let guest = Guest::new(base(memory), memory.data_size(&store), base(control));
         let image = Arc::clone(code.image.get_or_init(|| Arc::new(guest.image())));
+        debug_assert_eq!(image.bytes(), guest.length(), "instances of a code begin with as much memory");
         store.data_mut().guest = guest;
         store.data_mut().grown = false;
         store.data_mut().memory = Some(memory);
@@ -211,13 +213,9 @@ impl InstancePool {
             self.evict_oldest();
         }
         let instance = loop {
-            match Instance::new(code)? {
+            match Instance::new(code, self.alive == 0)? {
                 Some(instance) => break instance,
-                None if self.alive > 0 => self.evict_oldest(),
-                None => {
-                    let max = Runtime::shared().instances_max();
-                    return Err(format!("the process has {max} instances alive, none of them ours"));
-                }
+                None => self.evict_oldest(),
             }
         };
         self.instances[number] = Some(Used { instance, at: self.clock });

@@ -20,7 +20,8 @@ use wasmtime::{
 /// much address space (`ulimit -v`, strict overcommit, valgrind), it is half as many, and so on.
 const INSTANCES_MAX: u32 = 2_000;
 
-/// Slots beyond that, for oracles, which make an instance a call and drop it: a part of the instances, and at least one.
+/// Slots beyond that, a part of the instances and at least one: for oracles, which make an instance a call and drop it, and for the
+/// only instances of workers that come when all are taken.
 const SPARE_SLOTS_PART: u32 = 20;
 
 /// The wasmtime engine with the host functions linked.
@@ -81,7 +82,7 @@ fn make_engine() -> (Engine, u32) {
         match Engine::new(&settings(instances)) {
             Ok(engine) => return (engine, instances),
             Err(_) if instances > 1 => instances /= 2,
-            Err(error) => panic!("there is address space for one instance: {error:#}"),
+            Err(error) => panic!("no wasmtime engine can be made, not even for one instance: {error:#}"),
         }
     }
 }

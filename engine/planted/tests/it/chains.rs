@@ -7,10 +7,10 @@ use phalanx_exerciser::script::{Condition, Key, Op, encode};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const EXERCISER: &[u8] = include_bytes!("../../../../contracts/wasm/exerciser.wasm");
+pub(crate) const EXERCISER: &[u8] = include_bytes!("../../../../contracts/wasm/exerciser.wasm");
 /// Who deploys it in the first batch of [`Generator`], and with which salt.
-const DEPLOYER: Address = [1; 32];
-const SALT: [u8; 32] = [2; 32];
+pub(crate) const DEPLOYER: Address = [1; 32];
+pub(crate) const SALT: [u8; 32] = [2; 32];
 
 const CALLS: usize = 400;
 const KEYS: u16 = 1_200;

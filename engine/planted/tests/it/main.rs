@@ -1,4 +1,4 @@
-//! Bugs that are planted in the engine and its scheduler: the live check finds each, and hands over what shows it once more; the
+//! Bugs that are planted in the engine and its scheduler: the live check finds each of these, and hands over what shows it once more; the
 //! equivalence tests find those that live in the engine. Without a bug neither finds anything.
 //!
 //! One test, because bugs are planted for the whole process.
@@ -16,9 +16,11 @@ mod episode;
 mod generate;
 mod golden;
 mod hunt;
+mod state;
 
 use hunt::{BUGS, equivalence_finds, live_check_finds, shows};
 use phalanx_engine::{Bug, Differing, plant};
+use phalanx_scheduler::Bug as InScheduler;
 
 #[test]
 fn planted_bugs_are_found_and_reproduced() {
@@ -43,6 +45,24 @@ fn planted_bugs_are_found_and_reproduced() {
         assert!(!in_engine || equivalence_finds(seed), "the equivalence tests did not find {bug:?}");
         plant(None);
         assert_eq!(shows(reproducer), None, "without {bug:?} the same batches are right");
-        golden::compare(bug, reproducer);
+        match bug {
+            Bug::EventOrder => golden::compare("event_order", reproducer),
+            Bug::Scheduler(InScheduler::WrongBase) => golden::compare("wrong_base", reproducer),
+            _ => {}
+        }
     }
+    state_is_put_back();
+}
+
+/// A reproducer of calls that need what an earlier batch wrote has the state that they need, and shows the difference.
+fn state_is_put_back() {
+    plant(Some(Bug::EventOrder));
+    let found = state::live_check_finds(hunt::options());
+    let reproducer = &found.reproducer;
+    let difference = reproducer.difference().expect("it was reproduced");
+    assert_eq!((difference.what, reproducer.calls()), (Differing::Events, 1));
+    assert_eq!(shows(reproducer).as_ref(), Some(difference), "the reproducer shows it again");
+    plant(None);
+    assert_eq!(shows(reproducer), None, "without the bug the same batches are right");
+    golden::compare("state_put_back", reproducer);
 }

@@ -45,6 +45,9 @@ struct DifferenceReport {
     reproduces: bool,
     #[serde(skip)]
     text: String,
+    /// What to do with the folder, if it was written.
+    #[serde(skip)]
+    advice: Option<String>,
 }
 
 impl EquivalenceReport {
@@ -67,21 +70,7 @@ impl EquivalenceReport {
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let Some(difference) = &self.difference else { return Ok(()) };
         writeln!(out, "the live check stopped the engine: {}", difference.text)?;
-        let Some(folder) = &difference.reproducer else { return Ok(()) };
-        match difference.reproduces {
-            true => writeln!(
-                out,
-                "{} calls show it once more: cd {} && {}",
-                difference.reproducer_calls,
-                folder.display(),
-                difference.command
-            ),
-            false => writeln!(
-                out,
-                "the batch's calls are in {}; executed alone, they did not differ: it depends on timing or on what came before",
-                folder.display()
-            ),
-        }
+        difference.advice.as_ref().map_or(Ok(()), |advice| writeln!(out, "{advice}"))
     }
 }
 
@@ -97,6 +86,7 @@ impl DifferenceReport {
             key,
             engine: engine.clone(),
             oracle: oracle.clone(),
+            advice: reproducer.as_ref().map(|folder| found.advice(folder)),
             reproducer,
             command: found.reproducer.command(),
             reproducer_calls: found.reproducer.calls(),
@@ -115,14 +105,9 @@ pub(super) fn not_serial(error: &LoggedError) -> Option<Arc<NotSerial>> {
     }
 }
 
-/// Writes the reproducer into the data directory; answers its folder. One that is there already is left: the same log
-/// has led to it.
+/// Writes the reproducer into the data directory; answers its folder.
 pub(super) fn write_reproducer(found: &NotSerial, data_directory: &Path) -> io::Result<PathBuf> {
-    let folder = data_directory.join(layout::REPRODUCERS).join(format!("height-{}", found.difference.height));
-    match found.reproducer.write(&RealFileSystem, &folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(folder),
-    }
+    found.write_reproducer(&RealFileSystem, &data_directory.join(layout::REPRODUCERS))
 }
 
 /// The failure of a data directory whose log differs already when it is executed again.

@@ -81,7 +81,8 @@ pub(crate) fn execute(arguments: &RunArguments, context: &Context) -> Result<Exi
     let file = CallsFile::parse(&text, directory).map_err(|bad| {
         Failure::usage(
             format_args!("{}: {bad}", arguments.calls.display()),
-            "a line is {\"deploy\": {wasm, name, sender}} or {\"call\": {contract, method, sender, args, gas?}}; nothing ran",
+            "a line is {\"deploy\": {wasm, name, sender, salt?}}, {\"upgrade\": {wasm, contract, sender}} or \
+             {\"call\": {contract, method, sender, args or input, gas?}}; nothing ran",
         )
     })?;
     run(arguments, mode, &file, context)
