@@ -351,17 +351,22 @@ impl Partition {
     /// Gives a slot another value; a long one's bytes are `long`. The value that it had is freed unless its version needs it.
     #[inline]
     pub(crate) fn set(&mut self, index: u32, version: usize, (tag, mut raw): Raw, long: Option<&[u8]>) {
-        let before = self.raw(index);
-        if before.0 == ValueTag::LONG {
-            let (old, base) = (self.versions[version].old(), self.versions[version].base());
-            self.holds_long = true;
-            self.free(before, &[old, base]);
+        if self.slots()[index as usize].raw_value_ref().0 == ValueTag::LONG {
+            self.free_replaced(index, version);
         }
         if let Some(bytes) = long {
             raw = placed(self.values.put(bytes.into()));
         }
         self.holds_absent |= tag == ValueTag::ABSENT;
         self.slots_mut()[index as usize].set_raw_value(tag, raw);
+    }
+
+    /// Out of line: most values are short, and writing one should be few instructions.
+    #[cold]
+    fn free_replaced(&mut self, index: u32, version: usize) {
+        let (old, base) = (self.versions[version].old(), self.versions[version].base());
+        self.holds_long = true;
+        self.free(self.raw(index), &[old, base]);
     }
 
     /// Gives a slot a value that its version holds.
