@@ -19,7 +19,7 @@ fn report() {
     call(OPERATOR, || Advisories::register_vendor(4, VENDOR)).unwrap();
     call(OPERATOR, || Advisories::register_vendor(5, OTHER_VENDOR)).unwrap();
     call(OPERATOR, || Advisories::appoint(COORDINATOR)).unwrap();
-    call(REPORTER, || Advisories::report(1, 4, seal(&SALT, TEXT).unwrap(), 5_000)).unwrap();
+    call(REPORTER, || Advisories::report(1, 4, seal(REPORTER, &SALT, TEXT).unwrap(), 5_000)).unwrap();
 }
 
 fn disclose(who: Address) -> Result<(), Error> {
@@ -49,6 +49,16 @@ fn a_record_is_sealed_until_its_day() {
     assert_eq!(test::events().last().and_then(|event| event.decode()), Some(changed));
     assert_eq!(disclose(STRANGER), Err(Error::WrongPhase));
     assert_eq!(call(REPORTER, || Advisories::withdraw(1)), Err(Error::WrongPhase));
+}
+
+#[test]
+fn a_seal_is_worth_nothing_to_who_copies_it() {
+    report();
+    let copied = Advisories::advisory(1).unwrap().seal;
+    call(STRANGER, || Advisories::report(2, 4, copied, 5_000)).unwrap();
+    test::set_height(5, 5_000);
+    assert_eq!(call(STRANGER, || Advisories::disclose(2, SALT, TEXT)), Err(Error::OtherText));
+    disclose(STRANGER).unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The contract's rules.
 
-use phalanx_casework::{Act, Casework, Entry, Error, Phase, Role};
+use phalanx_casework::{Act, Casework, Entry, Error, Phase, Recorded, Role};
 use phalanx_contract::Address;
 use phalanx_contract::test::{self, call};
 
@@ -29,7 +29,9 @@ fn decide(officer: Address) -> Result<(), Error> {
 }
 
 fn review(reviewer: Address, confirmed: bool) -> Result<(), Error> {
-    call(reviewer, || Casework::review(1, confirmed, DOCUMENT))
+    let last = (0..).map_while(|number| Casework::entry(1, number)).last().unwrap();
+    let granted = last.act == Act::Decided { granted: true };
+    call(reviewer, || Casework::review(1, granted, last.document, confirmed, DOCUMENT))
 }
 
 fn phase() -> Phase {
@@ -52,10 +54,13 @@ fn a_case_goes_its_way_and_leaves_a_trail() {
     let acts: Vec<_> = (0..).map_while(|number| Casework::entry(1, number)).map(|entry| entry.act).collect();
     let [denied, granted] = [false, true].map(|granted| Act::Decided { granted });
     let assigned = Act::Assigned { officer: OTHER_OFFICER };
-    let first = [Act::Opened, denied, Act::Returned, denied, Act::Confirmed, Act::Appealed];
+    let opened = Act::Opened { party: PARTY, officer: OFFICER };
+    let first = [opened, denied, Act::Returned, denied, Act::Confirmed, Act::Appealed];
     assert_eq!(acts, [&first[..], &[assigned, granted, Act::Confirmed, Act::Closed]].concat());
     assert_eq!((phase(), Casework::audit(1), Casework::opened()), (Phase::Closed, Ok(true), 1));
     assert_eq!(test::events().len(), 10, "each step is told");
+    let closed = Recorded { case: 1, entry: Casework::entry(1, 9).unwrap() };
+    assert_eq!(test::events().last().and_then(|event| event.decode()), Some(closed));
 }
 
 #[test]
@@ -94,6 +99,47 @@ fn nobody_reviews_its_own_decision_and_an_appeal_goes_to_another_officer() {
 }
 
 #[test]
+fn nobody_decides_or_reviews_its_own_case() {
+    open();
+    for role in [Role::Officer, Role::Reviewer] {
+        call(OFFICE, || Casework::appoint(role, PARTY)).unwrap();
+    }
+    assert_eq!(call(CLERK, || Casework::open(2, PARTY, PARTY, DOCUMENT)), Err(Error::OwnCase));
+    decide(OFFICER).unwrap();
+    assert_eq!(review(PARTY, true), Err(Error::OwnCase));
+    review(REVIEWER, true).unwrap();
+    call(PARTY, || Casework::appeal(1, DOCUMENT)).unwrap();
+    assert_eq!(call(CLERK, || Casework::assign(1, PARTY)), Err(Error::OwnCase));
+}
+
+#[test]
+fn a_case_whose_officer_was_dismissed_is_assigned_anew() {
+    open();
+    assert_eq!(call(CLERK, || Casework::assign(1, OTHER_OFFICER)), Err(Error::WrongPhase), "it has an officer");
+    call(OFFICE, || Casework::dismiss(Role::Officer, OFFICER)).unwrap();
+    assert_eq!(call(CLERK, || Casework::assign(1, OFFICER)), Err(Error::NotOfficer));
+    call(CLERK, || Casework::assign(1, OTHER_OFFICER)).unwrap();
+    decide(OTHER_OFFICER).unwrap();
+    review(REVIEWER, true).unwrap();
+    call(PARTY, || Casework::appeal(1, DOCUMENT)).unwrap();
+    call(OFFICE, || Casework::appoint(Role::Officer, OFFICER)).unwrap();
+    call(CLERK, || Casework::assign(1, OFFICER)).unwrap();
+    call(OFFICE, || Casework::dismiss(Role::Officer, OFFICER)).unwrap();
+    assert_eq!(call(CLERK, || Casework::assign(1, OTHER_OFFICER)), Err(Error::SameOfficer), "it decided before the appeal");
+}
+
+#[test]
+fn a_reviewer_confirms_the_decision_that_it_looked_at() {
+    open();
+    decide(OFFICER).unwrap();
+    for (granted, decision) in [(true, DOCUMENT), (false, [6; 32])] {
+        let review = call(REVIEWER, || Casework::review(1, granted, decision, true, DOCUMENT));
+        assert_eq!(review, Err(Error::OtherDecision));
+    }
+    assert_eq!(call(REVIEWER, || Casework::review(1, false, DOCUMENT, true, DOCUMENT)), Ok(()));
+}
+
+#[test]
 fn steps_out_of_turn_are_refused() {
     open();
     assert_eq!(call(CLERK, || Casework::open(1, PARTY, OFFICER, DOCUMENT)), Err(Error::Exists));
@@ -107,11 +153,13 @@ fn steps_out_of_turn_are_refused() {
 }
 
 #[test]
-fn every_part_of_an_entry_changes_its_digest() {
-    let entry = Entry { by: CLERK, time: 1, act: Act::Opened, document: DOCUMENT, before: [0; 32] };
+fn the_case_and_every_part_of_an_entry_change_its_digest() {
+    let entry = Entry { by: CLERK, time: 1, act: Act::Opened { party: PARTY, officer: OFFICER }, document: DOCUMENT, before: [0; 32] };
     let others = [
         Entry { by: PARTY, ..entry },
         Entry { time: 2, ..entry },
+        Entry { act: Act::Opened { party: CLERK, officer: OFFICER }, ..entry },
+        Entry { act: Act::Opened { party: PARTY, officer: CLERK }, ..entry },
         Entry { act: Act::Closed, ..entry },
         Entry { act: Act::Decided { granted: false }, ..entry },
         Entry { act: Act::Decided { granted: true }, ..entry },
@@ -120,6 +168,7 @@ fn every_part_of_an_entry_changes_its_digest() {
         Entry { document: [6; 32], ..entry },
         Entry { before: [1; 32], ..entry },
     ];
-    let digests: std::collections::BTreeSet<_> = others.iter().chain([&entry]).map(Entry::digest).collect();
-    assert_eq!(digests.len(), 10);
+    let digests: std::collections::BTreeSet<_> =
+        others.iter().chain([&entry]).map(|entry| entry.digest(1)).chain([entry.digest(2)]).collect();
+    assert_eq!(digests.len(), others.len() + 2);
 }

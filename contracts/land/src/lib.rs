@@ -100,11 +100,11 @@ impl Land {
         consent(parcel, proposal)
     }
 
-    /// Approves a proposal for an authority. Its officers alone may, once for each authority, and nobody for two. Answers with whether
-    /// this was the last consent.
-    pub fn approve(parcel: u64, authority: Authority) -> Result<bool, Error> {
+    /// Approves the proposal to give a parcel to `to`, for an authority. Its officers alone may, once for each authority, and nobody for
+    /// two. Answers with whether this was the last consent.
+    pub fn approve(parcel: u64, authority: Authority, to: Address) -> Result<bool, Error> {
         OFFICERS.require(authority, Error::NotOfficer)?;
-        let mut proposal = proposal(parcel)?;
+        let mut proposal = proposal_to(parcel, to)?;
         let officer = Some(caller());
         require(proposal.approval(authority).is_none(), Error::AlreadyConsented)?;
         require(![proposal.survey, proposal.tax, proposal.registry].contains(&officer), Error::ApprovedForAnother)?;
@@ -112,10 +112,10 @@ impl Land {
         consent(parcel, proposal)
     }
 
-    /// Refuses a proposal for an authority, which ends it. Its officers alone may.
-    pub fn refuse(parcel: u64, authority: Authority, reason: u16) -> Result<(), Error> {
+    /// Refuses the proposal to give a parcel to `to`, for an authority, which ends it. Its officers alone may.
+    pub fn refuse(parcel: u64, authority: Authority, to: Address, reason: u16) -> Result<(), Error> {
         OFFICERS.require(authority, Error::NotOfficer)?;
-        proposal(parcel)?;
+        proposal_to(parcel, to)?;
         PROPOSALS.remove(&parcel);
         emit(&Refusal { parcel, authority, reason });
         Ok(())
@@ -148,6 +148,13 @@ fn find(parcel: u64) -> Result<Parcel, Error> {
 
 fn proposal(parcel: u64) -> Result<Proposal, Error> {
     PROPOSALS.find(&parcel).ok_or(Error::NoProposal)
+}
+
+/// The proposal that an officer looked at: the owner may have put another in its place meanwhile.
+fn proposal_to(parcel: u64, to: Address) -> Result<Proposal, Error> {
+    let found = proposal(parcel)?;
+    require(found.to == to, Error::OtherProposal)?;
+    Ok(found)
 }
 
 /// Keeps the proposal, or, where nobody's consent is missing, carries it out.

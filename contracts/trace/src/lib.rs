@@ -123,6 +123,8 @@ pub enum Error {
     TooManyOrigins,
     /// An origin of the batch was recalled.
     Recalled,
+    /// The batch that is offered holds more or less than that.
+    OtherQuantity,
 }
 
 /// The contract.
@@ -198,11 +200,13 @@ impl Trace {
         Ok(())
     }
 
-    /// Takes a batch that is offered to the caller.
-    pub fn take_over(batch: u64) -> Result<(), Error> {
+    /// Takes a batch of so much that is offered to the caller.
+    pub fn take_over(batch: u64, quantity: u64) -> Result<(), Error> {
         let found = BATCHES.find(&batch).ok_or(Error::Unknown)?;
         let (from, to) = (found.holder, caller());
         require(OFFERS.find(&batch) == Some(to), Error::NotOffered)?;
+        // The holder may have split it, or merged another into it, and offered it again.
+        require(found.quantity == quantity, Error::OtherQuantity)?;
         require(!Self::recalled(batch), Error::Recalled)?;
         OFFERS.remove(&batch);
         BATCHES.set(&batch, &Batch { holder: to, ..found });

@@ -111,10 +111,12 @@ impl TradeFinance {
         Ok(())
     }
 
-    /// Takes the document with its discrepancy. The buyer alone may.
-    pub fn waive(letter: u64) -> Result<(), Error> {
+    /// Takes the document of a digest with its discrepancy. The buyer alone may.
+    pub fn waive(letter: u64, document: [u8; 32]) -> Result<(), Error> {
         let found = step(letter, Phase::Discrepant)?;
         only(found.buyer, Error::NotBuyer)?;
+        // The seller may have presented another meanwhile, which the bank reported too.
+        require(found.document == Some(document), Error::OtherDocument)?;
         change(letter, Letter { phase: Phase::Accepted, ..found });
         Ok(())
     }

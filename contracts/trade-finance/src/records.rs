@@ -78,4 +78,6 @@ pub enum Error {
     InsufficientMoney,
     /// There would be more money than numbers.
     MoneyOverflow,
+    /// This is not the document that was presented.
+    OtherDocument,
 }

@@ -81,14 +81,25 @@ fn everyone_takes_its_own_steps_alone() {
     }
     call(BANK, || TradeFinance::report_discrepancy(1)).unwrap();
     for stranger in [STRANGER, BANK, SELLER] {
-        assert_eq!(call(stranger, || TradeFinance::waive(1)), Err(Error::NotBuyer));
+        assert_eq!(call(stranger, || TradeFinance::waive(1, DOCUMENT)), Err(Error::NotBuyer));
     }
-    call(BUYER, || TradeFinance::waive(1)).unwrap();
+    call(BUYER, || TradeFinance::waive(1, DOCUMENT)).unwrap();
     for stranger in [STRANGER, OTHER_BANK, SELLER] {
         assert_eq!(call(stranger, || TradeFinance::settle(1)), Err(Error::NotIssuingBank));
     }
     call(BANK, || TradeFinance::settle(1)).unwrap();
     assert_eq!(call(BANK, || TradeFinance::settle(3)), Err(Error::Unknown));
+}
+
+#[test]
+fn a_buyer_waives_the_discrepancy_of_the_document_that_it_looked_at() {
+    issue();
+    for document in [DOCUMENT, OTHER_DOCUMENT] {
+        present(1, document).unwrap();
+        call(BANK, || TradeFinance::report_discrepancy(1)).unwrap();
+    }
+    assert_eq!(call(BUYER, || TradeFinance::waive(1, DOCUMENT)), Err(Error::OtherDocument));
+    assert_eq!(call(BUYER, || TradeFinance::waive(1, OTHER_DOCUMENT)), Ok(()));
 }
 
 #[test]

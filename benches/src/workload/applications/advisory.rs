@@ -2,6 +2,7 @@
 
 use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_advisory::{Advisory as Record, Phase, seal};
+use phalanx_contract::Address as Account;
 use phalanx_engine::Address;
 use rand::Rng;
 
@@ -39,8 +40,9 @@ impl Advisory {
 
     fn report(&self, advisory: u64) -> Ask {
         let (salt, text) = self.salt_and_text(advisory);
-        let seal = seal(&salt, &text).expect("the text is short");
-        Ask::new(self.parties.one(advisory), "report", &(advisory, product(advisory), seal, DAY))
+        let reporter = self.parties.one(advisory);
+        let seal = seal(Account(reporter), &salt, &text).expect("the text is short");
+        Ask::new(reporter, "report", &(advisory, product(advisory), seal, DAY))
     }
 
     fn disclose(&self, sender: Address, advisory: u64) -> Ask {
@@ -102,7 +104,7 @@ impl Application for Advisory {
             let (salt, text) = self.salt_and_text(advisory);
             let found: Option<Record> = state.get(ADVISORIES, &advisory);
             let disclosed = text_of(advisory);
-            found.is_some_and(|found| found.phase == phase && Some(found.seal) == seal(&salt, &text))
+            found.is_some_and(|found| found.phase == phase && Some(found.seal) == seal(Account(self.parties.one(advisory)), &salt, &text))
                 && disclosed.as_ref().map(|text| text.as_slice()) == (done == 4).then_some(&text[..])
         };
         let filed = (0..PRODUCTS).map(|number| state.number(FILED, &product(number))).sum();

@@ -64,11 +64,12 @@ impl Application for Casework {
         let party = self.parties.one(case);
         let [clerk, officer, reviewer] =
             [Role::Clerk, Role::Officer, Role::Reviewer].map(|role| self.staff(role, case));
-        let document = self.parties.digest(number);
+        let (document, decision) = (self.parties.digest(number), self.parties.digest(case));
+        let granted = case % 3 > 0;
         match step {
             0 => Ask::new(clerk, "open", &(case, party, officer, document)),
-            1 => Ask::new(officer, "decide", &(case, case % 3 > 0, document)),
-            2 => Ask::new(reviewer, "review", &(case, true, document)),
+            1 => Ask::new(officer, "decide", &(case, granted, decision)),
+            2 => Ask::new(reviewer, "review", &(case, granted, decision, true, document)),
             _ if is_appealed(case) => Ask::new(party, "appeal", &(case, document)),
             _ => Ask::new(clerk, "close", &(case,)),
         }
@@ -87,9 +88,9 @@ impl Application for Casework {
             let phase = [Phase::Assigned, Phase::Decided, Phase::Confirmed, last][done as usize - 1];
             let trail = |number: u32| state.get::<Entry>(TRAIL, &(case, number));
             let found: Option<Case> = state.get(CASES, &case);
-            let heads = core::iter::once(Some([0; 32])).chain((0..done).map(|number| Some(trail(number)?.digest())));
+            let heads = core::iter::once(Some([0; 32])).chain((0..done).map(|number| Some(trail(number)?.digest(case))));
             let chained = (0..done).zip(heads).all(|(number, head)| trail(number).map(|entry| entry.before) == head);
-            let head = trail(done - 1).map(|entry| entry.digest());
+            let head = trail(done - 1).map(|entry| entry.digest(case));
             state.get(TRAIL, &case) == Some(done)
                 && chained
                 && found.is_some_and(|found| found.phase == phase && Some(found.head) == head)

@@ -55,14 +55,14 @@ impl Application for Land {
             2 => Ask::new(to, "accept", &(parcel,)),
             _ => {
                 let authority = step as usize - 3;
-                Ask::new(self.officer(authority), "approve", &(parcel, AUTHORITIES[authority]))
+                Ask::new(self.officer(authority), "approve", &(parcel, AUTHORITIES[authority], to))
             }
         }
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
         let (parcel, _) = self.parties.steps(STEPS).of(index);
-        Some(Ask::new(STRANGER, "approve", &(parcel, Authority::Tax)))
+        Some(Ask::new(STRANGER, "approve", &(parcel, Authority::Tax, self.parties.two(parcel)[1])))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {

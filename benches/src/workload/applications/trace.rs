@@ -74,7 +74,7 @@ impl Application for Trace {
             0 => Ask::new(producer, "produce", &(whole, product(thing), quantity)),
             1 => Ask::new(producer, "split", &(whole, part, split_off)),
             2 => Ask::new(producer, "hand_over", &(part, receiver)),
-            3 => Ask::new(receiver, "take_over", &(part,)),
+            3 => Ask::new(receiver, "take_over", &(part, split_off)),
             _ if is_recalled(thing) => Ask::new(producer, "recall", &(whole, REASON)),
             _ => Ask::new(producer, "hand_over", &(whole, receiver)),
         }

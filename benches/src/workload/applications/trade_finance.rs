@@ -98,7 +98,7 @@ impl Application for TradeFinance {
             (2, false) => Ask::new(bank, "accept", &(letter,)),
             (2, true) => Ask::new(bank, "report_discrepancy", &(letter,)),
             (_, false) => Ask::new(bank, "settle", &(letter,)),
-            (_, true) => Ask::new(buyer, "waive", &(letter,)),
+            (_, true) => Ask::new(buyer, "waive", &(letter, self.parties.digest(letter))),
         }
     }
 

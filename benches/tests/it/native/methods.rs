@@ -61,6 +61,17 @@ fn authority(dice: &mut Dice) -> phalanx_land::Authority {
     dice.of(&[Registry, Survey, Tax])
 }
 
+/// Who parcels are proposed to.
+fn new_owner(dice: &mut Dice) -> [u8; 32] {
+    dice.of(&[[1; 32], [2; 32]])
+}
+
+/// A letter, and one of two documents, which the next letter may have too.
+fn letter_and_document(dice: &mut Dice) -> (u64, [u8; 32]) {
+    let letter = dice.below(40);
+    (letter, [(letter + dice.below(2)) as u8; 32])
+}
+
 fn role(dice: &mut Dice) -> phalanx_casework::Role {
     use phalanx_casework::Role::{Clerk, Officer, Reviewer};
     dice.of(&[Clerk, Officer, Reviewer])
@@ -184,12 +195,12 @@ applications! {
         dismiss |dice| encoded(&(authority(dice), dice.account()));
         register |dice| encoded(&(dice.thing(), dice.account(), dice.digest()));
         block |dice| encoded(&(dice.thing(), dice.below(8) == 0));
-        propose |dice| encoded(&(dice.thing(), dice.account()));
+        propose |dice| encoded(&(dice.thing(), new_owner(dice)));
         // Seldom of a parcel that there is, so that some proposals come to their end.
         withdraw |dice| encoded(&(dice.below(30),));
         accept thing;
-        approve |dice| encoded(&(dice.thing(), authority(dice)));
-        refuse |dice| encoded(&(dice.below(30), authority(dice), dice.thing() as u16));
+        approve |dice| encoded(&(dice.thing(), authority(dice), new_owner(dice)));
+        refuse |dice| encoded(&(dice.below(30), authority(dice), new_owner(dice), dice.thing() as u16));
         parcel thing;
         proposal thing;
         title |dice| encoded(&(dice.thing(), dice.below(4) as u32));
@@ -200,9 +211,9 @@ applications! {
         expel account;
         credit |dice| encoded(&(dice.account(), dice.amount()));
         issue |dice| encoded(&(dice.below(40), dice.account(), dice.account(), dice.amount(), dice.time()));
-        present |dice| encoded(&(dice.below(40), [dice.below(20) as u8; 32]));
+        present |dice| encoded(&letter_and_document(dice));
         report_discrepancy |dice| encoded(&(dice.below(40),));
-        waive |dice| encoded(&(dice.below(40),));
+        waive |dice| encoded(&letter_and_document(dice));
         accept |dice| encoded(&(dice.below(40),));
         settle |dice| encoded(&(dice.below(40),));
         close |dice| encoded(&(dice.below(40),));
@@ -222,11 +233,11 @@ applications! {
     trace: "trace", phalanx_trace::Trace {
         admit account;
         expel account;
-        produce |dice| encoded(&(dice.below(30), dice.below(2) as u32, dice.below(100)));
-        split |dice| encoded(&(dice.below(30), dice.below(30), dice.below(60)));
+        produce |dice| encoded(&(dice.below(30), dice.below(2) as u32, 8 * dice.below(3)));
+        split |dice| encoded(&(dice.below(30), dice.below(30), 8 * dice.below(3)));
         merge |dice| encoded(&(dice.below(30), dice.below(30)));
         hand_over |dice| encoded(&(dice.below(30), dice.account()));
-        take_over |dice| encoded(&(dice.below(30),));
+        take_over |dice| encoded(&(dice.below(30), 8 * dice.below(3)));
         recall |dice| encoded(&(dice.below(300), 1u16));
         batch |dice| encoded(&(dice.below(30),));
         origin |dice| encoded(&(dice.below(30), dice.below(9) as u32));
@@ -238,7 +249,7 @@ applications! {
         dismiss |dice| encoded(&(role(dice), dice.account()));
         open |dice| encoded(&(dice.below(10), dice.account(), dice.account(), dice.digest()));
         decide |dice| encoded(&(dice.below(10), dice.coin(), dice.digest()));
-        review |dice| encoded(&(dice.below(10), dice.coin(), dice.digest()));
+        review |dice| encoded(&(dice.below(10), dice.coin(), dice.digest(), dice.coin(), dice.digest()));
         appeal |dice| encoded(&(dice.below(10), dice.digest()));
         assign |dice| encoded(&(dice.below(10), dice.account()));
         close |dice| encoded(&(dice.below(10),));
@@ -252,7 +263,7 @@ applications! {
         dismiss account;
         register_vendor |dice| encoded(&(dice.thing() as u32, dice.account()));
         report |dice| {
-            let seal = phalanx_advisory::seal(&[1; 32], document(dice)).unwrap_or_default();
+            let seal = phalanx_advisory::seal(phalanx_contract::Address(dice.account()), &[1; 32], document(dice)).unwrap_or_default();
             encoded(&(dice.below(30), dice.thing() as u32, seal, dice.time()))
         };
         acknowledge |dice| encoded(&(dice.below(30),));
