@@ -146,9 +146,7 @@ impl Advisories {
         require(ADVISORIES.find(&advisory).is_none(), Error::Exists)?;
         let reported = batch_time();
         check_day(reported, disclosed_from)?;
-        if FILED.add(&product, 1).is_err() {
-            abort("more records than numbers")
-        }
+        FILED.add(&product, 1).or_abort("more records than numbers");
         let reporter = caller();
         change(advisory, Advisory { product, reporter, seal, reported, disclosed_from, phase: Phase::Reported });
         Ok(())

@@ -68,9 +68,7 @@ impl Casework {
         require(ROLES.has(Role::Officer, officer), Error::NotOfficer)?;
         require(officer != party, Error::OwnCase)?;
         require(CASES.find(&case).is_none(), Error::Exists)?;
-        if OPENED.add(1).is_err() {
-            abort("more cases than numbers")
-        }
+        OPENED.add(1).or_abort("more cases than numbers");
         let opened = Case { party, officer, phase: Phase::Assigned, appealed: None, head: [0; 32] };
         record(case, opened, Act::Opened { party, officer }, application);
         Ok(())

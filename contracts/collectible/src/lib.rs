@@ -235,22 +235,16 @@ fn hand_over(item: u64, found: Piece, to: Address) {
     ITEMS.set(&item, &Piece { owner: to, ..found });
     APPROVALS.remove(&item);
     OFFERS.remove(&item);
-    if COUNTS.sub(&from, 1).is_err() {
-        abort("an owner has fewer items than it owns")
-    }
+    COUNTS.sub(&from, 1).or_abort("an owner has fewer items than it owns");
     count_in(&to);
     emit(&Transferred { item, from, to });
 }
 
 fn count_in(owner: &Address) {
-    if COUNTS.add(owner, 1).is_err() {
-        abort("an owner has more items than there are")
-    }
+    COUNTS.add(owner, 1).or_abort("an owner has more items than there are");
 }
 
 /// No account has more than all together: a refusal here is a mistake of this contract.
 fn pay(to: &Address, amount: u128) {
-    if MONEY.add(to, amount).is_err() {
-        abort("an account has more money than there is")
-    }
+    MONEY.add(to, amount).or_abort("an account has more money than there is");
 }

@@ -129,9 +129,7 @@ impl Evidence {
         RECORDS.set_once(&id, &record).map_err(|Refused| Error::AlreadyNotarised)?;
         DOCUMENTS.set(&id, &kept);
         CUSTODY.push(&id, &Custody { holder: notary, since: batch_time() });
-        if NOTARISED.add(1).is_err() {
-            abort("more documents than numbers")
-        }
+        NOTARISED.add(1).or_abort("more documents than numbers");
         emit(&Notarised { id, notary });
         Ok(id)
     }

@@ -218,16 +218,12 @@ fn pay_in((low_asset, high_asset): (u32, u32), low: u128, high: u128) -> Result<
 
 /// No balance is above what was issued: a refusal here is a mistake of this contract.
 fn credit(asset: u32, to: Address, amount: u128) {
-    if BALANCES.add(&(asset, to), amount).is_err() {
-        abort("a balance is above what was issued")
-    }
+    BALANCES.add(&(asset, to), amount).or_abort("a balance is above what was issued");
 }
 
 /// No pool has more shares than units of an asset in it.
 fn grant((low_asset, high_asset): (u32, u32), shares: u128) {
-    if SHARES.add(&(low_asset, high_asset, caller()), shares).is_err() {
-        abort("a pool has more shares than numbers")
-    }
+    SHARES.add(&(low_asset, high_asset, caller()), shares).or_abort("a pool has more shares than numbers");
 }
 
 fn change(pair: (u32, u32), pool: Pool) {

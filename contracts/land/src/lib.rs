@@ -169,16 +169,12 @@ fn consent(parcel: u64, proposal: Proposal) -> Result<bool, Error> {
     PROPOSALS.remove(&parcel);
     PARCELS.set(&parcel, &Parcel { owner: to, ..found });
     TITLES.push(&parcel, &Title { owner: to, since: batch_time() });
-    if COUNTS.sub(&from, 1).is_err() {
-        abort("an owner has fewer parcels than it owns")
-    }
+    COUNTS.sub(&from, 1).or_abort("an owner has fewer parcels than it owns");
     count_in(&to);
     emit(&Transferred { parcel, from, to });
     Ok(true)
 }
 
 fn count_in(owner: &Address) {
-    if COUNTS.add(owner, 1).is_err() {
-        abort("an owner has more parcels than there are")
-    }
+    COUNTS.add(owner, 1).or_abort("an owner has more parcels than there are");
 }

@@ -150,9 +150,7 @@ impl Licence {
         CLERKS.require(number.department, Error::NotClerk)?;
         require(certificate.expires > batch_time(), Error::Past)?;
         CERTIFICATES.set_once(&number, &certificate).map_err(|Refused| Error::Exists)?;
-        if ISSUED.add(&number.department, 1).is_err() {
-            abort("more certificates than numbers")
-        }
+        ISSUED.add(&number.department, 1).or_abort("more certificates than numbers");
         emit(&Issued { number, holder: certificate.holder });
         Ok(())
     }

@@ -6,7 +6,7 @@ use core::ops::{Bound, RangeBounds};
 use crate::ordered::{Direction, OrderedMap};
 use crate::state::{Item, Refused};
 use crate::wire::Wire;
-use crate::{call_index, height};
+use crate::{OrAbort, call_index, height};
 
 /// Where an element stands: (height, index of the call in its batch, number within the call).
 pub type Place = (u64, u32, u16);
@@ -44,9 +44,7 @@ impl<T: for<'a> Wire<'a>> Journal<T> {
     #[inline(always)]
     pub fn append(&self, element: &T) {
         // The count passes no bound that a ledger could reach.
-        if self.append_within(element, u128::MAX).is_err() {
-            crate::abort("a journal of 2^128 elements");
-        }
+        self.append_within(element, u128::MAX).or_abort("a journal of 2^128 elements");
     }
 
     /// Appends an element; refused if the journal would have more than `max`.

@@ -68,7 +68,7 @@ mod state;
 pub mod test;
 pub mod wire;
 
-pub use abort::abort;
+pub use abort::{OrAbort, abort};
 pub use access::{Roles, only, require};
 pub use address::Address;
 pub use context::{batch_time, call_index, caller, contract_id, deployer, height};

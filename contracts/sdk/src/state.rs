@@ -112,9 +112,7 @@ impl Item<u128> {
     pub fn sub_within(&self, amount: u128, bounds: RangeInclusive<u128>) -> Result<(), Refused> {
         answer(host::sub(&[self.slot], amount, *bounds.start(), *bounds.end()))
     }
-}
 
-impl Item<u128> {
     /// Raises the value to `value` if it is less, without reading. Absent counts as 0.
     #[inline(always)]
     pub fn raise_to(&self, value: u128) {
@@ -207,9 +205,7 @@ impl<K: for<'a> Wire<'a>> Map<K, u128> {
     pub fn sub_within(&self, key: &K, amount: u128, bounds: RangeInclusive<u128>) -> Result<(), Refused> {
         with_key(self.slot, key, |key| answer(host::sub(key, amount, *bounds.start(), *bounds.end())))
     }
-}
 
-impl<K: for<'a> Wire<'a>> Map<K, u128> {
     /// Raises the key's value to `value` if it is less, without reading. Absent counts as 0.
     #[inline(always)]
     pub fn raise_to(&self, key: &K, value: u128) {

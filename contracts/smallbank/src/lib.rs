@@ -157,7 +157,5 @@ fn cents(amount: u128) -> Result<i128, Error> {
 }
 
 fn count(total: Item<u128>, amount: u128) {
-    if total.add(amount).is_err() {
-        abort("more cents than numbers")
-    }
+    total.add(amount).or_abort("more cents than numbers");
 }

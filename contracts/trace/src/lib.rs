@@ -154,9 +154,7 @@ impl Trace {
         BATCHES.set_once(&batch, &content).map_err(|Refused| Error::Exists)?;
         PRODUCERS.set(&batch, &caller());
         ORIGINS.push(&batch, &batch);
-        if PRODUCED.add(&product, quantity.into()).is_err() {
-            abort("more was produced than numbers say")
-        }
+        PRODUCED.add(&product, quantity.into()).or_abort("more was produced than numbers say");
         emit(&Produced { batch, content });
         Ok(())
     }

@@ -80,9 +80,7 @@ impl TradeFinance {
         require(ends > batch_time(), Error::Ended)?;
         let bank = caller();
         MONEY.sub(&bank, amount).map_err(|Refused| Error::InsufficientMoney)?;
-        if SET_ASIDE.add(amount).is_err() {
-            abort("more money is set aside than there is")
-        }
+        SET_ASIDE.add(amount).or_abort("more money is set aside than there is");
         change(letter, Letter { bank, buyer, seller, amount, ends, document: None, phase: Phase::Issued });
         Ok(())
     }
@@ -191,15 +189,11 @@ fn change(letter: u64, changed: Letter) {
 }
 
 fn release(to: &Address, amount: u128) {
-    if SET_ASIDE.sub(amount).is_err() {
-        abort("less money is set aside than letters promise")
-    }
+    SET_ASIDE.sub(amount).or_abort("less money is set aside than letters promise");
     pay(to, amount);
 }
 
 /// No account has more than all together: a refusal here is a mistake of this contract.
 fn pay(to: &Address, amount: u128) {
-    if MONEY.add(to, amount).is_err() {
-        abort("an account has more money than there is")
-    }
+    MONEY.add(to, amount).or_abort("an account has more money than there is");
 }
