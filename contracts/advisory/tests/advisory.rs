@@ -73,6 +73,18 @@ fn what_is_fixed_may_be_disclosed_before_its_day() {
 }
 
 #[test]
+fn a_record_that_was_not_filed_is_unknown_and_none_is_acknowledged_twice() {
+    report();
+    assert_eq!(call(VENDOR, || Advisories::acknowledge(2)), Err(Error::Unknown));
+    assert_eq!(call(VENDOR, || Advisories::fix(2)), Err(Error::Unknown));
+    assert_eq!(call(COORDINATOR, || Advisories::reschedule(2, 9_000)), Err(Error::Unknown));
+    assert_eq!(call(REPORTER, || Advisories::withdraw(2)), Err(Error::Unknown));
+    assert_eq!(call(REPORTER, || Advisories::disclose(2, SALT, TEXT)), Err(Error::Unknown));
+    call(VENDOR, || Advisories::acknowledge(1)).unwrap();
+    assert_eq!(call(VENDOR, || Advisories::acknowledge(1)), Err(Error::WrongPhase));
+}
+
+#[test]
 fn everyone_takes_its_own_steps_alone() {
     report();
     for stranger in [STRANGER, OTHER_VENDOR, REPORTER, COORDINATOR, OPERATOR] {

@@ -138,6 +138,13 @@ impl AssetBacked {
         Ok(())
     }
 
+    /// Lets an address open no more pools; those that it opened go on. The deployer alone may.
+    pub fn expel(originator: Address) -> Result<(), Error> {
+        only(deployer(), Error::NotDeployer)?;
+        ROLES.revoke(Role::Originator, originator);
+        Ok(())
+    }
+
     /// Credits an account with money. The deployer alone may.
     pub fn credit(to: Address, amount: u128) -> Result<(), Error> {
         only(deployer(), Error::NotDeployer)?;

@@ -52,6 +52,7 @@ fn strangers_admit_credit_open_pledge_close_and_collect_nothing() {
     open();
     for stranger in [STRANGER, A, ORIGINATOR] {
         assert_eq!(call(stranger, || AssetBacked::admit(stranger)), Err(Error::NotDeployer));
+        assert_eq!(call(stranger, || AssetBacked::expel(ORIGINATOR)), Err(Error::NotDeployer));
         assert_eq!(call(stranger, || AssetBacked::credit(stranger, 1)), Err(Error::NotDeployer));
     }
     for stranger in [STRANGER, A, OPERATOR] {
@@ -61,6 +62,24 @@ fn strangers_admit_credit_open_pledge_close_and_collect_nothing() {
         assert_eq!(call(stranger, || AssetBacked::collect(1, 0)), Err(Error::NotOriginator));
         assert_eq!(call(stranger, || AssetBacked::claim_rest(1)), Err(Error::NotOriginator));
     }
+    call(OPERATOR, || AssetBacked::expel(ORIGINATOR)).unwrap();
+    assert_eq!(call(ORIGINATOR, || AssetBacked::open(2, TERMS)), Err(Error::NotOriginator));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::pledge(1, [6; 32], 1)), Ok(()), "its pool goes on");
+}
+
+#[test]
+fn there_is_nothing_in_a_pool_that_was_not_opened_and_no_payment_before_the_end_of_the_sale() {
+    open();
+    for tranche in Tranche::ALL {
+        assert_eq!(call(A, || AssetBacked::subscribe(2, tranche, 1)), Err(Error::Unknown));
+        assert_eq!(call(A, || AssetBacked::withdraw(2, tranche, 1)), Err(Error::Unknown));
+        assert_eq!(call(A, || AssetBacked::claim(2, tranche)), Err(Error::Unknown));
+    }
+    assert_eq!(call(ORIGINATOR, || AssetBacked::pledge(2, [6; 32], 1)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::close(2)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::collect(2, 1)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::claim_rest(2)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::collect(1, 1)), Err(Error::NotClosed));
 }
 
 #[test]

@@ -148,6 +148,10 @@ fn steps_out_of_turn_are_refused() {
     assert_eq!(call(PARTY, || Casework::appeal(1, DOCUMENT)), Err(Error::WrongPhase));
     assert_eq!(call(CLERK, || Casework::close(1)), Err(Error::WrongPhase));
     assert_eq!(call(CLERK, || Casework::close(2)), Err(Error::Unknown));
+    decide(OFFICER).unwrap();
+    assert_eq!(decide(OFFICER), Err(Error::WrongPhase));
+    assert_eq!(call(CLERK, || Casework::assign(1, OTHER_OFFICER)), Err(Error::WrongPhase));
+    review(REVIEWER, false).unwrap();
     call(OFFICE, || Casework::dismiss(Role::Officer, OFFICER)).unwrap();
     assert_eq!(decide(OFFICER), Err(Error::NotOfficer), "a dismissed officer decides nothing");
 }

@@ -99,6 +99,8 @@ pub enum Error {
     NotCustodian,
     /// Custody is not handed over to the caller.
     NotOffered,
+    /// The custodian has custody already.
+    SameOfficer,
 }
 
 /// The contract.
@@ -142,6 +144,7 @@ impl Evidence {
     /// Offers custody to another officer, in place of any offer before. The custodian alone may, dismissed or not.
     pub fn hand_over(id: [u8; 32], to: Address) -> Result<(), Error> {
         only(custodian(&id)?, Error::NotCustodian)?;
+        require(to != caller(), Error::SameOfficer)?;
         require(ROLES.has(Role::Officer, to), Error::NotOfficer)?;
         HANDOVERS.set(&id, &to);
         Ok(())

@@ -59,7 +59,9 @@ fn custody_moves_when_both_agree_and_leaves_no_gap() {
     assert_eq!(call(B, || Evidence::take_over(id)), Err(Error::NotOffered));
     assert_eq!(call(B, || Evidence::hand_over(id, B)), Err(Error::NotCustodian));
     assert_eq!(call(A, || Evidence::hand_over(id, STRANGER)), Err(Error::NotOfficer));
+    assert_eq!(call(A, || Evidence::hand_over(id, A)), Err(Error::SameOfficer));
     assert_eq!(call(A, || Evidence::hand_over([0; 32], B)), Err(Error::Unknown));
+    assert_eq!(call(B, || Evidence::take_over([0; 32])), Err(Error::Unknown));
     call(A, || Evidence::hand_over(id, B)).unwrap();
     assert_eq!(call(STRANGER, || Evidence::take_over(id)), Err(Error::NotOffered));
     assert_eq!(Evidence::custody_len(id), 1, "an offer moves nothing");

@@ -92,6 +92,14 @@ fn strangers_consent_to_nothing() {
 }
 
 #[test]
+fn a_parcel_that_was_not_registered_is_unknown() {
+    register();
+    assert_eq!(call(A, || Land::propose(56, B)), Err(Error::Unknown));
+    assert_eq!(call(A, || Land::withdraw(56)), Err(Error::Unknown));
+    assert_eq!(call(REGISTRAR, || Land::block(56, true)), Err(Error::Unknown));
+}
+
+#[test]
 fn nobody_approves_for_two_authorities() {
     propose();
     call(STATE, || Land::appoint(Tax, SURVEYOR)).unwrap();

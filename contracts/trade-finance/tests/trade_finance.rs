@@ -48,6 +48,7 @@ fn banks_alone_issue_and_no_more_than_they_have() {
     assert_eq!(call(BANK, || TradeFinance::issue(3, BUYER, SELLER, 301, 5_000)), Err(Error::InsufficientMoney));
     assert_eq!(call(BANK, || TradeFinance::issue(1, BUYER, SELLER, 1, 5_000)), Err(Error::Exists));
     assert_eq!(call(BANK, || TradeFinance::issue(3, BUYER, SELLER, 1, 1_000)), Err(Error::Ended));
+    assert_eq!(call(OPERATOR, || TradeFinance::credit(BUYER, u128::MAX - 1_999)), Err(Error::MoneyOverflow));
     call(OPERATOR, || TradeFinance::expel(BANK)).unwrap();
     assert_eq!(call(BANK, || TradeFinance::issue(3, BUYER, SELLER, 1, 5_000)), Err(Error::NotBank));
     assert_eq!((money(), TradeFinance::money()), ([300, 300, 0], (2_000, 1_400)));
@@ -133,4 +134,51 @@ fn another_document_frees_the_one_before_and_so_does_the_end_without_payment() {
     assert_eq!(present(1, OTHER_DOCUMENT), Err(Error::WrongPhase));
     call(OTHER_BANK, || TradeFinance::report_discrepancy(2)).unwrap();
     assert_eq!(present(2, OTHER_DOCUMENT), Err(Error::Ended));
+}
+
+/// Brings letter 1 to a phase; its time is over afterwards where the phase needs that.
+fn reach(phase: Phase) {
+    test::reset();
+    issue();
+    let bank = |method: fn(u64) -> Result<(), Error>| call(BANK, || method(1)).unwrap();
+    if !matches!(phase, Phase::Issued | Phase::Closed) {
+        present(1, DOCUMENT).unwrap();
+    }
+    match phase {
+        Phase::Issued | Phase::Presented => {}
+        Phase::Discrepant => bank(TradeFinance::report_discrepancy),
+        Phase::Accepted => bank(TradeFinance::accept),
+        Phase::Settled => {
+            bank(TradeFinance::accept);
+            bank(TradeFinance::settle);
+        }
+        Phase::Closed => {
+            test::set_height(5, 5_000);
+            bank(TradeFinance::close);
+        }
+    }
+}
+
+#[test]
+fn every_step_is_taken_from_its_phases_alone() {
+    use Phase::{Accepted, Closed, Discrepant, Issued, Presented, Settled};
+    let steps: [(&str, &dyn Fn() -> Result<(), Error>, &[Phase]); 6] = [
+        ("present", &|| present(1, OTHER_DOCUMENT), &[Issued, Discrepant]),
+        ("report_discrepancy", &|| call(BANK, || TradeFinance::report_discrepancy(1)), &[Presented]),
+        ("waive", &|| call(BUYER, || TradeFinance::waive(1, DOCUMENT)), &[Discrepant]),
+        ("accept", &|| call(BANK, || TradeFinance::accept(1)), &[Presented]),
+        ("settle", &|| call(BANK, || TradeFinance::settle(1)), &[Accepted]),
+        ("close", &|| call(BANK, || TradeFinance::close(1)), &[Issued, Presented, Discrepant]),
+    ];
+    for from in [Issued, Presented, Discrepant, Accepted, Settled, Closed] {
+        for (name, step, allowed) in steps {
+            reach(from);
+            assert_eq!(phase(1), from);
+            if name == "close" {
+                test::set_height(6, 6_000);
+            }
+            let expected = if allowed.contains(&from) { Ok(()) } else { Err(Error::WrongPhase) };
+            assert_eq!(step(), expected, "{name}, {from:?}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ applications! {
         };
         leave |dice| {
             let (low, high) = pair(dice);
-            encoded(&(low, high, dice.amount()))
+            encoded(&(low, high, dice.amount(), dice.amount() / 8, dice.amount() / 8))
         };
         swap |dice| {
             let (one, other) = pair(dice);
@@ -169,6 +169,7 @@ applications! {
     }
     licence: "licence", phalanx_licence::Licence {
         open_department |dice| encoded(&(dice.below(2) as u32, dice.account()));
+        replace_head |dice| encoded(&(dice.below(2) as u32, dice.account()));
         appoint |dice| encoded(&(dice.below(2) as u32, dice.account()));
         dismiss |dice| encoded(&(dice.below(2) as u32, dice.account()));
         issue |dice| encoded(&(number(dice), certificate(dice)));
@@ -277,6 +278,7 @@ applications! {
     }
     asset_backed: "asset-backed", phalanx_asset_backed::AssetBacked {
         admit account;
+        expel account;
         credit |dice| encoded(&(dice.account(), dice.amount()));
         open |dice| encoded(&(dice.thing(), terms(dice)));
         pledge |dice| encoded(&(dice.thing(), [dice.below(9) as u8; 32], dice.amount()));
