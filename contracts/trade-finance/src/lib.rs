@@ -18,7 +18,7 @@
 mod records;
 
 use phalanx_contract::*;
-pub use records::{Error, Letter, Moved, Phase};
+pub use records::{Error, Letter, PhaseChanged, Phase};
 
 /// Who may issue letters.
 #[slot]
@@ -185,7 +185,7 @@ fn step(letter: u64, phase: Phase) -> Result<Letter, Error> {
 
 fn change(letter: u64, changed: Letter) {
     LETTERS.set(&letter, &changed);
-    emit(&Moved { letter, phase: changed.phase, document: changed.document });
+    emit(&PhaseChanged { letter, phase: changed.phase, document: changed.document });
 }
 
 fn release(to: &Address, amount: u128) {

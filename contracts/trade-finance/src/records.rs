@@ -40,7 +40,7 @@ pub struct Letter {
 
 /// A letter came to another phase.
 #[derive(Wire, Debug, PartialEq)]
-pub struct Moved {
+pub struct PhaseChanged {
     /// Which.
     pub letter: u64,
     /// Where it is now.

@@ -2,7 +2,7 @@
 
 use phalanx_contract::Address;
 use phalanx_contract::test::{self, call};
-use phalanx_trade_finance::{Error, Moved, Phase, TradeFinance};
+use phalanx_trade_finance::{Error, PhaseChanged, Phase, TradeFinance};
 
 const OPERATOR: Address = Address([9; 32]);
 const BANK: Address = Address([20; 32]);
@@ -58,7 +58,7 @@ fn banks_alone_issue_and_no_more_than_they_have() {
 fn a_letter_goes_from_issue_to_payment() {
     issue();
     present(1, DOCUMENT).unwrap();
-    let moved = Moved { letter: 1, phase: Phase::Presented, document: Some(DOCUMENT) };
+    let moved = PhaseChanged { letter: 1, phase: Phase::Presented, document: Some(DOCUMENT) };
     assert_eq!(test::events().last().and_then(|event| event.decode()), Some(moved));
     call(BANK, || TradeFinance::accept(1)).unwrap();
     call(BANK, || TradeFinance::settle(1)).unwrap();
