@@ -1,15 +1,16 @@
 //! Vulnerability records that are sealed until a date, by the time of the batches.
 //!
 //! A reporter files a digest of its address and what it found, salted, with the day of disclosure; once the text is disclosed, it is proven
-//! who knew it since when, and before nobody reads it. The vendor that the deployer registered for the product acknowledges it, and says when it is fixed. A coordinator, whom
-//! the deployer appoints, may move the day, but never beyond 180 days after the report. From that day on, or once it is
-//! fixed, whoever has text and salt discloses it, and the contract checks that it is what was reported. A reporter may
-//! withdraw a record until then.
+//! who knew it since when. Until then the ledger has the digest alone, unless somebody tries to disclose too early: that is refused, but what
+//! a refused call said is in the log, which whoever runs a node can read. The vendor that the deployer registered for the product
+//! acknowledges the record, and says when it is fixed. A coordinator, whom the deployer appoints, may move the day until it is fixed, but
+//! never beyond 180 days after the report. From that day on, or once it is fixed, whoever has text and salt discloses it, and the contract
+//! checks that it is what was reported. A reporter may withdraw a record until it is disclosed.
 //!
 //! # Conflicts
 //!
-//! Calls about one record run in order; others don't meet. Filing reads whether its number is taken and the product's vendor, and counts
-//! without reading. Time is the batch's: all calls of a batch see the same, so which calls are early does not depend on
+//! Calls about one record run in order; others don't meet. Filing reads whether its number is taken and whether the product has a vendor, and
+//! counts without reading; the vendor's steps read who that is. Time is the batch's: all calls of a batch see the same, so which calls are early does not depend on
 //! how they are executed.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]

@@ -125,7 +125,11 @@ fn a_case_whose_officer_was_dismissed_is_assigned_anew() {
     call(OFFICE, || Casework::appoint(Role::Officer, OFFICER)).unwrap();
     call(CLERK, || Casework::assign(1, OFFICER)).unwrap();
     call(OFFICE, || Casework::dismiss(Role::Officer, OFFICER)).unwrap();
-    assert_eq!(call(CLERK, || Casework::assign(1, OTHER_OFFICER)), Err(Error::SameOfficer), "it decided before the appeal");
+    assert_eq!(
+        call(CLERK, || Casework::assign(1, OTHER_OFFICER)),
+        Err(Error::SameOfficer),
+        "it decided before the appeal"
+    );
 }
 
 #[test]
@@ -158,7 +162,13 @@ fn steps_out_of_turn_are_refused() {
 
 #[test]
 fn the_case_and_every_part_of_an_entry_change_its_digest() {
-    let entry = Entry { by: CLERK, time: 1, act: Act::Opened { party: PARTY, officer: OFFICER }, document: DOCUMENT, before: [0; 32] };
+    let entry = Entry {
+        by: CLERK,
+        time: 1,
+        act: Act::Opened { party: PARTY, officer: OFFICER },
+        document: DOCUMENT,
+        before: [0; 32],
+    };
     let others = [
         Entry { by: PARTY, ..entry },
         Entry { time: 2, ..entry },

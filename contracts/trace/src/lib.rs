@@ -2,14 +2,14 @@
 //!
 //! The deployer admits producers. What a producer makes is a batch, and its own origin. A part that is split off has the origins of
 //! the whole; a batch that another is merged into has the origins of both, at most eight. A producer recalls an origin:
-//! from then on no batch that has it is handed over, split or merged, wherever it has come. Batches change hands in two steps, and no
-//! step changes how much there is of a product.
+//! from then on no batch that has it is handed over, taken over, split or merged, wherever it has come. Batches change hands in two steps;
+//! after its production, no step changes how much there is of a product.
 //!
 //! # Conflicts
 //!
 //! Calls about one batch run in order, with those about the batches that it is split or merged with. Others don't meet; how much of each
-//! product there is, is added up without reading. Every step reads whether its origins were recalled, so a recall conflicts with
-//! earlier steps of exactly the goods that it recalls.
+//! product was produced is added up without reading. Every step reads whether its origins were recalled, so the later steps of exactly the
+//! goods that a recall is about conflict with it. The recall itself reads who produced the origin, and waits for no step but the production.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 

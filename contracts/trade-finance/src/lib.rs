@@ -18,7 +18,7 @@
 mod records;
 
 use phalanx_contract::*;
-pub use records::{Error, Letter, PhaseChanged, Phase};
+pub use records::{Error, Letter, Phase, PhaseChanged};
 
 /// Who may issue letters.
 #[slot]

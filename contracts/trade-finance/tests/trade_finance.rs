@@ -2,7 +2,7 @@
 
 use phalanx_contract::Address;
 use phalanx_contract::test::{self, call};
-use phalanx_trade_finance::{Error, PhaseChanged, Phase, TradeFinance};
+use phalanx_trade_finance::{Error, Phase, PhaseChanged, TradeFinance};
 
 const OPERATOR: Address = Address([9; 32]);
 const BANK: Address = Address([20; 32]);
