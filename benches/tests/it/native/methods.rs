@@ -52,6 +52,11 @@ fn number(dice: &mut Dice) -> phalanx_licence::Number {
     phalanx_licence::Number { department: dice.below(2) as u32, serial: dice.thing() }
 }
 
+/// The number of a credential: of more than there are subjects, since each is issued once.
+fn credential_id(dice: &mut Dice) -> [u8; 32] {
+    [dice.below(20) as u8; 32]
+}
+
 fn credential(dice: &mut Dice) -> phalanx_identity::Credential {
     phalanx_identity::Credential { issuer: dice.digest(), subject: dice.digest(), expires: dice.time() }
 }
@@ -185,11 +190,12 @@ applications! {
         entrust |dice| encoded(&(dice.digest(), dice.maybe(Dice::account)));
         accredit digest;
         discredit digest;
-        issue |dice| encoded(&(dice.digest(), credential(dice)));
-        present |dice| encoded(&(dice.digest(), dice.account(), dice.below(50)));
-        revoke digest;
+        issue |dice| encoded(&(credential_id(dice), credential(dice)));
+        present |dice| encoded(&(credential_id(dice), dice.account(), dice.below(50)));
+        // Seldom one that there is, so that some are presented before.
+        revoke |dice| encoded(&([dice.below(100) as u8; 32],));
         resolve digest;
-        valid digest;
+        valid |dice| encoded(&(credential_id(dice),));
     }
     land: "land", phalanx_land::Land {
         appoint |dice| encoded(&(authority(dice), dice.account()));
@@ -235,7 +241,8 @@ applications! {
         admit account;
         expel account;
         produce |dice| encoded(&(dice.below(30), dice.below(2) as u32, 8 * dice.below(3)));
-        split |dice| encoded(&(dice.below(30), dice.below(30), 8 * dice.below(3)));
+        // Into one of many, since each is produced or split off once.
+        split |dice| encoded(&(dice.below(30), dice.below(400), 8 * dice.below(3)));
         merge |dice| encoded(&(dice.below(30), dice.below(30)));
         hand_over |dice| encoded(&(dice.below(30), dice.account()));
         take_over |dice| encoded(&(dice.below(30), 8 * dice.below(3)));
@@ -265,15 +272,15 @@ applications! {
         register_vendor |dice| encoded(&(dice.thing() as u32, dice.account()));
         report |dice| {
             let seal = phalanx_advisory::seal(phalanx_contract::Address(dice.account()), &[1; 32], document(dice)).unwrap_or_default();
-            encoded(&(dice.below(30), dice.thing() as u32, seal, dice.time()))
+            encoded(&(dice.below(100), dice.thing() as u32, seal, dice.time()))
         };
-        acknowledge |dice| encoded(&(dice.below(30),));
-        fix |dice| encoded(&(dice.below(30),));
-        reschedule |dice| encoded(&(dice.below(30), dice.time()));
-        withdraw |dice| encoded(&(dice.below(30),));
-        disclose |dice| encoded(&(dice.below(30), [1u8; 32], document(dice)));
-        advisory |dice| encoded(&(dice.below(30),));
-        text |dice| encoded(&(dice.below(30),));
+        acknowledge |dice| encoded(&(dice.below(100),));
+        fix |dice| encoded(&(dice.below(100),));
+        reschedule |dice| encoded(&(dice.below(100), dice.time()));
+        withdraw |dice| encoded(&(dice.below(100),));
+        disclose |dice| encoded(&(dice.below(100), [1u8; 32], document(dice)));
+        advisory |dice| encoded(&(dice.below(100),));
+        text |dice| encoded(&(dice.below(100),));
         filed |dice| encoded(&(dice.thing() as u32,));
     }
     asset_backed: "asset-backed", phalanx_asset_backed::AssetBacked {
