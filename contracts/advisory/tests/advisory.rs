@@ -130,3 +130,40 @@ fn no_day_lies_in_the_past_or_half_a_year_after_the_report() {
     disclose(STRANGER).unwrap();
     assert_eq!((Advisories::filed(4), Advisories::filed(5)), (2, 0));
 }
+
+/// Brings record 1 to a phase.
+fn reach(phase: Phase) {
+    test::reset();
+    report();
+    match phase {
+        Phase::Reported => {}
+        Phase::Acknowledged => call(VENDOR, || Advisories::acknowledge(1)).unwrap(),
+        Phase::Fixed => call(VENDOR, || Advisories::fix(1)).unwrap(),
+        Phase::Disclosed => {
+            call(VENDOR, || Advisories::fix(1)).unwrap();
+            disclose(REPORTER).unwrap();
+        }
+        Phase::Withdrawn => call(REPORTER, || Advisories::withdraw(1)).unwrap(),
+    }
+}
+
+#[test]
+fn every_step_is_taken_from_its_phases_alone() {
+    use Phase::{Acknowledged, Disclosed, Fixed, Reported, Withdrawn};
+    let steps: [(&str, &dyn Fn() -> Result<(), Error>, &[Phase]); 5] = [
+        ("acknowledge", &|| call(VENDOR, || Advisories::acknowledge(1)), &[Reported]),
+        ("fix", &|| call(VENDOR, || Advisories::fix(1)), &[Reported, Acknowledged]),
+        ("reschedule", &|| call(COORDINATOR, || Advisories::reschedule(1, 9_000)), &[Reported, Acknowledged]),
+        ("withdraw", &|| call(REPORTER, || Advisories::withdraw(1)), &[Reported, Acknowledged, Fixed]),
+        ("disclose", &|| disclose(STRANGER), &[Reported, Acknowledged, Fixed]),
+    ];
+    for from in [Reported, Acknowledged, Fixed, Disclosed, Withdrawn] {
+        for (name, step, allowed) in steps {
+            reach(from);
+            assert_eq!(phase(), from);
+            test::set_height(5, 5_000);
+            let expected = if allowed.contains(&from) { Ok(()) } else { Err(Error::WrongPhase) };
+            assert_eq!(step(), expected, "{name}, {from:?}");
+        }
+    }
+}

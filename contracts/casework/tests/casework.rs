@@ -144,20 +144,50 @@ fn a_reviewer_confirms_the_decision_that_it_looked_at() {
 }
 
 #[test]
-fn steps_out_of_turn_are_refused() {
+fn a_case_needs_an_officer_and_is_opened_once() {
     open();
     assert_eq!(call(CLERK, || Casework::open(1, PARTY, OFFICER, DOCUMENT)), Err(Error::Exists));
     assert_eq!(call(CLERK, || Casework::open(2, PARTY, STRANGER, DOCUMENT)), Err(Error::NotOfficer));
-    assert_eq!(review(REVIEWER, true), Err(Error::WrongPhase));
-    assert_eq!(call(PARTY, || Casework::appeal(1, DOCUMENT)), Err(Error::WrongPhase));
-    assert_eq!(call(CLERK, || Casework::close(1)), Err(Error::WrongPhase));
     assert_eq!(call(CLERK, || Casework::close(2)), Err(Error::Unknown));
-    decide(OFFICER).unwrap();
-    assert_eq!(decide(OFFICER), Err(Error::WrongPhase));
-    assert_eq!(call(CLERK, || Casework::assign(1, OTHER_OFFICER)), Err(Error::WrongPhase));
-    review(REVIEWER, false).unwrap();
     call(OFFICE, || Casework::dismiss(Role::Officer, OFFICER)).unwrap();
     assert_eq!(decide(OFFICER), Err(Error::NotOfficer), "a dismissed officer decides nothing");
+}
+
+/// Brings case 1 to a phase.
+fn reach(phase: Phase) {
+    test::reset();
+    open();
+    if phase != Phase::Assigned {
+        decide(OFFICER).unwrap();
+    }
+    if !matches!(phase, Phase::Assigned | Phase::Decided) {
+        review(REVIEWER, true).unwrap();
+    }
+    match phase {
+        Phase::Assigned | Phase::Decided | Phase::Confirmed => {}
+        Phase::Appealed => call(PARTY, || Casework::appeal(1, DOCUMENT)).unwrap(),
+        Phase::Closed => call(CLERK, || Casework::close(1)).unwrap(),
+    }
+}
+
+#[test]
+fn every_step_is_taken_from_its_phase_alone() {
+    use Phase::{Appealed, Assigned, Closed, Confirmed, Decided};
+    let steps: [(&str, &dyn Fn() -> Result<(), Error>, Phase); 5] = [
+        ("decide", &|| decide(OFFICER), Assigned),
+        ("review", &|| call(REVIEWER, || Casework::review(1, false, DOCUMENT, true, DOCUMENT)), Decided),
+        ("appeal", &|| call(PARTY, || Casework::appeal(1, DOCUMENT)), Confirmed),
+        ("close", &|| call(CLERK, || Casework::close(1)), Confirmed),
+        ("assign", &|| call(CLERK, || Casework::assign(1, OTHER_OFFICER)), Appealed),
+    ];
+    for from in [Assigned, Decided, Confirmed, Appealed, Closed] {
+        for (name, step, allowed) in steps {
+            reach(from);
+            assert_eq!(phase(), from);
+            let expected = if from == allowed { Ok(()) } else { Err(Error::WrongPhase) };
+            assert_eq!(step(), expected, "{name}, {from:?}");
+        }
+    }
 }
 
 #[test]
