@@ -147,10 +147,13 @@ fn reach(phase: Phase) {
     }
 }
 
+/// A step's name, the step, and from which phases it is taken.
+type Step<'a> = (&'a str, &'a dyn Fn() -> Result<(), Error>, &'a [Phase]);
+
 #[test]
 fn every_step_is_taken_from_its_phases_alone() {
     use Phase::{Acknowledged, Disclosed, Fixed, Reported, Withdrawn};
-    let steps: [(&str, &dyn Fn() -> Result<(), Error>, &[Phase]); 5] = [
+    let steps: [Step<'_>; 5] = [
         ("acknowledge", &|| call(VENDOR, || Advisories::acknowledge(1)), &[Reported]),
         ("fix", &|| call(VENDOR, || Advisories::fix(1)), &[Reported, Acknowledged]),
         ("reschedule", &|| call(COORDINATOR, || Advisories::reschedule(1, 9_000)), &[Reported, Acknowledged]),

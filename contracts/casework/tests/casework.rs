@@ -170,10 +170,13 @@ fn reach(phase: Phase) {
     }
 }
 
+/// A step's name, the step, and from which phase it is taken.
+type Step<'a> = (&'a str, &'a dyn Fn() -> Result<(), Error>, Phase);
+
 #[test]
 fn every_step_is_taken_from_its_phase_alone() {
     use Phase::{Appealed, Assigned, Closed, Confirmed, Decided};
-    let steps: [(&str, &dyn Fn() -> Result<(), Error>, Phase); 5] = [
+    let steps: [Step<'_>; 5] = [
         ("decide", &|| decide(OFFICER), Assigned),
         ("review", &|| call(REVIEWER, || Casework::review(1, false, DOCUMENT, true, DOCUMENT)), Decided),
         ("appeal", &|| call(PARTY, || Casework::appeal(1, DOCUMENT)), Confirmed),

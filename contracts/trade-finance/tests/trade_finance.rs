@@ -159,10 +159,13 @@ fn reach(phase: Phase) {
     }
 }
 
+/// A step's name, the step, and from which phases it is taken.
+type Step<'a> = (&'a str, &'a dyn Fn() -> Result<(), Error>, &'a [Phase]);
+
 #[test]
 fn every_step_is_taken_from_its_phases_alone() {
     use Phase::{Accepted, Closed, Discrepant, Issued, Presented, Settled};
-    let steps: [(&str, &dyn Fn() -> Result<(), Error>, &[Phase]); 6] = [
+    let steps: [Step<'_>; 6] = [
         ("present", &|| present(1, OTHER_DOCUMENT), &[Issued, Discrepant]),
         ("report_discrepancy", &|| call(BANK, || TradeFinance::report_discrepancy(1)), &[Presented]),
         ("waive", &|| call(BUYER, || TradeFinance::waive(1, DOCUMENT)), &[Discrepant]),
