@@ -104,7 +104,7 @@ pub enum Error {
     Exists,
     /// No pool has this number.
     Unknown,
-    /// Faces are 1 to [`AMOUNT_MAX`], and so are claims, which are no less.
+    /// Faces are 1 to [`AMOUNT_MAX`], and so are claims, which are no less; a pool's principal is no more.
     BadTerms,
     /// The loan is pledged.
     AlreadyPledged,

@@ -176,8 +176,23 @@ fn terms_make_sense_and_numbers_fit() {
     for junior in sizes.map(|(face, claim)| Share { face, claim }) {
         assert_eq!(call(ORIGINATOR, || AssetBacked::open(3, Terms { junior, ..TERMS })), Err(Error::BadTerms));
     }
+    assert_eq!(call(ORIGINATOR, || AssetBacked::pledge(1, [6; 32], AMOUNT_MAX - 99)), Err(Error::BadTerms));
+    call(ORIGINATOR, || AssetBacked::pledge(1, [6; 32], AMOUNT_MAX - 100)).unwrap();
     assert_eq!(call(OPERATOR, || AssetBacked::credit(A, AMOUNT_MAX)), Err(Error::MoneyOverflow));
     let whole = Share { face: AMOUNT_MAX, claim: AMOUNT_MAX };
     let terms = Terms { senior: whole, mezzanine: whole, junior: whole };
     assert_eq!(terms.due(Senior, AMOUNT_MAX, AMOUNT_MAX), AMOUNT_MAX);
+}
+
+#[test]
+fn no_pool_collects_more_than_there_can_be_however_often_it_is_paid_out() {
+    close();
+    let (credited, _) = AssetBacked::money();
+    call(OPERATOR, || AssetBacked::credit(ORIGINATOR, AMOUNT_MAX - credited)).unwrap();
+    let half = AMOUNT_MAX / 2;
+    collect(half);
+    call(ORIGINATOR, || AssetBacked::claim_rest(1)).unwrap();
+    assert_eq!(call(ORIGINATOR, || AssetBacked::collect(1, half + 1)), Err(Error::MoneyOverflow));
+    collect(half);
+    assert!(conserved());
 }

@@ -10,9 +10,9 @@ use crate::wire::{Reader, Wire, Writer, with_buffer, with_encoded};
 use crate::{abort, host};
 
 /// Longest state key, its slot included.
-const KEY_BYTES_MAX: usize = 256;
+pub(crate) const KEY_BYTES_MAX: usize = 256;
 /// Longest state value.
-const VALUE_BYTES_MAX: usize = 64 << 10;
+pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// An addition or subtraction whose exact result lies outside its bounds, or a first value where there is one. Nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
