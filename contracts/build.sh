@@ -60,12 +60,12 @@ build() {
     install -m 644 "$2/wasm32-unknown-unknown/contract/phalanx_${1//-/_}.wasm" "$3"
 }
 
-# The digest of a contract's sources: of the lines that sha256sum prints for its files and the SDK's, in the order of their
-# paths.
+# The digest of a contract's sources: of the lines that sha256sum prints for its files, the SDK's and the build script that all
+# share, in the order of their paths.
 source_digest() {
     (
         cd "$root/contracts"
-        find "$1" sdk macros -type f \( -path '*/src/*' -o -name build.rs -o -name Cargo.toml \) | sort \
+        find "$1" sdk macros token/build.rs -type f \( -path '*/src/*' -o -name build.rs -o -name Cargo.toml \) | sort -u \
             | xargs sha256sum | sha256sum | cut -d' ' -f1
     )
 }

@@ -1,8 +1,9 @@
-//! The module's stack: small, so that a call dirties few granules, and first in memory, so that an overflow runs below
-//! address 0 and traps instead of reaching data.
+//! The stack of this module and of all others here, whose manifests name this script: small, so that a call dirties few granules,
+//! and first in memory, so that an overflow runs below address 0 and traps instead of reaching data.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    // From the folder of the contract that is built.
+    println!("cargo::rerun-if-changed=../token/build.rs");
     if std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32") {
         println!("cargo::rustc-link-arg-cdylib=--stack-first");
         println!("cargo::rustc-link-arg-cdylib=-zstack-size=16384");

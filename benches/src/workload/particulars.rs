@@ -25,13 +25,13 @@ pub struct Particulars {
     /// switch: batches between two changes [default: 8]
     #[arg(long, value_name = "N")]
     pub switch_every: Option<u64>,
-    /// applications: things that go through their steps side by side, so that calls about one are N apart [default: a twentieth
+    /// applications with steps: things that go through them side by side, so that calls about one are N apart [default: a twentieth
     /// of the calls, at most 100000]
     #[arg(long, value_name = "N")]
     pub side_by_side: Option<u64>,
 }
 
-/// A pool's number is a u32, and each costs a call before the clock starts.
+/// A pool's number is a u32, and each costs a call before the clock starts, or three.
 const POOLS_MAX: u64 = 10_000_000;
 /// Each is a deploy of 5 KB before the clock starts.
 const CONTRACTS_MAX: u64 = 1_000_000;

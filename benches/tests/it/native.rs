@@ -1,5 +1,5 @@
-//! The applications run natively, in the SDK's ledger, as they run on the engine: the same drawn calls of all methods come to the same return
-//! codes, return bytes and events. So what the contracts' own tests show is true of the modules.
+//! The applications run natively, in the SDK's ledger, as they run on the engine: the same drawn calls of all methods, some with malformed
+//! arguments, come to the same return codes, return bytes and events. So what the contracts' own tests show is true of the modules.
 //!
 //! The gas of each method is committed in `tests/golden/gas`, where a change of a module or of a price shows.
 //! `PHALANX_WRITE_GOLDEN=1` writes it.
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-const BATCHES: u64 = 60;
+const BATCHES: u64 = 150;
 const CALLS_A_BATCH: usize = 80;
 const SALT: [u8; 32] = [3; 32];
 /// Enough for any drawn call.
@@ -64,6 +64,15 @@ impl Dice {
         all[self.below(all.len() as u64) as usize]
     }
 
+    /// Now and then makes a call's arguments into bytes that are none: without their end, or with something after it.
+    fn malform(&mut self, arguments: &mut Vec<u8>) -> bool {
+        let malformed = self.0.random_ratio(1, 20);
+        if malformed && (self.coin() || arguments.pop().is_none()) {
+            arguments.push(0);
+        }
+        malformed
+    }
+
     pub(crate) fn maybe<T>(&mut self, some: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.coin().then(|| some(self))
     }
@@ -84,6 +93,7 @@ fn of_engine(receipt: &Receipt<'_>) -> Answer {
     let code = match receipt.outcome() {
         Outcome::Ok => 0,
         Outcome::Reverted => 1,
+        Outcome::BadArguments => 2,
         other => panic!("{}", other.name()),
     };
     let text = |topic: &[u8]| String::from_utf8(topic.to_vec()).unwrap();
@@ -121,18 +131,21 @@ fn compare<C: Contract>(name: &str, methods: &[Drawn]) {
         let calls: Vec<_> = (0..CALLS_A_BATCH)
             .map(|_| {
                 let (method, arguments) = dice.of(methods);
-                (dice.account(), method, arguments(&mut dice))
+                let (sender, mut arguments) = (dice.account(), arguments(&mut dice));
+                let malformed = dice.malform(&mut arguments);
+                (sender, method, arguments, malformed)
             })
             .collect();
         let mut batch = BatchBuilder::new(height, 1_000 * height);
-        for (sender, method, arguments) in &calls {
+        for (sender, method, arguments, _) in &calls {
             batch.push(&Call { contract, method, sender: *sender, arguments, gas_limit: GAS_LIMIT }).unwrap();
         }
         let executed = engine.execute_batch(batch.finish()).unwrap();
         test::set_height(height, 1_000 * height);
-        for ((sender, method, arguments), receipt) in calls.iter().zip(executed.receipts()) {
+        for ((sender, method, arguments, malformed), receipt) in calls.iter().zip(executed.receipts()) {
             let expected = of_native::<C>(*sender, method, arguments);
             assert_eq!(of_engine(&receipt), expected, "{name} {method}, height {height}, {arguments:?}");
+            assert_eq!(expected.code == 2, *malformed, "{name} {method}, height {height}, {arguments:?}");
             if expected.code == 0 {
                 succeeded.insert(*method);
             }

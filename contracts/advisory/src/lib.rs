@@ -1,15 +1,16 @@
 //! Vulnerability records that are sealed until a date, by the time of the batches.
 //!
-//! A reporter files a digest of what was found, salted, with the day of its disclosure; so it is proven who knew what when, and nobody
-//! reads it. The vendor that the deployer registered for the product acknowledges it, and says when it is fixed. A coordinator, whom
-//! the deployer appoints, may move the day, but never beyond 180 days after the report. From that day on, or once it is
-//! fixed, whoever has text and salt discloses it, and the contract checks that it is what was reported. A reporter may
-//! withdraw a record until then.
+//! A reporter files a digest of its address and what it found, salted, with the day of disclosure; once the text is disclosed, it is proven
+//! who knew it since when. Until then the ledger has the digest alone, unless somebody tries to disclose too early: that is refused, but what
+//! a refused call said is in the log, which whoever runs a node can read. The vendor that the deployer registered for the product
+//! acknowledges the record, and says when it is fixed. A coordinator, whom the deployer appoints, may move the day until it is fixed, but
+//! never beyond 180 days after the report. From that day on, or once it is fixed, whoever has text and salt discloses it, and the contract
+//! checks that it is what was reported. A reporter may withdraw a record until it is disclosed.
 //!
 //! # Conflicts
 //!
-//! Calls about one record run in order; others don't meet. Filing reads whether its number is taken and the product's vendor, and counts
-//! without reading. Time is the batch's: all calls of a batch see the same, so which calls are early does not depend on
+//! Calls about one record run in order; others don't meet. Filing reads whether its number is taken and whether the product has a vendor, and
+//! counts without reading; the vendor's steps read who that is. Time is the batch's: all calls of a batch see the same, so which calls are early does not depend on
 //! how they are executed.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
@@ -66,7 +67,7 @@ pub struct Advisory {
     pub product: u32,
     /// Who found it.
     pub reporter: Address,
-    /// SHA-256 of salt and text.
+    /// SHA-256 of reporter, salt and text, see [`seal`].
     pub seal: [u8; 32],
     /// When it was reported, in milliseconds.
     pub reported: u64,
@@ -146,9 +147,7 @@ impl Advisories {
         require(ADVISORIES.find(&advisory).is_none(), Error::Exists)?;
         let reported = batch_time();
         check_day(reported, disclosed_from)?;
-        if FILED.add(&product, 1).is_err() {
-            abort("more records than numbers")
-        }
+        FILED.add(&product, 1).or_abort("more records than numbers");
         let reporter = caller();
         change(advisory, Advisory { product, reporter, seal, reported, disclosed_from, phase: Phase::Reported });
         Ok(())
@@ -192,7 +191,7 @@ impl Advisories {
         let found = step(advisory, &[Phase::Reported, Phase::Acknowledged, Phase::Fixed])?;
         require(found.phase == Phase::Fixed || batch_time() >= found.disclosed_from, Error::TooEarly)?;
         let kept = Bytes::new(text).filter(|_| !text.is_empty()).ok_or(Error::BadLength)?;
-        require(seal(&salt, text) == Some(found.seal), Error::OtherText)?;
+        require(seal(found.reporter, &salt, text) == Some(found.seal), Error::OtherText)?;
         TEXTS.set(&advisory, &kept);
         change(advisory, Advisory { phase: Phase::Disclosed, ..found });
         Ok(())
@@ -214,12 +213,14 @@ impl Advisories {
     }
 }
 
-/// SHA-256 of salt and text; `None` if the text is longer than [`TEXT_BYTES_MAX`].
-pub fn seal(salt: &[u8; 32], text: &[u8]) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32 + TEXT_BYTES_MAX];
-    bytes[..32].copy_from_slice(salt);
-    bytes[32..].get_mut(..text.len())?.copy_from_slice(text);
-    Some(hash::sha256(bytes.get(..32 + text.len())?))
+/// SHA-256 of reporter, salt and text: who copies another's seal into a record of its own can never disclose it. `None` if the text is
+/// longer than [`TEXT_BYTES_MAX`].
+pub fn seal(reporter: Address, salt: &[u8; 32], text: &[u8]) -> Option<[u8; 32]> {
+    let mut bytes = [0; 64 + TEXT_BYTES_MAX];
+    bytes[..32].copy_from_slice(&reporter.0);
+    bytes[32..64].copy_from_slice(salt);
+    bytes[64..].get_mut(..text.len())?.copy_from_slice(text);
+    Some(hash::sha256(bytes.get(..64 + text.len())?))
 }
 
 fn check_day(reported: u64, disclosed_from: u64) -> Result<(), Error> {

@@ -19,7 +19,7 @@ fn report() {
     call(OPERATOR, || Advisories::register_vendor(4, VENDOR)).unwrap();
     call(OPERATOR, || Advisories::register_vendor(5, OTHER_VENDOR)).unwrap();
     call(OPERATOR, || Advisories::appoint(COORDINATOR)).unwrap();
-    call(REPORTER, || Advisories::report(1, 4, seal(&SALT, TEXT).unwrap(), 5_000)).unwrap();
+    call(REPORTER, || Advisories::report(1, 4, seal(REPORTER, &SALT, TEXT).unwrap(), 5_000)).unwrap();
 }
 
 fn disclose(who: Address) -> Result<(), Error> {
@@ -52,6 +52,16 @@ fn a_record_is_sealed_until_its_day() {
 }
 
 #[test]
+fn a_seal_is_worth_nothing_to_who_copies_it() {
+    report();
+    let copied = Advisories::advisory(1).unwrap().seal;
+    call(STRANGER, || Advisories::report(2, 4, copied, 5_000)).unwrap();
+    test::set_height(5, 5_000);
+    assert_eq!(call(STRANGER, || Advisories::disclose(2, SALT, TEXT)), Err(Error::OtherText));
+    disclose(STRANGER).unwrap();
+}
+
+#[test]
 fn what_is_fixed_may_be_disclosed_before_its_day() {
     report();
     call(VENDOR, || Advisories::acknowledge(1)).unwrap();
@@ -60,6 +70,18 @@ fn what_is_fixed_may_be_disclosed_before_its_day() {
     assert_eq!(call(COORDINATOR, || Advisories::reschedule(1, 9_000)), Err(Error::WrongPhase));
     disclose(REPORTER).unwrap();
     assert_eq!(phase(), Phase::Disclosed);
+}
+
+#[test]
+fn a_record_that_was_not_filed_is_unknown_and_none_is_acknowledged_twice() {
+    report();
+    assert_eq!(call(VENDOR, || Advisories::acknowledge(2)), Err(Error::Unknown));
+    assert_eq!(call(VENDOR, || Advisories::fix(2)), Err(Error::Unknown));
+    assert_eq!(call(COORDINATOR, || Advisories::reschedule(2, 9_000)), Err(Error::Unknown));
+    assert_eq!(call(REPORTER, || Advisories::withdraw(2)), Err(Error::Unknown));
+    assert_eq!(call(REPORTER, || Advisories::disclose(2, SALT, TEXT)), Err(Error::Unknown));
+    call(VENDOR, || Advisories::acknowledge(1)).unwrap();
+    assert_eq!(call(VENDOR, || Advisories::acknowledge(1)), Err(Error::WrongPhase));
 }
 
 #[test]
@@ -107,4 +129,44 @@ fn no_day_lies_in_the_past_or_half_a_year_after_the_report() {
     test::set_height(3, 3_000);
     disclose(STRANGER).unwrap();
     assert_eq!((Advisories::filed(4), Advisories::filed(5)), (2, 0));
+}
+
+/// Brings record 1 to a phase.
+fn reach(phase: Phase) {
+    test::reset();
+    report();
+    match phase {
+        Phase::Reported => {}
+        Phase::Acknowledged => call(VENDOR, || Advisories::acknowledge(1)).unwrap(),
+        Phase::Fixed => call(VENDOR, || Advisories::fix(1)).unwrap(),
+        Phase::Disclosed => {
+            call(VENDOR, || Advisories::fix(1)).unwrap();
+            disclose(REPORTER).unwrap();
+        }
+        Phase::Withdrawn => call(REPORTER, || Advisories::withdraw(1)).unwrap(),
+    }
+}
+
+/// A step's name, the step, and from which phases it is taken.
+type Step<'a> = (&'a str, &'a dyn Fn() -> Result<(), Error>, &'a [Phase]);
+
+#[test]
+fn every_step_is_taken_from_its_phases_alone() {
+    use Phase::{Acknowledged, Disclosed, Fixed, Reported, Withdrawn};
+    let steps: [Step<'_>; 5] = [
+        ("acknowledge", &|| call(VENDOR, || Advisories::acknowledge(1)), &[Reported]),
+        ("fix", &|| call(VENDOR, || Advisories::fix(1)), &[Reported, Acknowledged]),
+        ("reschedule", &|| call(COORDINATOR, || Advisories::reschedule(1, 9_000)), &[Reported, Acknowledged]),
+        ("withdraw", &|| call(REPORTER, || Advisories::withdraw(1)), &[Reported, Acknowledged, Fixed]),
+        ("disclose", &|| disclose(STRANGER), &[Reported, Acknowledged, Fixed]),
+    ];
+    for from in [Reported, Acknowledged, Fixed, Disclosed, Withdrawn] {
+        for (name, step, allowed) in steps {
+            reach(from);
+            assert_eq!(phase(), from);
+            test::set_height(5, 5_000);
+            let expected = if allowed.contains(&from) { Ok(()) } else { Err(Error::WrongPhase) };
+            assert_eq!(step(), expected, "{name}, {from:?}");
+        }
+    }
 }

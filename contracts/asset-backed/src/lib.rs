@@ -104,7 +104,7 @@ pub enum Error {
     Exists,
     /// No pool has this number.
     Unknown,
-    /// Faces are 1 to [`AMOUNT_MAX`], and so are claims, which are no less.
+    /// Faces are 1 to [`AMOUNT_MAX`], and so are claims, which are no less; a pool's principal is no more.
     BadTerms,
     /// The loan is pledged.
     AlreadyPledged,
@@ -135,6 +135,13 @@ impl AssetBacked {
     pub fn admit(originator: Address) -> Result<(), Error> {
         only(deployer(), Error::NotDeployer)?;
         ROLES.grant(Role::Originator, originator);
+        Ok(())
+    }
+
+    /// Lets an address open no more pools; those that it opened go on. The deployer alone may.
+    pub fn expel(originator: Address) -> Result<(), Error> {
+        only(deployer(), Error::NotDeployer)?;
+        ROLES.revoke(Role::Originator, originator);
         Ok(())
     }
 
@@ -172,9 +179,7 @@ impl AssetBacked {
         require(!find(pool)?.closed, Error::Closed)?;
         UNSOLD.sub(&(pool, tranche), notes).map_err(|Refused| Error::SoldOut)?;
         take_in(notes)?;
-        if NOTES.add(&(pool, tranche, caller()), notes).is_err() {
-            abort("an investor has more notes than there are")
-        }
+        NOTES.add(&(pool, tranche, caller()), notes).or_abort("an investor has more notes than there are");
         Ok(())
     }
 
@@ -183,9 +188,7 @@ impl AssetBacked {
         require(!find(pool)?.closed, Error::Closed)?;
         let investor = caller();
         NOTES.sub(&(pool, tranche, investor), notes).map_err(|Refused| Error::InsufficientNotes)?;
-        if UNSOLD.add(&(pool, tranche), notes).is_err() {
-            abort("a tranche has more notes than its face")
-        }
+        UNSOLD.add(&(pool, tranche), notes).or_abort("a tranche has more notes than its face");
         pay_out(pool, investor, notes);
         Ok(())
     }
@@ -271,23 +274,17 @@ fn settle(claim: (u64, Option<(Tranche, Address)>), to: Address, due: u128) -> R
 
 fn take_in(amount: u128) -> Result<(), Error> {
     MONEY.sub(&caller(), amount).map_err(|Refused| Error::InsufficientMoney)?;
-    if HELD.add(amount).is_err() {
-        abort("pools have more money than there is")
-    }
+    HELD.add(amount).or_abort("pools have more money than there is");
     Ok(())
 }
 
 fn pay_out(pool: u64, to: Address, amount: u128) {
-    if HELD.sub(amount).is_err() {
-        abort("pools have less money than they owe")
-    }
+    HELD.sub(amount).or_abort("pools have less money than they owe");
     pay(&to, amount);
     emit(&PaidOut { pool, to, amount });
 }
 
 /// No account has more than all together: a refusal here is a mistake of this contract.
 fn pay(to: &Address, amount: u128) {
-    if MONEY.add(to, amount).is_err() {
-        abort("an account has more money than there is")
-    }
+    MONEY.add(to, amount).or_abort("an account has more money than there is");
 }

@@ -52,6 +52,7 @@ fn strangers_admit_credit_open_pledge_close_and_collect_nothing() {
     open();
     for stranger in [STRANGER, A, ORIGINATOR] {
         assert_eq!(call(stranger, || AssetBacked::admit(stranger)), Err(Error::NotDeployer));
+        assert_eq!(call(stranger, || AssetBacked::expel(ORIGINATOR)), Err(Error::NotDeployer));
         assert_eq!(call(stranger, || AssetBacked::credit(stranger, 1)), Err(Error::NotDeployer));
     }
     for stranger in [STRANGER, A, OPERATOR] {
@@ -61,6 +62,24 @@ fn strangers_admit_credit_open_pledge_close_and_collect_nothing() {
         assert_eq!(call(stranger, || AssetBacked::collect(1, 0)), Err(Error::NotOriginator));
         assert_eq!(call(stranger, || AssetBacked::claim_rest(1)), Err(Error::NotOriginator));
     }
+    call(OPERATOR, || AssetBacked::expel(ORIGINATOR)).unwrap();
+    assert_eq!(call(ORIGINATOR, || AssetBacked::open(2, TERMS)), Err(Error::NotOriginator));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::pledge(1, [6; 32], 1)), Ok(()), "its pool goes on");
+}
+
+#[test]
+fn there_is_nothing_in_a_pool_that_was_not_opened_and_no_payment_before_the_end_of_the_sale() {
+    open();
+    for tranche in Tranche::ALL {
+        assert_eq!(call(A, || AssetBacked::subscribe(2, tranche, 1)), Err(Error::Unknown));
+        assert_eq!(call(A, || AssetBacked::withdraw(2, tranche, 1)), Err(Error::Unknown));
+        assert_eq!(call(A, || AssetBacked::claim(2, tranche)), Err(Error::Unknown));
+    }
+    assert_eq!(call(ORIGINATOR, || AssetBacked::pledge(2, [6; 32], 1)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::close(2)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::collect(2, 1)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::claim_rest(2)), Err(Error::Unknown));
+    assert_eq!(call(ORIGINATOR, || AssetBacked::collect(1, 1)), Err(Error::NotClosed));
 }
 
 #[test]
@@ -157,8 +176,23 @@ fn terms_make_sense_and_numbers_fit() {
     for junior in sizes.map(|(face, claim)| Share { face, claim }) {
         assert_eq!(call(ORIGINATOR, || AssetBacked::open(3, Terms { junior, ..TERMS })), Err(Error::BadTerms));
     }
+    assert_eq!(call(ORIGINATOR, || AssetBacked::pledge(1, [6; 32], AMOUNT_MAX - 99)), Err(Error::BadTerms));
+    call(ORIGINATOR, || AssetBacked::pledge(1, [6; 32], AMOUNT_MAX - 100)).unwrap();
     assert_eq!(call(OPERATOR, || AssetBacked::credit(A, AMOUNT_MAX)), Err(Error::MoneyOverflow));
     let whole = Share { face: AMOUNT_MAX, claim: AMOUNT_MAX };
     let terms = Terms { senior: whole, mezzanine: whole, junior: whole };
     assert_eq!(terms.due(Senior, AMOUNT_MAX, AMOUNT_MAX), AMOUNT_MAX);
+}
+
+#[test]
+fn no_pool_collects_more_than_there_can_be_however_often_it_is_paid_out() {
+    close();
+    let (credited, _) = AssetBacked::money();
+    call(OPERATOR, || AssetBacked::credit(ORIGINATOR, AMOUNT_MAX - credited)).unwrap();
+    let half = AMOUNT_MAX / 2;
+    collect(half);
+    call(ORIGINATOR, || AssetBacked::claim_rest(1)).unwrap();
+    assert_eq!(call(ORIGINATOR, || AssetBacked::collect(1, half + 1)), Err(Error::MoneyOverflow));
+    collect(half);
+    assert!(conserved());
 }

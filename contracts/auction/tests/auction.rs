@@ -60,6 +60,17 @@ fn the_seller_is_paid_once_after_the_end() {
 }
 
 #[test]
+fn an_auction_without_bids_is_settled_for_nothing_and_an_unknown_one_is_not() {
+    open();
+    test::set_height(5, 5_000);
+    call(SELLER, || AuctionHouse::settle(1)).unwrap();
+    let settled = Settled { auction: 1, best: None };
+    assert_eq!((test::events().last().and_then(|event| event.decode()), money()), (Some(settled), [100, 100, 0]));
+    assert_eq!(call(SELLER, || AuctionHouse::settle(1)), Err(Error::AlreadySettled));
+    assert_eq!(call(SELLER, || AuctionHouse::settle(2)), Err(Error::Unknown));
+}
+
+#[test]
 fn nobody_credits_itself_or_takes_over_an_auction() {
     open();
     assert_eq!(call(A, || AuctionHouse::credit(A, 1)), Err(Error::NotDeployer));

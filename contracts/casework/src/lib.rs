@@ -2,7 +2,8 @@
 //!
 //! The deployer appoints clerks, officers and reviewers. A clerk opens a case for a party and assigns an officer; the officer decides; a
 //! reviewer, who is not that officer, confirms or returns it; the party appeals once against what was confirmed, and then the case
-//! is assigned anew, to another officer; a clerk closes what is confirmed. Texts stay elsewhere: here are their digests.
+//! is assigned anew, to another officer, as it is where its officer was dismissed; a clerk closes what is confirmed. Nobody decides or reviews its
+//! own case. Texts stay elsewhere: here are their digests.
 //!
 //! ```text
 //! open ──► assigned ──decide──► decided ──confirm──► confirmed ──close──► closed
@@ -10,6 +11,9 @@
 //!              ├─────return────────┘                     │ appeal, once
 //!              └──────assign──────── appealed ◄──────────┘
 //! ```
+//!
+//! A clerk may close a case in the very batch that confirms it: how long parties have for their appeals is the clerks' rule, not the
+//! contract's.
 //!
 //! Each step is an entry of the case's trail, with the digest of the entry before: whoever has the last digest can tell that nothing is
 //! missing.
@@ -24,7 +28,7 @@
 mod records;
 
 use phalanx_contract::*;
-pub use records::{Act, Case, Entry, Error, Phase, Role};
+pub use records::{Act, Case, Entry, Error, Phase, Recorded, Role};
 
 /// Who may do what.
 #[slot]
@@ -62,12 +66,11 @@ impl Casework {
     pub fn open(case: u64, party: Address, officer: Address, application: [u8; 32]) -> Result<(), Error> {
         ROLES.require(Role::Clerk, Error::NotClerk)?;
         require(ROLES.has(Role::Officer, officer), Error::NotOfficer)?;
+        require(officer != party, Error::OwnCase)?;
         require(CASES.find(&case).is_none(), Error::Exists)?;
-        if OPENED.add(1).is_err() {
-            abort("more cases than numbers")
-        }
-        let opened = Case { party, officer, phase: Phase::Assigned, appealed: false, head: [0; 32] };
-        record(case, opened, Act::Opened, application);
+        OPENED.add(1).or_abort("more cases than numbers");
+        let opened = Case { party, officer, phase: Phase::Assigned, appealed: None, head: [0; 32] };
+        record(case, opened, Act::Opened { party, officer }, application);
         Ok(())
     }
 
@@ -80,11 +83,22 @@ impl Casework {
         Ok(())
     }
 
-    /// Confirms a decision, or returns it to the officer, with the digest of why. Reviewers alone may, except who decided.
-    pub fn review(case: u64, confirmed: bool, reasons: [u8; 32]) -> Result<(), Error> {
+    /// Confirms the decision of a digest, or returns it to the officer, with the digest of why. Reviewers alone may, except who decided
+    /// and whose case it is.
+    pub fn review(
+        case: u64,
+        granted: bool,
+        decision: [u8; 32],
+        confirmed: bool,
+        reasons: [u8; 32],
+    ) -> Result<(), Error> {
         ROLES.require(Role::Reviewer, Error::NotReviewer)?;
         let found = step(case, Phase::Decided)?;
         require(caller() != found.officer, Error::OwnDecision)?;
+        require(caller() != found.party, Error::OwnCase)?;
+        // Another reviewer may have returned what this one looked at, and the officer decided again.
+        let decided = TRAIL.last(&case).map(|entry| (entry.act, entry.document));
+        require(decided == Some((Act::Decided { granted }, decision)), Error::OtherDecision)?;
         let (phase, act) =
             if confirmed { (Phase::Confirmed, Act::Confirmed) } else { (Phase::Assigned, Act::Returned) };
         record(case, Case { phase, ..found }, act, reasons);
@@ -95,17 +109,22 @@ impl Casework {
     pub fn appeal(case: u64, grounds: [u8; 32]) -> Result<(), Error> {
         let found = step(case, Phase::Confirmed)?;
         only(found.party, Error::NotParty)?;
-        require(!found.appealed, Error::AlreadyAppealed)?;
-        record(case, Case { phase: Phase::Appealed, appealed: true, ..found }, Act::Appealed, grounds);
+        require(found.appealed.is_none(), Error::AlreadyAppealed)?;
+        let appealed = Case { phase: Phase::Appealed, appealed: Some(found.officer), ..found };
+        record(case, appealed, Act::Appealed, grounds);
         Ok(())
     }
 
-    /// Assigns a case after an appeal, to another officer than before. Clerks alone may.
+    /// Assigns a case after an appeal, to another officer than the one appealed against, or because its officer was dismissed. Clerks
+    /// alone may.
     pub fn assign(case: u64, officer: Address) -> Result<(), Error> {
         ROLES.require(Role::Clerk, Error::NotClerk)?;
-        let found = step(case, Phase::Appealed)?;
+        let found = find(case)?;
+        let is_vacant = found.phase == Phase::Assigned && !ROLES.has(Role::Officer, found.officer);
+        require(is_vacant || found.phase == Phase::Appealed, Error::WrongPhase)?;
         require(ROLES.has(Role::Officer, officer), Error::NotOfficer)?;
-        require(officer != found.officer, Error::SameOfficer)?;
+        require(officer != found.party, Error::OwnCase)?;
+        require(Some(officer) != found.appealed, Error::SameOfficer)?;
         let assigned = Case { officer, phase: Phase::Assigned, ..found };
         record(case, assigned, Act::Assigned { officer }, [0; 32]);
         Ok(())
@@ -131,11 +150,11 @@ impl Casework {
 
     /// Whether each entry of a case's trail holds the digest of the one before, and the case that of the last.
     pub fn audit(case: u64) -> Result<bool, Error> {
-        let found = CASES.find(&case).ok_or(Error::Unknown)?;
+        let found = find(case)?;
         let mut head = [0; 32];
         for number in 0..TRAIL.len(&case) {
             match TRAIL.get(&case, number) {
-                Some(entry) if entry.before == head => head = entry.digest(),
+                Some(entry) if entry.before == head => head = entry.digest(case),
                 _ => return Ok(false),
             }
         }
@@ -148,9 +167,13 @@ impl Casework {
     }
 }
 
+fn find(case: u64) -> Result<Case, Error> {
+    CASES.find(&case).ok_or(Error::Unknown)
+}
+
 /// The case, if it is in this phase.
 fn step(case: u64, phase: Phase) -> Result<Case, Error> {
-    let found = CASES.find(&case).ok_or(Error::Unknown)?;
+    let found = find(case)?;
     require(found.phase == phase, Error::WrongPhase)?;
     Ok(found)
 }
@@ -159,6 +182,6 @@ fn step(case: u64, phase: Phase) -> Result<Case, Error> {
 fn record(case: u64, changed: Case, act: Act, document: [u8; 32]) {
     let entry = Entry { by: caller(), time: batch_time(), act, document, before: changed.head };
     TRAIL.push(&case, &entry);
-    CASES.set(&case, &Case { head: entry.digest(), ..changed });
-    emit(&entry);
+    CASES.set(&case, &Case { head: entry.digest(case), ..changed });
+    emit(&Recorded { case, entry });
 }

@@ -1,6 +1,7 @@
 //! What a case is, what is recorded and refused in it.
 
-use phalanx_contract::{Address, Wire, hash};
+use phalanx_contract::wire::Writer;
+use phalanx_contract::{Address, Wire, hash, host};
 
 /// What an address may do.
 #[derive(Wire, Clone, Copy, Debug, PartialEq)]
@@ -37,8 +38,8 @@ pub struct Case {
     pub officer: Address,
     /// How far it has come.
     pub phase: Phase,
-    /// Whether the party appealed.
-    pub appealed: bool,
+    /// Whose decision the party appealed against, if it did.
+    pub appealed: Option<Address>,
     /// Digest of the trail's last entry.
     pub head: [u8; 32],
 }
@@ -47,7 +48,12 @@ pub struct Case {
 #[derive(Wire, Clone, Copy, Debug, PartialEq)]
 pub enum Act {
     /// The case was opened.
-    Opened,
+    Opened {
+        /// Whose it is.
+        party: Address,
+        /// To whom it was assigned.
+        officer: Address,
+    },
     /// It was decided.
     Decided {
         /// Whether the party gets what it applied for.
@@ -84,26 +90,22 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// BLAKE3 over who, when, the document, the entry before, and the act: its kind as a byte, and what belongs to it.
-    pub fn digest(&self) -> [u8; 32] {
-        let (kind, detail) = match self.act {
-            Act::Opened => (0, [0; 32]),
-            Act::Decided { granted } => (1, [u8::from(granted); 32]),
-            Act::Confirmed => (2, [0; 32]),
-            Act::Returned => (3, [0; 32]),
-            Act::Appealed => (4, [0; 32]),
-            Act::Assigned { officer } => (5, officer.0),
-            Act::Closed => (6, [0; 32]),
-        };
-        let mut bytes = [0; 137];
-        bytes[..32].copy_from_slice(&self.by.0);
-        bytes[32..40].copy_from_slice(&self.time.to_le_bytes());
-        bytes[40..72].copy_from_slice(&self.document);
-        bytes[72..104].copy_from_slice(&self.before);
-        bytes[104] = kind;
-        bytes[105..].copy_from_slice(&detail);
-        hash::blake3(&bytes)
+    /// BLAKE3 over the encoding of the case's number and the entry.
+    pub fn digest(&self, case: u64) -> [u8; 32] {
+        let mut buffer = host::buffer::<{ <(u64, Entry) as Wire>::MAX_LEN }>();
+        let mut writer = Writer::new(&mut buffer);
+        (case, *self).write(&mut writer);
+        hash::blake3(writer.finish())
     }
+}
+
+/// A step was taken.
+#[derive(Wire, Debug, PartialEq)]
+pub struct Recorded {
+    /// In which case.
+    pub case: u64,
+    /// The entry of its trail.
+    pub entry: Entry,
 }
 
 /// Why a method did nothing.
@@ -123,7 +125,7 @@ pub enum Error {
     NotParty,
     /// Nobody reviews what it decided.
     OwnDecision,
-    /// After an appeal, another officer decides.
+    /// After an appeal, another officer decides than the one appealed against.
     SameOfficer,
     /// The party appealed before.
     AlreadyAppealed,
@@ -133,4 +135,8 @@ pub enum Error {
     Unknown,
     /// The case has not come so far, or is past it.
     WrongPhase,
+    /// Nobody decides or reviews its own case.
+    OwnCase,
+    /// This is not what was decided last.
+    OtherDecision,
 }

@@ -18,7 +18,7 @@ use phalanx_contract::*;
 const ROLES: Roles<Role> = Roles::at(0);
 /// Each item.
 #[slot]
-const ITEMS: Map<u64, Piece> = Map::at(1);
+const ITEMS: Map<u64, UniqueItem> = Map::at(1);
 /// How many items an account has.
 #[slot]
 const COUNTS: Map<Address, u128> = Map::at(2);
@@ -49,7 +49,7 @@ pub enum Role {
 
 /// A unique item.
 #[derive(Wire, Clone, Copy, Debug, PartialEq)]
-pub struct Piece {
+pub struct UniqueItem {
     /// Whose it is.
     pub owner: Address,
     /// Who minted it.
@@ -152,7 +152,7 @@ impl Collectible {
         ROLES.require(Role::Creator, Error::NotCreator)?;
         require(royalty <= ROYALTY_MAX, Error::RoyaltyTooHigh)?;
         let creator = caller();
-        ITEMS.set_once(&item, &Piece { owner: to, creator, royalty, content }).map_err(|Refused| Error::Exists)?;
+        ITEMS.set_once(&item, &UniqueItem { owner: to, creator, royalty, content }).map_err(|Refused| Error::Exists)?;
         count_in(&to);
         emit(&Minted { item, creator, owner: to });
         Ok(())
@@ -206,7 +206,7 @@ impl Collectible {
     }
 
     /// An item.
-    pub fn item(item: u64) -> Option<Piece> {
+    pub fn item(item: u64) -> Option<UniqueItem> {
         ITEMS.find(&item)
     }
 
@@ -226,31 +226,25 @@ impl Collectible {
     }
 }
 
-fn find(item: u64) -> Result<Piece, Error> {
+fn find(item: u64) -> Result<UniqueItem, Error> {
     ITEMS.find(&item).ok_or(Error::Unknown)
 }
 
-fn hand_over(item: u64, found: Piece, to: Address) {
+fn hand_over(item: u64, found: UniqueItem, to: Address) {
     let from = found.owner;
-    ITEMS.set(&item, &Piece { owner: to, ..found });
+    ITEMS.set(&item, &UniqueItem { owner: to, ..found });
     APPROVALS.remove(&item);
     OFFERS.remove(&item);
-    if COUNTS.sub(&from, 1).is_err() {
-        abort("an owner has fewer items than it owns")
-    }
+    COUNTS.sub(&from, 1).or_abort("an owner has fewer items than it owns");
     count_in(&to);
     emit(&Transferred { item, from, to });
 }
 
 fn count_in(owner: &Address) {
-    if COUNTS.add(owner, 1).is_err() {
-        abort("an owner has more items than there are")
-    }
+    COUNTS.add(owner, 1).or_abort("an owner has more items than there are");
 }
 
 /// No account has more than all together: a refusal here is a mistake of this contract.
 fn pay(to: &Address, amount: u128) {
-    if MONEY.add(to, amount).is_err() {
-        abort("an account has more money than there is")
-    }
+    MONEY.add(to, amount).or_abort("an account has more money than there is");
 }

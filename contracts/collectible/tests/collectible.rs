@@ -1,6 +1,6 @@
 //! The contract's rules.
 
-use phalanx_collectible::{Collectible, Error, PRICE_MAX, Piece, ROYALTY_MAX, Sold, Transferred};
+use phalanx_collectible::{Collectible, Error, PRICE_MAX, ROYALTY_MAX, Sold, Transferred, UniqueItem};
 use phalanx_contract::test::{self, call};
 use phalanx_contract::{Address, Event, Wire};
 
@@ -36,9 +36,10 @@ fn creators_alone_mint_and_the_deployer_alone_admits_and_credits() {
     assert_eq!(call(STRANGER, || Collectible::credit(STRANGER, 1)), Err(Error::NotDeployer));
     assert_eq!(call(CREATOR, || Collectible::mint(1, A, 0, CONTENT)), Err(Error::Exists));
     assert_eq!(call(CREATOR, || Collectible::mint(2, A, ROYALTY_MAX + 1, CONTENT)), Err(Error::RoyaltyTooHigh));
+    assert_eq!(call(OPERATOR, || Collectible::credit(A, u128::MAX - 999)), Err(Error::MoneyOverflow));
     call(OPERATOR, || Collectible::expel(CREATOR)).unwrap();
     assert_eq!(call(CREATOR, || Collectible::mint(2, A, 0, CONTENT)), Err(Error::NotCreator));
-    assert_eq!(Collectible::item(1), Some(Piece { owner: A, creator: CREATOR, royalty: 500, content: CONTENT }));
+    assert_eq!(Collectible::item(1), Some(UniqueItem { owner: A, creator: CREATOR, royalty: 500, content: CONTENT }));
 }
 
 #[test]

@@ -273,9 +273,7 @@ fn shift(to: Address, amount: u128) -> Result<(), Error> {
 /// No balance is above the supply, which is a u128: a refusal here is a mistake of this contract.
 #[inline(always)]
 fn credit(to: &Address, amount: u128) {
-    if BALANCES.add(to, amount).is_err() {
-        abort("a balance is above the supply")
-    }
+    BALANCES.add(to, amount).or_abort("a balance is above the supply");
 }
 
 /// What a pool gives for `paid`, rounded down, so that the product of its reserves never falls; `None` if a number would not

@@ -99,6 +99,8 @@ pub enum Error {
     NotCustodian,
     /// Custody is not handed over to the caller.
     NotOffered,
+    /// The custodian has custody already.
+    SameOfficer,
 }
 
 /// The contract.
@@ -129,9 +131,7 @@ impl Evidence {
         RECORDS.set_once(&id, &record).map_err(|Refused| Error::AlreadyNotarised)?;
         DOCUMENTS.set(&id, &kept);
         CUSTODY.push(&id, &Custody { holder: notary, since: batch_time() });
-        if NOTARISED.add(1).is_err() {
-            abort("more documents than numbers")
-        }
+        NOTARISED.add(1).or_abort("more documents than numbers");
         emit(&Notarised { id, notary });
         Ok(id)
     }
@@ -144,6 +144,7 @@ impl Evidence {
     /// Offers custody to another officer, in place of any offer before. The custodian alone may, dismissed or not.
     pub fn hand_over(id: [u8; 32], to: Address) -> Result<(), Error> {
         only(custodian(&id)?, Error::NotCustodian)?;
+        require(to != caller(), Error::SameOfficer)?;
         require(ROLES.has(Role::Officer, to), Error::NotOfficer)?;
         HANDOVERS.set(&id, &to);
         Ok(())

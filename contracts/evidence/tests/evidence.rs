@@ -37,7 +37,8 @@ fn a_document_is_notarised_once_and_verified_by_its_bytes() {
     assert_eq!(test::events().last().and_then(|event| event.decode()), Some(Notarised { id, notary: A }));
     test::set_height(4, 4_000);
     assert_eq!(call(B, || Evidence::notarise(DOCUMENT)), Err(Error::AlreadyNotarised));
-    assert_eq!(Evidence::verify(DOCUMENT), Some(Record { notary: A, height: 3, time: 3_000 }));
+    let record = Record { notary: A, height: 3, time: 3_000 };
+    assert_eq!((Evidence::verify(DOCUMENT), Evidence::record(id)), (Some(record), Some(record)));
     assert_eq!(Evidence::verify(b"a photograph, retouched"), None);
     assert_eq!(Evidence::document(id).unwrap().as_slice(), DOCUMENT);
     assert_eq!(Evidence::notarised(), 1);
@@ -59,7 +60,9 @@ fn custody_moves_when_both_agree_and_leaves_no_gap() {
     assert_eq!(call(B, || Evidence::take_over(id)), Err(Error::NotOffered));
     assert_eq!(call(B, || Evidence::hand_over(id, B)), Err(Error::NotCustodian));
     assert_eq!(call(A, || Evidence::hand_over(id, STRANGER)), Err(Error::NotOfficer));
+    assert_eq!(call(A, || Evidence::hand_over(id, A)), Err(Error::SameOfficer));
     assert_eq!(call(A, || Evidence::hand_over([0; 32], B)), Err(Error::Unknown));
+    assert_eq!(call(B, || Evidence::take_over([0; 32])), Err(Error::Unknown));
     call(A, || Evidence::hand_over(id, B)).unwrap();
     assert_eq!(call(STRANGER, || Evidence::take_over(id)), Err(Error::NotOffered));
     assert_eq!(Evidence::custody_len(id), 1, "an offer moves nothing");

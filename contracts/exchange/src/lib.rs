@@ -90,8 +90,8 @@ pub enum Error {
     InsufficientBalance,
     /// The account has fewer shares.
     InsufficientShares,
-    /// A pool has two different assets.
-    SameAsset,
+    /// A pool has two different assets; where it is opened, the lower number comes first.
+    BadPair,
     /// There is such a pool.
     PoolExists,
     /// There is no such pool.
@@ -121,7 +121,7 @@ impl Exchange {
     /// Opens a pool of two assets with so much of each from the caller, who gets its first shares: as many as the smaller
     /// reserve has units.
     pub fn open(low_asset: u32, high_asset: u32, low: u128, high: u128) -> Result<u128, Error> {
-        require(low_asset < high_asset, Error::SameAsset)?;
+        require(low_asset < high_asset, Error::BadPair)?;
         require(low > 0 && high > 0, Error::TooSmall)?;
         let pair = (low_asset, high_asset);
         require(POOLS.find(&pair).is_none(), Error::PoolExists)?;
@@ -153,14 +153,22 @@ impl Exchange {
         Ok((low, high))
     }
 
-    /// Gives back `shares` for their part of the reserves, which is the answer. The last share stays, so that a pool never is empty.
-    pub fn leave(low_asset: u32, high_asset: u32, shares: u128) -> Result<(u128, u128), Error> {
+    /// Gives back `shares` for their part of the reserves, which is the answer: at least so much of each asset. The last share stays, so that
+    /// a pool never is empty.
+    pub fn leave(
+        low_asset: u32,
+        high_asset: u32,
+        shares: u128,
+        low_min: u128,
+        high_min: u128,
+    ) -> Result<(u128, u128), Error> {
         let (pair, owner) = ((low_asset, high_asset), caller());
         let pool = POOLS.find(&pair).ok_or(Error::NoPool)?;
         require(shares > 0, Error::TooSmall)?;
         require(shares < pool.shares, Error::InsufficientShares)?;
         SHARES.sub(&(pair.0, pair.1, owner), shares).map_err(|Refused| Error::InsufficientShares)?;
         let (low, high) = (pool.low * shares / pool.shares, pool.high * shares / pool.shares);
+        require(low >= low_min && high >= high_min, Error::TooLittle)?;
         credit(pair.0, owner, low);
         credit(pair.1, owner, high);
         change(pair, Pool { low: pool.low - low, high: pool.high - high, shares: pool.shares - shares });
@@ -169,7 +177,7 @@ impl Exchange {
 
     /// Pays `paid` of one asset and takes the other, at least `accepted` of it. Answers with what was taken.
     pub fn swap(paid_asset: u32, taken_asset: u32, paid: u128, accepted: u128) -> Result<u128, Error> {
-        require(paid_asset != taken_asset, Error::SameAsset)?;
+        require(paid_asset != taken_asset, Error::BadPair)?;
         let pair = (paid_asset.min(taken_asset), paid_asset.max(taken_asset));
         let mut pool = POOLS.find(&pair).ok_or(Error::NoPool)?;
         let Pool { low, high, .. } = &mut pool;
@@ -218,16 +226,13 @@ fn pay_in((low_asset, high_asset): (u32, u32), low: u128, high: u128) -> Result<
 
 /// No balance is above what was issued: a refusal here is a mistake of this contract.
 fn credit(asset: u32, to: Address, amount: u128) {
-    if BALANCES.add(&(asset, to), amount).is_err() {
-        abort("a balance is above what was issued")
-    }
+    BALANCES.add(&(asset, to), amount).or_abort("a balance is above what was issued");
 }
 
-/// No pool has more shares than units of an asset in it.
+/// A pool's shares, squared, are no more than the product of its reserves, so they are at most [`RESERVE_MAX`]: a refusal here is a mistake
+/// of this contract.
 fn grant((low_asset, high_asset): (u32, u32), shares: u128) {
-    if SHARES.add(&(low_asset, high_asset, caller()), shares).is_err() {
-        abort("a pool has more shares than numbers")
-    }
+    SHARES.add(&(low_asset, high_asset, caller()), shares).or_abort("a pool has more shares than numbers");
 }
 
 fn change(pair: (u32, u32), pool: Pool) {

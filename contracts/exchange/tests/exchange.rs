@@ -64,7 +64,7 @@ fn a_swap_that_does_not_suit_changes_nothing() {
     assert_eq!(call(B, || Exchange::swap(GOLD, SILVER, 1_001, 0)), Err(Error::InsufficientBalance));
     assert_eq!(call(B, || Exchange::swap(SILVER, GOLD, 1, 0)), Err(Error::InsufficientBalance));
     assert_eq!(call(A, || Exchange::swap(SILVER, GOLD, 1, 0)), Err(Error::TooSmall));
-    assert_eq!(call(B, || Exchange::swap(GOLD, GOLD, 1, 0)), Err(Error::SameAsset));
+    assert_eq!(call(B, || Exchange::swap(GOLD, GOLD, 1, 0)), Err(Error::BadPair));
     assert_eq!(call(B, || Exchange::swap(GOLD, 3, 1, 0)), Err(Error::NoPool));
     assert_eq!((pool(), Exchange::balance_of(GOLD, B)), (before, 1_000));
 }
@@ -78,25 +78,38 @@ fn whoever_joins_pays_for_the_shares_and_gets_no_more_back() {
     let (low, high) = call(B, || Exchange::join(GOLD, SILVER, 100, 1_000, 1_000)).unwrap();
     assert_eq!(high, 370);
     assert_eq!((Exchange::shares_of(GOLD, SILVER, A), Exchange::shares_of(GOLD, SILVER, B)), (1_000, 100));
-    assert_eq!(call(B, || Exchange::leave(GOLD, SILVER, 101)), Err(Error::InsufficientShares));
-    let (low_back, high_back) = call(B, || Exchange::leave(GOLD, SILVER, 100)).unwrap();
+    assert_eq!(call(B, || Exchange::leave(GOLD, SILVER, 101, 0, 0)), Err(Error::InsufficientShares));
+    for (low_min, high_min) in [(low + 1, 0), (0, high + 1)] {
+        assert_eq!(call(B, || Exchange::leave(GOLD, SILVER, 100, low_min, high_min)), Err(Error::TooLittle));
+    }
+    let (low_back, high_back) = call(B, || Exchange::leave(GOLD, SILVER, 100, low - 1, high - 1)).unwrap();
     assert!(low_back <= low && high_back <= high && low - low_back <= 1 && high - high_back <= 1);
-    assert_eq!(call(B, || Exchange::leave(GOLD, SILVER, 1)), Err(Error::InsufficientShares));
+    assert_eq!(call(B, || Exchange::leave(GOLD, SILVER, 1, 0, 0)), Err(Error::InsufficientShares));
     assert_eq!(
-        call(A, || Exchange::leave(GOLD, SILVER, 1_000)),
+        call(A, || Exchange::leave(GOLD, SILVER, 1_000, 0, 0)),
         Err(Error::InsufficientShares),
         "the last share stays"
     );
-    call(A, || Exchange::leave(GOLD, SILVER, 999)).unwrap();
+    call(A, || Exchange::leave(GOLD, SILVER, 999, 0, 0)).unwrap();
     assert!(pool().low >= 1 && pool().high >= 1 && conserved());
+}
+
+#[test]
+fn shares_are_of_a_pool_that_there_is_and_not_of_nothing() {
+    open();
+    assert_eq!(call(A, || Exchange::join(GOLD, 3, 1, 1, 1)), Err(Error::NoPool));
+    assert_eq!(call(A, || Exchange::join(SILVER, GOLD, 1, 1, 1)), Err(Error::NoPool));
+    assert_eq!(call(A, || Exchange::leave(GOLD, 3, 1, 0, 0)), Err(Error::NoPool));
+    assert_eq!(call(A, || Exchange::join(GOLD, SILVER, 0, 1, 1)), Err(Error::TooSmall));
+    assert_eq!(call(A, || Exchange::leave(GOLD, SILVER, 0, 0, 0)), Err(Error::TooSmall));
 }
 
 #[test]
 fn a_pool_opens_once_with_two_assets_that_the_caller_has() {
     open();
     assert_eq!(call(A, || Exchange::open(GOLD, SILVER, 1, 1)), Err(Error::PoolExists));
-    assert_eq!(call(A, || Exchange::open(SILVER, GOLD, 1, 1)), Err(Error::SameAsset));
-    assert_eq!(call(A, || Exchange::open(GOLD, GOLD, 1, 1)), Err(Error::SameAsset));
+    assert_eq!(call(A, || Exchange::open(SILVER, GOLD, 1, 1)), Err(Error::BadPair));
+    assert_eq!(call(A, || Exchange::open(GOLD, GOLD, 1, 1)), Err(Error::BadPair));
     assert_eq!(call(A, || Exchange::open(GOLD, 3, 1, 1)), Err(Error::InsufficientBalance));
     assert_eq!(call(A, || Exchange::open(GOLD, 3, 0, 0)), Err(Error::TooSmall));
     assert_eq!(Exchange::balance_of(GOLD, A), 1_000, "what failed took nothing");

@@ -103,4 +103,6 @@ fn what_is_revoked_expired_or_discredited_is_not_valid() {
     assert_eq!((present(PERSON_KEY, 1), IdentityRegistry::valid(DIGEST)), (Err(Error::Revoked), Err(Error::Revoked)));
     assert_eq!(call(CITY_KEY, || IdentityRegistry::revoke(DIGEST)), Err(Error::Revoked));
     assert_eq!(IdentityRegistry::valid([0; 32]), Err(Error::Unknown));
+    assert_eq!(call(CITY_KEY, || IdentityRegistry::revoke([0; 32])), Err(Error::Unknown));
+    assert_eq!(call(PERSON_KEY, || IdentityRegistry::present([0; 32], VERIFIER, 9)), Err(Error::Unknown));
 }

@@ -35,7 +35,8 @@ pub const SCAN_RECORDS_MAX: u32 = 100;
 /// Why a method did nothing.
 #[derive(Wire, Debug, PartialEq)]
 pub enum Error {
-    /// There is such a record.
+    /// There is such a record: its field 0 is there. An `update` asks for no record, so it may have written field 0 of one that was never
+    /// inserted, which then cannot be; other fields that it wrote before are filled anew by the insertion.
     Exists,
     /// There is no such record.
     Unknown,

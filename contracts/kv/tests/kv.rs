@@ -34,6 +34,14 @@ fn what_is_not_there_is_refused() {
 }
 
 #[test]
+fn an_update_of_field_0_takes_the_number_of_a_record_that_is_not_there() {
+    call(A, || Kv::update(5, 0, &[7; 100])).unwrap();
+    assert_eq!((call(A, || Kv::read(5)), call(A, || Kv::insert(5))), (Err(Error::Unknown), Err(Error::Exists)));
+    call(A, || Kv::update(6, 3, &[7; 100])).unwrap();
+    assert_eq!((call(A, || Kv::insert(6)), field(6, 3)), (Ok(()), first_content(6, 3).to_vec()));
+}
+
+#[test]
 fn a_scan_comes_across_records_in_order() {
     for record in [300, 1, 2, 200] {
         call(A, || Kv::insert_ordered(record)).unwrap();

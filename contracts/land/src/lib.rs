@@ -100,11 +100,11 @@ impl Land {
         consent(parcel, proposal)
     }
 
-    /// Approves a proposal for an authority. Its officers alone may, once for each authority, and nobody for two. Answers with whether
-    /// this was the last consent.
-    pub fn approve(parcel: u64, authority: Authority) -> Result<bool, Error> {
+    /// Approves the proposal to give a parcel to `to`, for an authority. Its officers alone may, once for each authority, and nobody for
+    /// two. Answers with whether this was the last consent.
+    pub fn approve(parcel: u64, authority: Authority, to: Address) -> Result<bool, Error> {
         OFFICERS.require(authority, Error::NotOfficer)?;
-        let mut proposal = proposal(parcel)?;
+        let mut proposal = proposal_to(parcel, to)?;
         let officer = Some(caller());
         require(proposal.approval(authority).is_none(), Error::AlreadyConsented)?;
         require(![proposal.survey, proposal.tax, proposal.registry].contains(&officer), Error::ApprovedForAnother)?;
@@ -112,10 +112,10 @@ impl Land {
         consent(parcel, proposal)
     }
 
-    /// Refuses a proposal for an authority, which ends it. Its officers alone may.
-    pub fn refuse(parcel: u64, authority: Authority, reason: u16) -> Result<(), Error> {
+    /// Refuses the proposal to give a parcel to `to`, for an authority, which ends it. Its officers alone may.
+    pub fn refuse(parcel: u64, authority: Authority, to: Address, reason: u16) -> Result<(), Error> {
         OFFICERS.require(authority, Error::NotOfficer)?;
-        proposal(parcel)?;
+        proposal_to(parcel, to)?;
         PROPOSALS.remove(&parcel);
         emit(&Refusal { parcel, authority, reason });
         Ok(())
@@ -150,6 +150,13 @@ fn proposal(parcel: u64) -> Result<Proposal, Error> {
     PROPOSALS.find(&parcel).ok_or(Error::NoProposal)
 }
 
+/// The proposal that an officer looked at: the owner may have put another in its place meanwhile.
+fn proposal_to(parcel: u64, to: Address) -> Result<Proposal, Error> {
+    let found = proposal(parcel)?;
+    require(found.to == to, Error::OtherProposal)?;
+    Ok(found)
+}
+
 /// Keeps the proposal, or, where nobody's consent is missing, carries it out.
 fn consent(parcel: u64, proposal: Proposal) -> Result<bool, Error> {
     let found = find(parcel)?;
@@ -162,16 +169,12 @@ fn consent(parcel: u64, proposal: Proposal) -> Result<bool, Error> {
     PROPOSALS.remove(&parcel);
     PARCELS.set(&parcel, &Parcel { owner: to, ..found });
     TITLES.push(&parcel, &Title { owner: to, since: batch_time() });
-    if COUNTS.sub(&from, 1).is_err() {
-        abort("an owner has fewer parcels than it owns")
-    }
+    COUNTS.sub(&from, 1).or_abort("an owner has fewer parcels than it owns");
     count_in(&to);
     emit(&Transferred { parcel, from, to });
     Ok(true)
 }
 
 fn count_in(owner: &Address) {
-    if COUNTS.add(owner, 1).is_err() {
-        abort("an owner has more parcels than there are")
-    }
+    COUNTS.add(owner, 1).or_abort("an owner has more parcels than there are");
 }

@@ -129,4 +129,6 @@ pub enum Error {
     AlreadyConsented,
     /// The officer approved of this proposal for another authority.
     ApprovedForAnother,
+    /// The proposal that waits is to give the parcel to somebody else.
+    OtherProposal,
 }

@@ -56,9 +56,9 @@ fn a_parcel_changes_hands_with_the_last_of_four_consents_in_any_order() {
         test::set_height(2, 2_000);
         let consents: [&dyn Fn() -> Result<bool, Error>; 4] = [
             &|| call(B, || Land::accept(PARCEL)),
-            &|| call(REGISTRAR, || Land::approve(PARCEL, Registry)),
-            &|| call(SURVEYOR, || Land::approve(PARCEL, Survey)),
-            &|| call(TAX_OFFICER, || Land::approve(PARCEL, Tax)),
+            &|| call(REGISTRAR, || Land::approve(PARCEL, Registry, B)),
+            &|| call(SURVEYOR, || Land::approve(PARCEL, Survey, B)),
+            &|| call(TAX_OFFICER, || Land::approve(PARCEL, Tax, B)),
         ];
         for other in (0..4).filter(|other| *other != last) {
             assert_eq!((consents[other](), owner()), (Ok(false), A));
@@ -79,10 +79,10 @@ fn strangers_consent_to_nothing() {
     for stranger in [STRANGER, A, STATE] {
         assert_eq!(call(stranger, || Land::accept(PARCEL)), Err(Error::NotNewOwner));
         for (authority, officer) in OFFICES {
-            assert_eq!(call(stranger, || Land::approve(PARCEL, authority)), Err(Error::NotOfficer));
-            assert_eq!(call(stranger, || Land::refuse(PARCEL, authority, 1)), Err(Error::NotOfficer));
+            assert_eq!(call(stranger, || Land::approve(PARCEL, authority, B)), Err(Error::NotOfficer));
+            assert_eq!(call(stranger, || Land::refuse(PARCEL, authority, B, 1)), Err(Error::NotOfficer));
             let other = if authority == Tax { Survey } else { Tax };
-            assert_eq!(call(officer, || Land::approve(PARCEL, other)), Err(Error::NotOfficer));
+            assert_eq!(call(officer, || Land::approve(PARCEL, other, B)), Err(Error::NotOfficer));
         }
     }
     for stranger in [STRANGER, B, REGISTRAR] {
@@ -92,12 +92,30 @@ fn strangers_consent_to_nothing() {
 }
 
 #[test]
+fn a_parcel_that_was_not_registered_is_unknown() {
+    register();
+    assert_eq!(call(A, || Land::propose(56, B)), Err(Error::Unknown));
+    assert_eq!(call(A, || Land::withdraw(56)), Err(Error::Unknown));
+    assert_eq!(call(REGISTRAR, || Land::block(56, true)), Err(Error::Unknown));
+}
+
+#[test]
 fn nobody_approves_for_two_authorities() {
     propose();
     call(STATE, || Land::appoint(Tax, SURVEYOR)).unwrap();
-    call(SURVEYOR, || Land::approve(PARCEL, Survey)).unwrap();
-    assert_eq!(call(SURVEYOR, || Land::approve(PARCEL, Tax)), Err(Error::ApprovedForAnother));
-    call(TAX_OFFICER, || Land::approve(PARCEL, Tax)).unwrap();
+    call(SURVEYOR, || Land::approve(PARCEL, Survey, B)).unwrap();
+    assert_eq!(call(SURVEYOR, || Land::approve(PARCEL, Tax, B)), Err(Error::ApprovedForAnother));
+    call(TAX_OFFICER, || Land::approve(PARCEL, Tax, B)).unwrap();
+}
+
+#[test]
+fn an_officer_approves_or_refuses_the_proposal_that_it_looked_at() {
+    propose();
+    call(A, || Land::withdraw(PARCEL)).unwrap();
+    call(A, || Land::propose(PARCEL, STRANGER)).unwrap();
+    assert_eq!(call(TAX_OFFICER, || Land::approve(PARCEL, Tax, B)), Err(Error::OtherProposal));
+    assert_eq!(call(TAX_OFFICER, || Land::refuse(PARCEL, Tax, B, 1)), Err(Error::OtherProposal));
+    assert_eq!(call(TAX_OFFICER, || Land::approve(PARCEL, Tax, STRANGER)), Ok(false));
 }
 
 #[test]
@@ -109,7 +127,7 @@ fn proposals_end_by_withdrawal_or_refusal() {
     assert_eq!(call(A, || Land::withdraw(PARCEL)), Err(Error::NoProposal));
     assert_eq!(call(A, || Land::propose(PARCEL, A)), Err(Error::AlreadyOwner));
     call(A, || Land::propose(PARCEL, B)).unwrap();
-    call(TAX_OFFICER, || Land::refuse(PARCEL, Tax, 4)).unwrap();
+    call(TAX_OFFICER, || Land::refuse(PARCEL, Tax, B, 4)).unwrap();
     let refusal = Refusal { parcel: PARCEL, authority: Tax, reason: 4 };
     assert_eq!(test::events().last().and_then(|event| event.decode()), Some(refusal));
     assert_eq!((Land::proposal(PARCEL), owner()), (None, A));
@@ -120,7 +138,7 @@ fn a_blocked_parcel_stays_where_it_is() {
     propose();
     call(REGISTRAR, || Land::block(PARCEL, true)).unwrap();
     assert_eq!(call(B, || Land::accept(PARCEL)), Err(Error::Blocked));
-    assert_eq!(call(TAX_OFFICER, || Land::approve(PARCEL, Tax)), Err(Error::Blocked));
+    assert_eq!(call(TAX_OFFICER, || Land::approve(PARCEL, Tax, B)), Err(Error::Blocked));
     call(A, || Land::withdraw(PARCEL)).unwrap();
     assert_eq!(call(A, || Land::propose(PARCEL, B)), Err(Error::Blocked));
     call(REGISTRAR, || Land::block(PARCEL, false)).unwrap();

@@ -1,14 +1,16 @@
 //! Electronic licences: certificates that departments issue, holders share, and departments revoke.
 //!
-//! The deployer opens departments, each with a head, who appoints clerks. A clerk issues a certificate to a holder, under a
-//! number of its department; the certificate itself is a digest here, its text stays with the holder. The holder shares it with
-//! whoever shall check it, until a time; without that consent the contract tells nobody of it but the holder and the department. (Whoever
-//! runs a node can read its state: consent is a rule for callers, so nothing secret is stored.) The department revokes.
+//! The deployer opens departments, each with a head, whom it may replace, and who appoints clerks. A clerk issues a certificate to a holder,
+//! under a number of its department; the certificate itself is a digest here, its text stays with the holder. The holder shares it with
+//! whoever shall check it, until a time; without that consent `check` answers nobody but the holder and the department's clerks. That is a rule
+//! for callers, not secrecy: events tell everyone to whom a certificate was issued and with whom it is shared, and whoever runs a node can
+//! read its state; so nothing secret is stored. The department revokes.
 //!
 //! # Conflicts
 //!
-//! Calls about different certificates don't meet: there is no number that all of them count. Calls about one certificate conflict only
-//! where one issues or revokes it; consents to different verifiers are keys of their own, and checking only reads.
+//! Calls about different certificates don't meet: how many a department issued is added up without reading. Calls about one certificate
+//! conflict only where one issues or revokes it, or gives or takes back the consent by which another checks it; consents to different verifiers
+//! are keys of their own, and checking only reads.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
@@ -98,7 +100,7 @@ pub struct Consent {
 /// Why a method did nothing.
 #[derive(Wire, Debug, PartialEq)]
 pub enum Error {
-    /// Only the deployer opens departments.
+    /// Only the deployer opens departments and replaces their heads.
     NotDeployer,
     /// The department has a head.
     DepartmentExists,
@@ -118,6 +120,8 @@ pub enum Error {
     Past,
     /// The holder does not share it with the caller.
     NotShared,
+    /// There is no such department.
+    NoDepartment,
 }
 
 /// The contract.
@@ -129,6 +133,14 @@ impl Licence {
     pub fn open_department(department: u32, head: Address) -> Result<(), Error> {
         only(deployer(), Error::NotDeployer)?;
         HEADS.set_once(&department, &head).map_err(|Refused| Error::DepartmentExists)
+    }
+
+    /// Gives a department another head; its clerks stay. The deployer alone may.
+    pub fn replace_head(department: u32, head: Address) -> Result<(), Error> {
+        only(deployer(), Error::NotDeployer)?;
+        require(HEADS.find(&department).is_some(), Error::NoDepartment)?;
+        HEADS.set(&department, &head);
+        Ok(())
     }
 
     /// Makes an address a clerk of a department. Its head alone may.
@@ -150,9 +162,7 @@ impl Licence {
         CLERKS.require(number.department, Error::NotClerk)?;
         require(certificate.expires > batch_time(), Error::Past)?;
         CERTIFICATES.set_once(&number, &certificate).map_err(|Refused| Error::Exists)?;
-        if ISSUED.add(&number.department, 1).is_err() {
-            abort("more certificates than numbers")
-        }
+        ISSUED.add(&number.department, 1).or_abort("more certificates than numbers");
         emit(&Issued { number, holder: certificate.holder });
         Ok(())
     }

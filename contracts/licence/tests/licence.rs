@@ -45,6 +45,27 @@ fn offices_are_given_from_above_alone() {
 }
 
 #[test]
+fn the_deployer_replaces_the_head_of_a_department() {
+    open();
+    for stranger in [STRANGER, HEAD, CLERK] {
+        assert_eq!(call(stranger, || Licence::replace_head(4, stranger)), Err(Error::NotDeployer));
+    }
+    assert_eq!(call(STATE, || Licence::replace_head(5, VERIFIER)), Err(Error::NoDepartment));
+    call(STATE, || Licence::replace_head(4, VERIFIER)).unwrap();
+    assert_eq!(call(HEAD, || Licence::dismiss(4, CLERK)), Err(Error::NotHead));
+    assert_eq!(call(CLERK, || Licence::issue(NUMBER, CERTIFICATE)), Ok(()), "clerks stay");
+    assert_eq!(call(VERIFIER, || Licence::dismiss(4, CLERK)), Ok(()));
+}
+
+#[test]
+fn a_certificate_that_was_not_issued_is_unknown() {
+    open();
+    assert_eq!(call(HOLDER, || Licence::share(NUMBER, VERIFIER, 5_000)), Err(Error::Unknown));
+    assert_eq!(call(HOLDER, || Licence::unshare(NUMBER, VERIFIER)), Err(Error::Unknown));
+    assert_eq!(call(HOLDER, || Licence::check(NUMBER)), Err(Error::Unknown));
+}
+
+#[test]
 fn the_clerks_of_the_department_alone_issue_and_revoke() {
     issued();
     assert_eq!(test::events().last().and_then(|event| event.decode()), Some(Issued { number: NUMBER, holder: HOLDER }));

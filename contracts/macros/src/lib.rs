@@ -23,7 +23,8 @@ pub fn contract(attribute: TokenStream, item: TokenStream) -> TokenStream {
     contract::expand(&attribute.into(), &block).into()
 }
 
-/// Describes a constant of state (`Item`, `Map`, `OrderedMap`, `Journal`) in the ABI, and declares the slot of the last two as ordered.
+/// Describes a constant of state (`Item`, `Map`, `Set`, `List`, `Roles`, `OrderedMap`, `Journal`) in the ABI, and declares the slot of the last
+/// two as ordered.
 #[proc_macro_attribute]
 pub fn slot(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let constant = parse_macro_input!(item as ItemConst);

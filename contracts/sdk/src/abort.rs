@@ -1,6 +1,7 @@
 //! Ending a call without a result.
 
 use crate::host;
+use crate::state::Refused;
 
 /// Ends the call with outcome `Aborted`: nothing of it stays but its gas. The text goes to the client beside the receipt, cut at
 /// 1 KiB. For mistakes of the contract itself; what a caller may handle is a typed error.
@@ -10,6 +11,37 @@ use crate::host;
 #[inline(never)]
 pub fn abort(text: &str) -> ! {
     host::abort(text.as_bytes())
+}
+
+/// For answers that the contract's own rules determine: a refusal there is a mistake of the contract, which ends the call.
+///
+/// ```
+/// # use phalanx_contract::*;
+/// # use phalanx_contract::test::Failure;
+/// const COUNT: Item<u128> = Item::at(0);
+/// let alice = Address([1; 32]);
+/// test::call(alice, || COUNT.add(u128::MAX).or_abort("more than numbers"));
+/// let ended = test::try_call(alice, || COUNT.add(1).or_abort("more than numbers"));
+/// assert_eq!(ended, Err(Failure::Aborted("more than numbers".into())));
+/// ```
+pub trait OrAbort {
+    /// What there is if nothing was refused.
+    type Value;
+
+    /// The value; [`abort`]s with the text where there is none.
+    fn or_abort(self, text: &str) -> Self::Value;
+}
+
+impl<T> OrAbort for Result<T, Refused> {
+    type Value = T;
+
+    #[inline(always)]
+    fn or_abort(self, text: &str) -> T {
+        match self {
+            Ok(value) => value,
+            Err(Refused) => abort(text),
+        }
+    }
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -13,7 +13,7 @@ const REVERTED: i32 = 1;
 const MALFORMED: i32 = 2;
 
 /// Longest arguments of a call.
-const ARGUMENT_BYTES_MAX: usize = 64 << 10;
+pub(crate) const ARGUMENT_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes of stack for arguments of at most `max` bytes: none where a static holds them.
 pub const fn stack_bytes(max: usize) -> usize {

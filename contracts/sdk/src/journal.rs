@@ -6,7 +6,7 @@ use core::ops::{Bound, RangeBounds};
 use crate::ordered::{Direction, OrderedMap};
 use crate::state::{Item, Refused};
 use crate::wire::Wire;
-use crate::{call_index, height};
+use crate::{OrAbort, call_index, height};
 
 /// Where an element stands: (height, index of the call in its batch, number within the call).
 pub type Place = (u64, u32, u16);
@@ -40,22 +40,23 @@ impl<T> Journal<T> {
 }
 
 impl<T: for<'a> Wire<'a>> Journal<T> {
-    /// Appends an element.
+    /// Appends an element. A call that appends several looks for a free place at each, from the first on.
     #[inline(always)]
     pub fn append(&self, element: &T) {
         // The count passes no bound that a ledger could reach.
-        if self.append_within(element, u128::MAX).is_err() {
-            crate::abort("a journal of 2^128 elements");
-        }
+        self.append_within(element, u128::MAX).or_abort("a journal of 2^128 elements");
     }
 
     /// Appends an element; refused if the journal would have more than `max`.
     pub fn append_within(&self, element: &T, max: u128) -> Result<(), Refused> {
         self.count().add_within(1, 0..=max)?;
         let (height, call) = (height(), call_index());
-        // The call's own elements are the only ones that can be there.
-        let free = (0..=u16::MAX).any(|number| self.map().set_once(&(height, call, number), element).is_ok());
-        if free { Ok(()) } else { Err(Refused) }
+        // The call's own elements are the only ones that can be there, and a call writes 1,024 keys at most.
+        let mut number = 0;
+        while self.map().set_once(&(height, call, number), element).is_err() {
+            number += 1;
+        }
+        Ok(())
     }
 
     /// How many elements there are. Reads: the call conflicts with earlier ones that append.

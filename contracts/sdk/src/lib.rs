@@ -1,7 +1,8 @@
 //! The SDK for Phalanx contracts.
 //!
 //! A contract is a plain `impl` block: each of its public functions becomes a method that calls can name. State lives in
-//! constants ([`Item`], [`Map`], [`Set`], [`List`], [`OrderedMap`]) that stand for ranges of state keys; everything else is an argument or a local.
+//! constants ([`Item`], [`Map`], [`Set`], [`List`], [`Roles`], [`OrderedMap`], [`Journal`]) that stand for ranges of state keys; everything else is
+//! an argument or a local.
 //!
 //! ```
 //! use phalanx_contract::*;
@@ -33,13 +34,13 @@
 //!
 //! [`Map::add`] and [`Map::sub`] do not read: calls that only add to and subtract from one key never wait for each
 //! other while the answers (applied or refused) stand. The same goes for [`Map::raise_to`], which keeps the greatest value,
-//! for [`Map::set_once`], which depends on whether there was a value and not on which, and for [`Journal::append`]. [`Map::get`], [`Map::set`] and [`Map::update`] declare a read or a
-//! write, and calls that read what another wrote run after it.
+//! for [`Map::set_once`], which depends on whether there was a value and not on which, and for [`Journal::append`]. [`Map::get`] and [`Map::find`] read, [`Map::set`] and [`Map::remove`] write,
+//! [`Map::update`] does both; a call that reads what an earlier one wrote runs after it, and writing alone waits for nobody.
 //!
 //! # Bytes
 //!
 //! Arguments, results, events and values are encoded as borsh does ([`Wire`]). A state key is the slot's byte, then the
-//! key's encoding. A module has no allocator: types borrow from the arguments or have a maximum length ([`Text`],
+//! key's encoding, in an [`OrderedMap`] one that sorts as the key does ([`OrderedKey`]). A module has no allocator: types borrow from the arguments or have a maximum length ([`Text`],
 //! [`Bytes`]).
 //!
 //! # Two targets
@@ -68,7 +69,7 @@ mod state;
 pub mod test;
 pub mod wire;
 
-pub use abort::abort;
+pub use abort::{OrAbort, abort};
 pub use access::{Roles, only, require};
 pub use address::Address;
 pub use context::{batch_time, call_index, caller, contract_id, deployer, height};

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use core::ops::{Bound, RangeBounds};
 
 use crate::host::{self, ScanEnd};
-use crate::state::{Map, Refused, decode};
+use crate::state::{KEY_BYTES_MAX, Map, Refused, decode};
 use crate::wire::{Reader, STACK_ENCODING_MAX, Wire, Writer, total_len};
 use crate::{Address, abort};
 
@@ -133,9 +133,9 @@ pub struct OrderedMap<K, V> {
 /// A scanned entry's key length and value length.
 const ENTRY_HEAD: usize = 2 + 4;
 /// Holds at least one entry of any typed map.
-const SCAN_BUFFER: usize = ENTRY_HEAD + 256 + STACK_ENCODING_MAX;
+const SCAN_BUFFER: usize = ENTRY_HEAD + KEY_BYTES_MAX + STACK_ENCODING_MAX;
 /// A key and the byte that makes it the next key.
-const BOUND_BYTES_MAX: usize = 256 + 1;
+const BOUND_BYTES_MAX: usize = KEY_BYTES_MAX + 1;
 
 impl<K, V> OrderedMap<K, V> {
     /// The entries of slot `slot`.
@@ -247,7 +247,7 @@ impl ScanBound {
     }
 
     fn key<K: OrderedKey>(slot: u8, key: &K, after: bool) -> Self {
-        const { assert!(K::LEN < 256, "a state key has at most 256 bytes, its slot included") };
+        const { assert!(K::LEN < KEY_BYTES_MAX, "a state key has at most 256 bytes, its slot included") };
         Self::new(|writer| {
             writer.bytes(&[slot]);
             key.write(writer);

@@ -10,9 +10,9 @@ use crate::wire::{Reader, Wire, Writer, with_buffer, with_encoded};
 use crate::{abort, host};
 
 /// Longest state key, its slot included.
-const KEY_BYTES_MAX: usize = 256;
+pub(crate) const KEY_BYTES_MAX: usize = 256;
 /// Longest state value.
-const VALUE_BYTES_MAX: usize = 64 << 10;
+pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// An addition or subtraction whose exact result lies outside its bounds, or a first value where there is one. Nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +112,7 @@ impl Item<u128> {
     pub fn sub_within(&self, amount: u128, bounds: RangeInclusive<u128>) -> Result<(), Refused> {
         answer(host::sub(&[self.slot], amount, *bounds.start(), *bounds.end()))
     }
-}
 
-impl Item<u128> {
     /// Raises the value to `value` if it is less, without reading. Absent counts as 0.
     #[inline(always)]
     pub fn raise_to(&self, value: u128) {
@@ -207,9 +205,7 @@ impl<K: for<'a> Wire<'a>> Map<K, u128> {
     pub fn sub_within(&self, key: &K, amount: u128, bounds: RangeInclusive<u128>) -> Result<(), Refused> {
         with_key(self.slot, key, |key| answer(host::sub(key, amount, *bounds.start(), *bounds.end())))
     }
-}
 
-impl<K: for<'a> Wire<'a>> Map<K, u128> {
     /// Raises the key's value to `value` if it is less, without reading. Absent counts as 0.
     #[inline(always)]
     pub fn raise_to(&self, key: &K, value: u128) {

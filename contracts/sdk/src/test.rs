@@ -1,4 +1,4 @@
-//! Native unit tests: an in-memory ledger a thread that enforces what the engine enforces.
+//! Native unit tests: an in-memory ledger a thread, with the limits of the host interface.
 //!
 //! ```
 //! # use phalanx_contract::*;
@@ -10,8 +10,8 @@
 //! ```
 //!
 //! [`call`] runs a method as one call: an `Err`, a limit, or a panic takes back its writes and events. [`call_encoded`]
-//! goes through the encoding of arguments and results as an engine does. Gas is not counted, and reads outside a call
-//! are allowed, as in a query.
+//! goes through the encoding of arguments and results as an engine does. Neither gas nor memory nor stack is counted, calls run one after
+//! another, and reads outside a call are allowed, as in a query.
 
 pub(crate) mod ledger;
 
@@ -53,7 +53,7 @@ pub enum Failure {
         /// What was asked for.
         actual: usize,
     },
-    /// `add` or `sub` on a value that is not 16 bytes long.
+    /// `add`, `sub` or `max` on a value that is not 16 bytes long.
     BadValueLength {
         /// Its length in bytes.
         actual: usize,
@@ -90,7 +90,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Aborted(text) => write!(f, "the call aborted: {text}"),
             Self::LimitExceeded { limit, max, actual } => write!(f, "{limit}: {actual} is above the limit of {max}"),
-            Self::BadValueLength { actual } => write!(f, "add or sub on a value of {actual} bytes, not 16"),
+            Self::BadValueLength { actual } => write!(f, "arithmetic on a value of {actual} bytes, not 16"),
             Self::BadHostArgument(argument) => write!(f, "bad host argument: {argument}"),
             Self::SlotNotOrdered { slot } => write!(f, "a scan of slot {slot}, which is not ordered"),
         }

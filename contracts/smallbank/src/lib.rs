@@ -15,8 +15,8 @@
 //!
 //! # Conflicts
 //!
-//! Every call reads and writes the accounts of one customer or two, as the benchmark means it: calls of one customer run in order,
-//! others don't meet. What came in and went out is added up without reading.
+//! Every call reads the accounts of one customer or two, and all but `balance` write what they read, as the benchmark means it: calls of
+//! one customer run in order but for balances between two writes, others don't meet. What came in and went out is added up without reading.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
@@ -35,7 +35,7 @@ const PAID_IN: Item<u128> = Item::at(2);
 #[slot]
 const PAID_OUT: Item<u128> = Item::at(3);
 
-/// The most that one call moves.
+/// The highest amount that a call names; `amalgamate` names none, and moves what there is.
 pub const AMOUNT_MAX: u128 = 1 << 64;
 
 /// Money went from one customer to another.
@@ -157,7 +157,5 @@ fn cents(amount: u128) -> Result<i128, Error> {
 }
 
 fn count(total: Item<u128>, amount: u128) {
-    if total.add(amount).is_err() {
-        abort("more cents than numbers")
-    }
+    total.add(amount).or_abort("more cents than numbers");
 }

@@ -119,7 +119,5 @@ impl Token {
 /// No balance is above the supply, which is a u128: a refusal here is a mistake of this contract.
 #[inline(always)]
 fn credit(to: &Address, amount: u128) {
-    if BALANCES.add(to, amount).is_err() {
-        abort("a balance is above the supply")
-    }
+    BALANCES.add(to, amount).or_abort("a balance is above the supply");
 }

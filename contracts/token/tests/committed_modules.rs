@@ -37,10 +37,11 @@ fn files(folder: &str, found: &mut Vec<String>) {
 
 /// The digest that `source_digest` in `build.sh` computes.
 fn source_digest(contract: &str) -> String {
-    let mut paths = Vec::new();
+    let mut paths = vec!["token/build.rs".to_owned()];
     [contract, "sdk", "macros"].iter().for_each(|folder| files(folder, &mut paths));
     paths.retain(|path| path.contains("/src/") || path.ends_with("/build.rs") || path.ends_with("/Cargo.toml"));
     paths.sort();
+    paths.dedup();
     let lines = paths.iter().fold(String::new(), |mut lines, path| {
         writeln!(lines, "{}  {path}", sha256(&std::fs::read(contracts().join(path)).unwrap())).unwrap();
         lines

@@ -2,14 +2,14 @@
 //!
 //! The deployer admits producers. What a producer makes is a batch, and its own origin. A part that is split off has the origins of
 //! the whole; a batch that another is merged into has the origins of both, at most eight. A producer recalls an origin:
-//! from then on no batch that has it is handed over, split or merged, wherever it has come. Batches change hands in two steps, and no
-//! step changes how much there is of a product.
+//! from then on no batch that has it is handed over, taken over, split or merged, wherever it has come. Batches change hands in two steps;
+//! after its production, no step changes how much there is of a product.
 //!
 //! # Conflicts
 //!
 //! Calls about one batch run in order, with those about the batches that it is split or merged with. Others don't meet; how much of each
-//! product there is, is added up without reading. Every step reads whether its origins were recalled, so a recall conflicts with
-//! earlier steps of exactly the goods that it recalls.
+//! product was produced is added up without reading. Every step reads whether its origins were recalled, so the later steps of exactly the
+//! goods that a recall is about conflict with it. The recall itself reads who produced the origin, and waits for no step but the production.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
@@ -123,6 +123,8 @@ pub enum Error {
     TooManyOrigins,
     /// An origin of the batch was recalled.
     Recalled,
+    /// The batch that is offered holds more or less than that.
+    OtherQuantity,
 }
 
 /// The contract.
@@ -152,9 +154,7 @@ impl Trace {
         BATCHES.set_once(&batch, &content).map_err(|Refused| Error::Exists)?;
         PRODUCERS.set(&batch, &caller());
         ORIGINS.push(&batch, &batch);
-        if PRODUCED.add(&product, quantity.into()).is_err() {
-            abort("more was produced than numbers say")
-        }
+        PRODUCED.add(&product, quantity.into()).or_abort("more was produced than numbers say");
         emit(&Produced { batch, content });
         Ok(())
     }
@@ -198,11 +198,13 @@ impl Trace {
         Ok(())
     }
 
-    /// Takes a batch that is offered to the caller.
-    pub fn take_over(batch: u64) -> Result<(), Error> {
+    /// Takes a batch of so much that is offered to the caller.
+    pub fn take_over(batch: u64, quantity: u64) -> Result<(), Error> {
         let found = BATCHES.find(&batch).ok_or(Error::Unknown)?;
         let (from, to) = (found.holder, caller());
         require(OFFERS.find(&batch) == Some(to), Error::NotOffered)?;
+        // The holder may have split it, or merged another into it, and offered it again.
+        require(found.quantity == quantity, Error::OtherQuantity)?;
         require(!Self::recalled(batch), Error::Recalled)?;
         OFFERS.remove(&batch);
         BATCHES.set(&batch, &Batch { holder: to, ..found });

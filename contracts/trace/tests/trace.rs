@@ -72,11 +72,11 @@ fn a_batch_changes_hands_when_both_agree() {
         assert_eq!(call(stranger, || Trace::hand_over(1, stranger)), Err(Error::NotHolder));
         assert_eq!(call(stranger, || Trace::split(1, 3, 1)), Err(Error::NotHolder));
         assert_eq!(call(stranger, || Trace::merge(1, 2)), Err(Error::NotHolder));
-        assert_eq!(call(stranger, || Trace::take_over(1)), Err(Error::NotOffered));
+        assert_eq!(call(stranger, || Trace::take_over(1, 100)), Err(Error::NotOffered));
     }
     call(FARM, || Trace::hand_over(1, DAIRY)).unwrap();
-    assert_eq!(call(STRANGER, || Trace::take_over(1)), Err(Error::NotOffered));
-    call(DAIRY, || Trace::take_over(1)).unwrap();
+    assert_eq!(call(STRANGER, || Trace::take_over(1, 100)), Err(Error::NotOffered));
+    call(DAIRY, || Trace::take_over(1, 100)).unwrap();
     let handed_over = HandedOver { batch: 1, from: FARM, to: DAIRY };
     assert_eq!(test::events().last().and_then(|event| event.decode()), Some(handed_over));
     assert_eq!(Trace::batch(1), Some(Batch { product: MILK, quantity: 100, holder: DAIRY }));
@@ -84,7 +84,10 @@ fn a_batch_changes_hands_when_both_agree() {
     assert_eq!(call(DAIRY, || Trace::merge(1, 2)), Err(Error::NotHolder), "the other is the farm's");
     call(FARM, || Trace::hand_over(2, DAIRY)).unwrap();
     call(FARM, || Trace::split(2, 4, 1)).unwrap();
-    assert_eq!(call(DAIRY, || Trace::take_over(2)), Err(Error::NotOffered), "it is no longer what was offered");
+    assert_eq!(call(DAIRY, || Trace::take_over(2, 49)), Err(Error::NotOffered), "it is no longer what was offered");
+    call(FARM, || Trace::hand_over(2, DAIRY)).unwrap();
+    assert_eq!(call(DAIRY, || Trace::take_over(2, 50)), Err(Error::OtherQuantity), "offered again, with less in it");
+    call(DAIRY, || Trace::take_over(2, 49)).unwrap();
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_recall_reaches_what_was_split_off_and_merged() {
     call(FARM, || Trace::recall(1, 6)).unwrap();
     assert_eq!(test::events().last().and_then(|event| event.decode()), Some(Recalled { origin: 1, reason: 6 }));
     assert_eq!([1, 2, 3, 4].map(Trace::recalled), [true, true, true, false]);
-    assert_eq!(call(DAIRY, || Trace::take_over(2)), Err(Error::Recalled));
+    assert_eq!(call(DAIRY, || Trace::take_over(2, 80)), Err(Error::Recalled));
     assert_eq!(call(FARM, || Trace::split(2, 5, 1)), Err(Error::Recalled));
     assert_eq!(call(FARM, || Trace::hand_over(1, DAIRY)), Err(Error::Recalled));
     assert_eq!(call(FARM, || Trace::merge(4, 2)), Err(Error::Recalled));

@@ -18,7 +18,7 @@
 mod records;
 
 use phalanx_contract::*;
-pub use records::{Error, Letter, Moved, Phase};
+pub use records::{Error, Letter, Phase, PhaseChanged};
 
 /// Who may issue letters.
 #[slot]
@@ -80,9 +80,7 @@ impl TradeFinance {
         require(ends > batch_time(), Error::Ended)?;
         let bank = caller();
         MONEY.sub(&bank, amount).map_err(|Refused| Error::InsufficientMoney)?;
-        if SET_ASIDE.add(amount).is_err() {
-            abort("more money is set aside than there is")
-        }
+        SET_ASIDE.add(amount).or_abort("more money is set aside than there is");
         change(letter, Letter { bank, buyer, seller, amount, ends, document: None, phase: Phase::Issued });
         Ok(())
     }
@@ -111,10 +109,12 @@ impl TradeFinance {
         Ok(())
     }
 
-    /// Takes the document with its discrepancy. The buyer alone may.
-    pub fn waive(letter: u64) -> Result<(), Error> {
+    /// Takes the document of a digest with its discrepancy. The buyer alone may.
+    pub fn waive(letter: u64, document: [u8; 32]) -> Result<(), Error> {
         let found = step(letter, Phase::Discrepant)?;
         only(found.buyer, Error::NotBuyer)?;
+        // The seller may have presented another meanwhile, which the bank reported too.
+        require(found.document == Some(document), Error::OtherDocument)?;
         change(letter, Letter { phase: Phase::Accepted, ..found });
         Ok(())
     }
@@ -185,19 +185,15 @@ fn step(letter: u64, phase: Phase) -> Result<Letter, Error> {
 
 fn change(letter: u64, changed: Letter) {
     LETTERS.set(&letter, &changed);
-    emit(&Moved { letter, phase: changed.phase, document: changed.document });
+    emit(&PhaseChanged { letter, phase: changed.phase, document: changed.document });
 }
 
 fn release(to: &Address, amount: u128) {
-    if SET_ASIDE.sub(amount).is_err() {
-        abort("less money is set aside than letters promise")
-    }
+    SET_ASIDE.sub(amount).or_abort("less money is set aside than letters promise");
     pay(to, amount);
 }
 
 /// No account has more than all together: a refusal here is a mistake of this contract.
 fn pay(to: &Address, amount: u128) {
-    if MONEY.add(to, amount).is_err() {
-        abort("an account has more money than there is")
-    }
+    MONEY.add(to, amount).or_abort("an account has more money than there is");
 }

@@ -40,7 +40,7 @@ pub struct Letter {
 
 /// A letter came to another phase.
 #[derive(Wire, Debug, PartialEq)]
-pub struct Moved {
+pub struct PhaseChanged {
     /// Which.
     pub letter: u64,
     /// Where it is now.
@@ -78,4 +78,6 @@ pub enum Error {
     InsufficientMoney,
     /// There would be more money than numbers.
     MoneyOverflow,
+    /// This is not the document that was presented.
+    OtherDocument,
 }

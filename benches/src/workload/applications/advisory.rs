@@ -2,6 +2,7 @@
 
 use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
 use phalanx_advisory::{Advisory as Record, Phase, seal};
+use phalanx_contract::Address as Account;
 use phalanx_engine::Address;
 use rand::Rng;
 
@@ -18,29 +19,24 @@ const DAY: u64 = 15_000_000_000;
 const SEALED: u64 = u64::MAX;
 
 /// The workload.
-pub(super) struct Advisory {
-    parties: Parties,
-}
+pub(super) struct Advisory(pub(super) Parties);
 
 impl Advisory {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-
     fn vendor(&self, product: u32) -> Address {
-        self.parties.digest(u64::MAX - 1 - u64::from(product))
+        self.0.digest(u64::MAX - 1 - u64::from(product))
     }
 
     fn salt_and_text(&self, advisory: u64) -> ([u8; 32], [u8; TEXT_BYTES]) {
         let mut text = [0; TEXT_BYTES];
-        self.parties.dice(!advisory).fill_bytes(&mut text);
-        (self.parties.digest(advisory), text)
+        self.0.dice(!advisory).fill_bytes(&mut text);
+        (self.0.digest(advisory), text)
     }
 
     fn report(&self, advisory: u64) -> Ask {
         let (salt, text) = self.salt_and_text(advisory);
-        let seal = seal(&salt, &text).expect("the text is short");
-        Ask::new(self.parties.one(advisory), "report", &(advisory, product(advisory), seal, DAY))
+        let reporter = self.0.one(advisory);
+        let seal = seal(Account(reporter), &salt, &text).expect("the text is short");
+        Ask::new(reporter, "report", &(advisory, product(advisory), seal, DAY))
     }
 
     fn disclose(&self, sender: Address, advisory: u64) -> Ask {
@@ -55,6 +51,8 @@ fn product(advisory: u64) -> u32 {
 
 impl Application for Advisory {
     const MODULE: &'static [u8] = include_bytes!("../../../../contracts/wasm/advisory.wasm");
+    /// A disclosure; all of a batch may be some.
+    const CALL_BYTES: usize = 288;
 
     fn name(&self) -> &'static str {
         "advisory"
@@ -79,13 +77,13 @@ impl Application for Advisory {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (advisory, step) = self.parties.steps(STEPS).of(number);
+        let (advisory, step) = self.0.steps(STEPS).of(number);
         let vendor = self.vendor(product(advisory));
         match step {
             0 => self.report(advisory),
             1 => Ask::new(vendor, "acknowledge", &(advisory,)),
             2 => Ask::new(vendor, "fix", &(advisory,)),
-            _ => self.disclose(self.parties.one(advisory), advisory),
+            _ => self.disclose(self.0.one(advisory), advisory),
         }
     }
 
@@ -94,16 +92,17 @@ impl Application for Advisory {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let advisories = self.parties.steps(STEPS).things(asked);
+        let advisories = self.0.steps(STEPS).things(asked);
         let text_of = |advisory: u64| state.get::<phalanx_contract::Bytes<1_024>>(TEXTS, &advisory);
         let holds = |advisory: u64| {
-            let done = self.parties.steps(STEPS).done(advisory, asked) as usize;
+            let done = self.0.steps(STEPS).done(advisory, asked) as usize;
             let phase = [Phase::Reported, Phase::Acknowledged, Phase::Fixed, Phase::Disclosed][done - 1];
             let (salt, text) = self.salt_and_text(advisory);
             let found: Option<Record> = state.get(ADVISORIES, &advisory);
             let disclosed = text_of(advisory);
-            found.is_some_and(|found| found.phase == phase && Some(found.seal) == seal(&salt, &text))
-                && disclosed.as_ref().map(|text| text.as_slice()) == (done == 4).then_some(&text[..])
+            found.is_some_and(|found| {
+                found.phase == phase && Some(found.seal) == seal(Account(self.0.one(advisory)), &salt, &text)
+            }) && disclosed.as_ref().map(|text| text.as_slice()) == (done == 4).then_some(&text[..])
         };
         let filed = (0..PRODUCTS).map(|number| state.number(FILED, &product(number))).sum();
         Checks::new("records and disclosures")

@@ -6,6 +6,7 @@ use phalanx_engine::Address;
 use rand::RngExt;
 
 const COLLECTED: u8 = 6;
+const PAID: u8 = 7;
 const MONEY: u8 = 8;
 const CREDITED: u8 = 9;
 const HELD: u8 = 10;
@@ -74,6 +75,23 @@ impl AssetBacked {
         let tranche = (number * TRANCHES / self.calls).min(TRANCHES - 1);
         let account = drawn / (POOLS * TRANCHES) * (POOLS * TRANCHES) + tranche * POOLS + drawn % POOLS;
         if account < self.parties.count() { account } else { drawn }
+    }
+
+    /// What each pool collected and each account was paid by the calls with numbers below `asked`: a claim is paid what is due when it
+    /// comes.
+    fn books(&self, asked: u64) -> ([u128; POOLS as usize], Vec<u128>) {
+        let (mut collected, mut paid) = ([0; POOLS as usize], vec![0; self.parties.count() as usize]);
+        for number in 0..asked {
+            match self.payment(number) {
+                Some((pool, amount)) => collected[pool as usize] += amount,
+                None => {
+                    let account = self.claimant(number);
+                    let (pool, tranche) = holding(account);
+                    paid[account as usize] = self.terms(pool).due(tranche, NOTES, collected[pool as usize]);
+                }
+            }
+        }
+        (collected, paid)
     }
 
     /// Calls that set up, as counts: admissions, credits, openings, loans, subscriptions and the ends of sales.
@@ -147,16 +165,19 @@ impl Application for AssetBacked {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let mut expected = [0u128; POOLS as usize];
-        for (pool, amount) in (0..asked).filter_map(|number| self.payment(number)) {
-            expected[pool as usize] += amount;
-        }
-        let collected = |pool: u64| state.number(COLLECTED, &pool) == expected[pool as usize];
+        let (collected, paid) = self.books(asked);
+        let is_collected = |pool: u64| state.number(COLLECTED, &pool) == collected[pool as usize];
+        let is_paid = |account: u64| {
+            let ((pool, tranche), address) = (holding(account), self.parties.address(account));
+            [state.number(PAID, &(pool, Some((tranche, address)))), state.number(MONEY, &address)]
+                == [paid[account as usize]; 2]
+        };
         let credited = u128::from(POOLS) * FUNDS + u128::from(POOLS * TRANCHES + self.parties.count()) * NOTES;
         Checks::new("money in and out of pools")
             .equal("money credited", credited, state.number(CREDITED, &()))
             .equal("money and what pools hold", credited, state.sum(MONEY, self.everyone()) + state.number(HELD, &()))
-            .each("pools with what was paid into them", POOLS, collected)
+            .each("pools with what was paid into them", POOLS, is_collected)
+            .each("accounts with what they were paid", self.parties.count(), is_paid)
             .finish()
     }
 }

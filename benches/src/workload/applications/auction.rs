@@ -12,15 +12,7 @@ const AUCTION: u64 = 1;
 const FUNDS: u128 = 1 << 66;
 
 /// The workload.
-pub(super) struct Auction {
-    parties: Parties,
-}
-
-impl Auction {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-}
+pub(super) struct Auction(pub(super) Parties);
 
 fn amount(number: u64) -> u128 {
     u128::from(number) + 1
@@ -39,30 +31,30 @@ impl Application for Auction {
     }
 
     fn set_up_calls(&self) -> u64 {
-        self.parties.count() + 1
+        self.0.count() + 1
     }
 
     fn set_up(&self, index: u64) -> Ask {
-        match index.checked_sub(self.parties.count()) {
-            None => Ask::new(DEPLOYER, "credit", &(self.parties.address(index), FUNDS)),
+        match index.checked_sub(self.0.count()) {
+            None => Ask::new(DEPLOYER, "credit", &(self.0.address(index), FUNDS)),
             Some(_) => Ask::new(DEPLOYER, "open", &(AUCTION, 1u128, u64::MAX)),
         }
     }
 
     fn ask(&self, number: u64) -> Ask {
-        Ask::new(self.parties.one(number), "bid", &(AUCTION, amount(number)))
+        Ask::new(self.0.one(number), "bid", &(AUCTION, amount(number)))
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        Some(Ask::new(self.parties.one(index), "bid", &(AUCTION, 0u128)))
+        Some(Ask::new(self.0.one(index), "bid", &(AUCTION, 0u128)))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
         let best = state.get::<Open>(AUCTIONS, &AUCTION).and_then(|auction| auction.best);
         let highest = if asked == 0 { 0 } else { amount(asked - 1) };
-        let bidder = |bid: u64| best.is_some_and(|best| best.bidder.0 == self.parties.one(asked - 1 - bid));
-        let accounts = (0..self.parties.count()).map(|index| self.parties.address(index));
-        let credited = u128::from(self.parties.count()) * FUNDS;
+        let bidder = |bid: u64| best.is_some_and(|best| best.bidder.0 == self.0.one(asked - 1 - bid));
+        let accounts = (0..self.0.count()).map(|index| self.0.address(index));
+        let credited = u128::from(self.0.count()) * FUNDS;
         Checks::new("money and the highest bid")
             .equal("money credited", credited, state.number(CREDITED, &()))
             .equal("highest bid", highest, best.map_or(0, |best| best.amount))

@@ -13,22 +13,16 @@ const STEPS: u64 = 4;
 const STAFF: u64 = 16;
 
 /// The workload.
-pub(super) struct Casework {
-    parties: Parties,
-}
+pub(super) struct Casework(pub(super) Parties);
 
 impl Casework {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-
     fn staff(&self, role: Role, number: u64) -> Address {
         let first = match role {
             Role::Clerk => 0,
             Role::Officer => STAFF,
             Role::Reviewer => 2 * STAFF,
         };
-        self.parties.digest(u64::MAX - first - number % STAFF)
+        self.0.digest(u64::MAX - first - number % STAFF)
     }
 }
 
@@ -60,40 +54,42 @@ impl Application for Casework {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (case, step) = self.parties.steps(STEPS).of(number);
-        let party = self.parties.one(case);
+        let (case, step) = self.0.steps(STEPS).of(number);
+        let party = self.0.one(case);
         let [clerk, officer, reviewer] =
             [Role::Clerk, Role::Officer, Role::Reviewer].map(|role| self.staff(role, case));
-        let document = self.parties.digest(number);
+        let (document, decision) = (self.0.digest(number), self.0.digest(case));
+        let granted = case % 3 > 0;
         match step {
             0 => Ask::new(clerk, "open", &(case, party, officer, document)),
-            1 => Ask::new(officer, "decide", &(case, case % 3 > 0, document)),
-            2 => Ask::new(reviewer, "review", &(case, true, document)),
+            1 => Ask::new(officer, "decide", &(case, granted, decision)),
+            2 => Ask::new(reviewer, "review", &(case, granted, decision, true, document)),
             _ if is_appealed(case) => Ask::new(party, "appeal", &(case, document)),
             _ => Ask::new(clerk, "close", &(case,)),
         }
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        let (case, _) = self.parties.steps(STEPS).of(index);
-        Some(Ask::new(STRANGER, "decide", &(case, true, self.parties.digest(index))))
+        let (case, _) = self.0.steps(STEPS).of(index);
+        Some(Ask::new(STRANGER, "decide", &(case, true, self.0.digest(index))))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let cases = self.parties.steps(STEPS).things(asked);
+        let cases = self.0.steps(STEPS).things(asked);
         let holds = |case: u64| {
-            let done = self.parties.steps(STEPS).done(case, asked) as u32;
+            let done = self.0.steps(STEPS).done(case, asked) as u32;
             let last = if is_appealed(case) { Phase::Appealed } else { Phase::Closed };
             let phase = [Phase::Assigned, Phase::Decided, Phase::Confirmed, last][done as usize - 1];
             let trail = |number: u32| state.get::<Entry>(TRAIL, &(case, number));
             let found: Option<Case> = state.get(CASES, &case);
-            let heads = core::iter::once(Some([0; 32])).chain((0..done).map(|number| Some(trail(number)?.digest())));
+            let heads =
+                core::iter::once(Some([0; 32])).chain((0..done).map(|number| Some(trail(number)?.digest(case))));
             let chained = (0..done).zip(heads).all(|(number, head)| trail(number).map(|entry| entry.before) == head);
-            let head = trail(done - 1).map(|entry| entry.digest());
+            let head = trail(done - 1).map(|entry| entry.digest(case));
             state.get(TRAIL, &case) == Some(done)
                 && chained
                 && found.is_some_and(|found| found.phase == phase && Some(found.head) == head)
-                && found.is_some_and(|found| found.party.0 == self.parties.one(case))
+                && found.is_some_and(|found| found.party.0 == self.0.one(case))
         };
         Checks::new("cases and their trails")
             .equal("opened", u128::from(cases), state.number(OPENED, &()))

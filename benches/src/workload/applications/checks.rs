@@ -6,6 +6,9 @@ use phalanx_contract::Wire;
 use phalanx_contract::wire::{decoded, encoded};
 use phalanx_engine::{Address, Engine};
 
+/// Entries that a deploy leaves: the contract's record, and its module.
+const DEPLOYED_ENTRIES: usize = 2;
+
 /// The committed state of one contract.
 pub(super) struct State<'e> {
     engine: &'e Engine,
@@ -26,6 +29,11 @@ impl<'e> State<'e> {
     /// The number at a key of a slot; 0 where there is none.
     pub(super) fn number<'k>(&self, slot: u8, key: &impl Wire<'k>) -> u128 {
         self.get(slot, key).unwrap_or(0)
+    }
+
+    /// How many entries the whole state has besides those of the contract's deploy.
+    pub(super) fn entries(&self) -> usize {
+        self.engine.entries().saturating_sub(DEPLOYED_ENTRIES)
     }
 
     /// Sum of the numbers of so many addresses.

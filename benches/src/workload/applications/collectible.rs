@@ -1,7 +1,7 @@
 //! `collectible`: items are minted, offered, bought with a royalty, and transferred.
 
 use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
-use phalanx_collectible::{Piece, ROYALTY_MAX};
+use phalanx_collectible::{ROYALTY_MAX, UniqueItem};
 use phalanx_engine::Address;
 use rand::RngExt;
 
@@ -11,27 +11,21 @@ const MONEY: u8 = 5;
 const MONEY_IN_ALL: u8 = 6;
 
 const STEPS: u64 = 4;
-/// What each account has at first: more than it can spend.
-const FUNDS: u128 = 1_000_000_000_000;
+/// What each account has at first: more than any number of calls spends.
+const FUNDS: u128 = 1 << 80;
 
 /// The workload.
-pub(super) struct Collectible {
-    parties: Parties,
-}
+pub(super) struct Collectible(pub(super) Parties);
 
 impl Collectible {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-
     /// Who mints and sells, who buys, and who is given the item then.
     fn owners(&self, item: u64) -> [Address; 3] {
-        let [creator, buyer] = self.parties.two(item);
-        [creator, buyer, self.parties.one(!item)]
+        let [creator, buyer] = self.0.two(item);
+        [creator, buyer, self.0.one(!item)]
     }
 
     fn price(&self, item: u64) -> u128 {
-        self.parties.dice(item).random_range(1..=1_000_000)
+        self.0.dice(item).random_range(1..=1_000_000)
     }
 }
 
@@ -47,11 +41,11 @@ impl Application for Collectible {
     }
 
     fn set_up_calls(&self) -> u64 {
-        2 * self.parties.all()
+        2 * self.0.all()
     }
 
     fn set_up(&self, index: u64) -> Ask {
-        let who = self.parties.nth(index / 2);
+        let who = self.0.nth(index / 2);
         match index % 2 {
             0 => Ask::new(DEPLOYER, "admit", &(who,)),
             _ => Ask::new(DEPLOYER, "credit", &(who, FUNDS)),
@@ -59,12 +53,12 @@ impl Application for Collectible {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (item, step) = self.parties.steps(STEPS).of(number);
+        let (item, step) = self.0.steps(STEPS).of(number);
         let [creator, buyer, last] = self.owners(item);
         match step {
             0 => {
                 let royalty = (item % u64::from(ROYALTY_MAX + 1)) as u16;
-                Ask::new(creator, "mint", &(item, creator, royalty, self.parties.digest(item)))
+                Ask::new(creator, "mint", &(item, creator, royalty, self.0.digest(item)))
             }
             1 => Ask::new(creator, "offer", &(item, Some(self.price(item)))),
             2 => Ask::new(buyer, "buy", &(item, self.price(item))),
@@ -73,23 +67,23 @@ impl Application for Collectible {
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        let (item, _) = self.parties.steps(STEPS).of(index);
+        let (item, _) = self.0.steps(STEPS).of(index);
         Some(Ask::new(STRANGER, "transfer", &(item, STRANGER)))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let items = self.parties.steps(STEPS).things(asked);
+        let items = self.0.steps(STEPS).things(asked);
         let holds = |item: u64| {
             let [creator, buyer, last] = self.owners(item);
-            let owner = [creator, creator, buyer, last][self.parties.steps(STEPS).done(item, asked) as usize - 1];
-            let found: Option<Piece> = state.get(ITEMS, &item);
-            found.is_some_and(|found| found.owner.0 == owner && found.content == self.parties.digest(item))
+            let owner = [creator, creator, buyer, last][self.0.steps(STEPS).done(item, asked) as usize - 1];
+            let found: Option<UniqueItem> = state.get(ITEMS, &item);
+            found.is_some_and(|found| found.owner.0 == owner && found.content == self.0.digest(item))
         };
-        let credited = u128::from(self.parties.all()) * FUNDS;
+        let credited = u128::from(self.0.all()) * FUNDS;
         Checks::new("owners, counts and money")
             .equal("money credited", credited, state.number(MONEY_IN_ALL, &()))
-            .equal("money", credited, state.sum(MONEY, self.parties.everyone()))
-            .equal("items counted", u128::from(items), state.sum(COUNTS, self.parties.everyone()))
+            .equal("money", credited, state.sum(MONEY, self.0.everyone()))
+            .equal("items counted", u128::from(items), state.sum(COUNTS, self.0.everyone()))
             .each("items", items, holds)
             .finish()
     }

@@ -1,12 +1,15 @@
 //! `evidence`: documents of 896 bytes are notarised, verified, handed over and taken over.
 
 use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, STRANGER, State};
+use phalanx_contract::Bytes;
 use phalanx_contract::hash::sha256;
-use phalanx_evidence::{Custody, Record};
+use phalanx_evidence::{Custody, DOCUMENT_BYTES_MAX, Record};
 use rand::Rng;
 
 const RECORDS: u8 = 1;
+const DOCUMENTS: u8 = 2;
 const CUSTODY: u8 = 3;
+const HANDOVERS: u8 = 4;
 const NOTARISED: u8 = 5;
 
 const STEPS: u64 = 4;
@@ -15,18 +18,12 @@ const STEPS: u64 = 4;
 const DOCUMENT_BYTES: usize = 896;
 
 /// The workload.
-pub(super) struct Evidence {
-    parties: Parties,
-}
+pub(super) struct Evidence(pub(super) Parties);
 
 impl Evidence {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-
     fn document(&self, number: u64) -> [u8; DOCUMENT_BYTES] {
         let mut document = [0; DOCUMENT_BYTES];
-        self.parties.dice(number).fill_bytes(&mut document);
+        self.0.dice(number).fill_bytes(&mut document);
         document
     }
 }
@@ -46,16 +43,16 @@ impl Application for Evidence {
     }
 
     fn set_up_calls(&self) -> u64 {
-        self.parties.all()
+        self.0.all()
     }
 
     fn set_up(&self, index: u64) -> Ask {
-        Ask::new(DEPLOYER, "appoint", &(self.parties.nth(index),))
+        Ask::new(DEPLOYER, "appoint", &(self.0.nth(index),))
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (document, step) = self.parties.steps(STEPS).of(number);
-        let [notary, other] = self.parties.two(document);
+        let (document, step) = self.0.steps(STEPS).of(number);
+        let [notary, other] = self.0.two(document);
         let bytes = self.document(document);
         match step {
             0 => Ask::new(notary, "notarise", &(&bytes[..],)),
@@ -70,15 +67,19 @@ impl Application for Evidence {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let documents = self.parties.steps(STEPS).things(asked);
+        let documents = self.0.steps(STEPS).things(asked);
         let holds = |document: u64| {
-            let id = sha256(&self.document(document));
-            let [notary, other] = self.parties.two(document);
-            let (links, holder) =
-                if self.parties.steps(STEPS).done(document, asked) == 4 { (2, other) } else { (1, notary) };
+            let bytes = self.document(document);
+            let id = sha256(&bytes);
+            let [notary, other] = self.0.two(document);
+            let done = self.0.steps(STEPS).done(document, asked);
+            let (links, holder) = if done == 4 { (2, other) } else { (1, notary) };
+            let kept: Option<Bytes<DOCUMENT_BYTES_MAX>> = state.get(DOCUMENTS, &id);
             let record: Option<Record> = state.get(RECORDS, &id);
             let last: Option<Custody> = state.get(CUSTODY, &(id, links - 1));
             record.is_some_and(|record| record.notary.0 == notary)
+                && kept.is_some_and(|kept| kept.as_slice() == bytes)
+                && state.get(HANDOVERS, &id) == (done == 3).then_some(other)
                 && state.get(CUSTODY, &id) == Some(links)
                 && last.is_some_and(|custody| custody.holder.0 == holder)
         };

@@ -4,6 +4,7 @@ use super::{Application, Ask, Checks, DEPLOYER, Invariant, Parties, Popularity, 
 use phalanx_engine::Address;
 use phalanx_exchange::{Pool, RESERVE_MAX};
 use rand::RngExt;
+use std::collections::HashSet;
 
 const BALANCES: u8 = 0;
 const ISSUED: u8 = 1;
@@ -13,9 +14,9 @@ const POOLS: u8 = 2;
 const MONEY: u32 = 0;
 /// What a pool opens with on each side.
 const RESERVE: u128 = 1_000_000_000;
-/// What accounts have of money at first, and dealers of both assets besides the reserves: more than they can spend. Less where
+/// What accounts have of money at first, and dealers of both assets besides the reserves: enough for a thousand million swaps. Less where
 /// there are so many accounts that the supply would pass what the contract allows.
-const FUNDS_MAX: u128 = 1_000_000_000_000;
+const FUNDS_MAX: u128 = 1 << 50;
 /// The most that a swap pays in: a thousandth of a reserve, so that a pool's price moves with each swap.
 const PAID_MAX: u128 = 1_000_000;
 /// Calls that set up a pool: two issues, and the opening.
@@ -44,9 +45,35 @@ impl Exchange {
         self.parties.digest(u64::MAX - u64::from(pool))
     }
 
-    fn dealers(&self) -> impl Iterator<Item = (u32, Address)> {
-        (0..self.pools.count() as u32).map(|pool| (asset(pool), self.dealer(pool)))
+    /// The swap of a number.
+    fn swap(&self, number: u64) -> Swap {
+        let mut dice = self.parties.dice(number);
+        let pool = self.pools.draw(&mut dice) as u32;
+        let paid = dice.random_range(1_000..=PAID_MAX);
+        let buys: bool = dice.random();
+        let buyer = buys.then(|| self.parties.address(self.parties.accounts.draw(&mut dice)));
+        Swap { pool, paid, buyer }
     }
+
+    /// What there is of each pool's asset outside the pool, after the calls with numbers below `asked`: the dealer and those who bought some
+    /// have it.
+    fn holdings(&self, state: &State<'_>, asked: u64) -> Vec<u128> {
+        let dealers = (0..self.pools.count() as u32).map(|pool| (pool, self.dealer(pool)));
+        let buyers = (0..asked).map(|number| self.swap(number)).filter_map(|swap| Some((swap.pool, swap.buyer?)));
+        let mut holdings = vec![0; self.pools.count() as usize];
+        for (pool, owner) in dealers.chain(buyers).collect::<HashSet<_>>() {
+            holdings[pool as usize] += state.number(BALANCES, &(asset(pool), owner));
+        }
+        holdings
+    }
+}
+
+/// A swap.
+struct Swap {
+    pool: u32,
+    paid: u128,
+    /// Who pays money for the pool's asset; `None` if its dealer sells that.
+    buyer: Option<Address>,
 }
 
 /// What a pool has on its other side.
@@ -86,14 +113,10 @@ impl Application for Exchange {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let mut dice = self.parties.dice(number);
-        let pool = self.pools.draw(&mut dice) as u32;
-        let paid: u128 = dice.random_range(1_000..=PAID_MAX);
-        if dice.random() {
-            let buyer = self.parties.address(self.parties.accounts.draw(&mut dice));
-            Ask::new(buyer, "swap", &(MONEY, asset(pool), paid, 0u128))
-        } else {
-            Ask::new(self.dealer(pool), "swap", &(asset(pool), MONEY, paid, 0u128))
+        let Swap { pool, paid, buyer } = self.swap(number);
+        match buyer {
+            Some(buyer) => Ask::new(buyer, "swap", &(MONEY, asset(pool), paid, 0u128)),
+            None => Ask::new(self.dealer(pool), "swap", &(asset(pool), MONEY, paid, 0u128)),
         }
     }
 
@@ -103,19 +126,26 @@ impl Application for Exchange {
         Some(Ask::new(self.dealer(pool), "swap", &(asset(pool), MONEY, 1_000u128, u128::MAX)))
     }
 
-    fn invariant(&self, state: &State<'_>, _asked: u64) -> Invariant {
+    fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
         let pool = |pool: u64| state.get::<Pool>(POOLS, &(MONEY, asset(pool as u32)));
         let reserves: u128 = (0..self.pools.count()).filter_map(pool).map(|pool| pool.low).sum();
         let accounts = (0..self.parties.count()).map(|index| self.parties.address(index));
-        let everyone = accounts.chain(self.dealers().map(|(_, dealer)| dealer));
+        let everyone = accounts.chain((0..self.pools.count() as u32).map(|pool| self.dealer(pool)));
         let balances: u128 = everyone.map(|owner| state.number(BALANCES, &(MONEY, owner))).sum();
         let issued =
             u128::from(self.parties.count()) * self.funds() + u128::from(self.pools.count()) * (self.funds() + RESERVE);
         let product = |number| pool(number).is_some_and(|pool| pool.low * pool.high >= RESERVE * RESERVE);
+        let holdings = self.holdings(state, asked);
+        let conserved = |number: u64| {
+            let issued = self.funds() + RESERVE;
+            state.number(ISSUED, &asset(number as u32)) == issued
+                && pool(number).is_some_and(|pool| holdings[number as usize] + pool.high == issued)
+        };
         Checks::new("conserved money and constant product")
             .equal("money issued", issued, state.number(ISSUED, &MONEY))
             .equal("balances and reserves", issued, balances + reserves)
             .each("pools with a product no lower", self.pools.count(), product)
+            .each("pools whose asset is all there", self.pools.count(), conserved)
             .finish()
     }
 }

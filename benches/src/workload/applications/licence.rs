@@ -16,18 +16,12 @@ const DEPARTMENTS: u64 = 16;
 const REASON: u16 = 7;
 
 /// The workload.
-pub(super) struct Licence {
-    parties: Parties,
-}
+pub(super) struct Licence(pub(super) Parties);
 
 impl Licence {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-
     /// The head of a department, who is its clerk too.
     fn clerk(&self, department: u32) -> Address {
-        self.parties.digest(u64::MAX - u64::from(department))
+        self.0.digest(u64::MAX - u64::from(department))
     }
 
     fn number(&self, thing: u64) -> Number {
@@ -35,8 +29,8 @@ impl Licence {
     }
 
     fn certificate(&self, thing: u64) -> Certificate {
-        let [holder, _] = self.parties.two(thing);
-        Certificate { holder: Account(holder), kind: 1, digest: self.parties.digest(thing), expires: u64::MAX }
+        let [holder, _] = self.0.two(thing);
+        Certificate { holder: Account(holder), kind: 1, digest: self.0.digest(thing), expires: u64::MAX }
     }
 }
 
@@ -72,8 +66,8 @@ impl Application for Licence {
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (thing, step) = self.parties.steps(STEPS).of(number);
-        let [holder, verifier] = self.parties.two(thing);
+        let (thing, step) = self.0.steps(STEPS).of(number);
+        let [holder, verifier] = self.0.two(thing);
         let number = self.number(thing);
         let clerk = self.clerk(number.department);
         match step {
@@ -86,15 +80,15 @@ impl Application for Licence {
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        let (thing, _) = self.parties.steps(STEPS).of(index);
+        let (thing, _) = self.0.steps(STEPS).of(index);
         Some(Ask::new(STRANGER, "issue", &(self.number(!thing), self.certificate(thing))))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let things = self.parties.steps(STEPS).things(asked);
+        let things = self.0.steps(STEPS).things(asked);
         let holds = |thing: u64| {
-            let (number, done) = (self.number(thing), self.parties.steps(STEPS).done(thing, asked));
-            let [_, verifier] = self.parties.two(thing);
+            let (number, done) = (self.number(thing), self.0.steps(STEPS).done(thing, asked));
+            let [_, verifier] = self.0.two(thing);
             let revoked = (done == 4 && is_revoked(thing)).then_some(REASON);
             let shared = (done >= 2 && (done < 4 || is_revoked(thing))).then_some(u64::MAX);
             state.get(CERTIFICATES, &number) == Some(self.certificate(thing))

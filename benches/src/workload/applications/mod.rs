@@ -174,7 +174,7 @@ const STEPS: &[&str] = &["--side-by-side"];
 
 /// All of them.
 pub(super) const ENTRIES: [Entry; 22] = [
-    Entry { name: "evidence", uses: STEPS, make: |shape, given| made(shape, given, evidence::Evidence::new) },
+    Entry { name: "evidence", uses: STEPS, make: |shape, given| made(shape, given, evidence::Evidence) },
     Entry {
         name: "exchange",
         uses: &["--pools"],
@@ -183,32 +183,28 @@ pub(super) const ENTRIES: [Entry; 22] = [
             made(Shape { skew: 0.0, ..shape }, given, |parties| exchange::Exchange::new(parties, pools))
         },
     },
-    Entry { name: "smallbank", uses: &[], make: |shape, given| made(shape, given, smallbank::SmallBank::new) },
+    Entry { name: "smallbank", uses: &[], make: |shape, given| made(shape, given, smallbank::SmallBank) },
     Entry { name: "kv-a", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::A)) },
     Entry { name: "kv-b", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::B)) },
     Entry { name: "kv-c", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::C)) },
     Entry { name: "kv-d", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::D)) },
     Entry { name: "kv-e", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::E)) },
     Entry { name: "kv-f", uses: &[], make: |shape, given| made(shape, given, |parties| kv::Kv::new(parties, kv::F)) },
-    Entry { name: "collectible", uses: STEPS, make: |shape, given| made(shape, given, collectible::Collectible::new) },
-    Entry { name: "licence", uses: STEPS, make: |shape, given| made(shape, given, licence::Licence::new) },
-    Entry { name: "identity", uses: STEPS, make: |shape, given| made(shape, given, identity::Identity::new) },
-    Entry { name: "land", uses: STEPS, make: |shape, given| made(shape, given, land::Land::new) },
-    Entry {
-        name: "trade-finance",
-        uses: STEPS,
-        make: |shape, given| made(shape, given, trade_finance::TradeFinance::new),
-    },
-    Entry { name: "auction", uses: &[], make: |shape, given| made(shape, given, auction::Auction::new) },
-    Entry { name: "trace", uses: STEPS, make: |shape, given| made(shape, given, trace::Trace::new) },
-    Entry { name: "casework", uses: STEPS, make: |shape, given| made(shape, given, casework::Casework::new) },
-    Entry { name: "advisory", uses: STEPS, make: |shape, given| made(shape, given, advisory::Advisory::new) },
+    Entry { name: "collectible", uses: STEPS, make: |shape, given| made(shape, given, collectible::Collectible) },
+    Entry { name: "licence", uses: STEPS, make: |shape, given| made(shape, given, licence::Licence) },
+    Entry { name: "identity", uses: STEPS, make: |shape, given| made(shape, given, identity::Identity) },
+    Entry { name: "land", uses: STEPS, make: |shape, given| made(shape, given, land::Land) },
+    Entry { name: "trade-finance", uses: STEPS, make: |shape, given| made(shape, given, trade_finance::TradeFinance) },
+    Entry { name: "auction", uses: &[], make: |shape, given| made(shape, given, auction::Auction) },
+    Entry { name: "trace", uses: STEPS, make: |shape, given| made(shape, given, trace::Trace) },
+    Entry { name: "casework", uses: STEPS, make: |shape, given| made(shape, given, casework::Casework) },
+    Entry { name: "advisory", uses: STEPS, make: |shape, given| made(shape, given, advisory::Advisory) },
     Entry {
         name: "asset-backed",
         uses: &[],
         make: |shape, given| made(shape, given, |parties| asset_backed::AssetBacked::new(parties, shape.calls)),
     },
-    Entry { name: "donothing", uses: &[], make: |shape, given| made(shape, given, micro::DoNothing::new) },
-    Entry { name: "cpuheavy", uses: &[], make: |shape, given| made(shape, given, micro::CpuHeavy::new) },
+    Entry { name: "donothing", uses: &[], make: |shape, given| made(shape, given, micro::DoNothing) },
+    Entry { name: "cpuheavy", uses: &[], make: |shape, given| made(shape, given, micro::CpuHeavy) },
     Entry { name: "ioheavy", uses: STEPS, make: |shape, given| made(shape, given, micro::IoHeavy::new) },
 ];

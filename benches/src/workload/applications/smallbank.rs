@@ -14,15 +14,7 @@ const FUNDS: u128 = 1_000_000;
 const AMOUNT_MAX: u128 = 1_000;
 
 /// The workload.
-pub(super) struct SmallBank {
-    parties: Parties,
-}
-
-impl SmallBank {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-}
+pub(super) struct SmallBank(pub(super) Parties);
 
 impl Application for SmallBank {
     const MODULE: &'static [u8] = include_bytes!("../../../../contracts/wasm/smallbank.wasm");
@@ -38,16 +30,16 @@ impl Application for SmallBank {
     }
 
     fn set_up_calls(&self) -> u64 {
-        self.parties.all()
+        self.0.all()
     }
 
     fn set_up(&self, index: u64) -> Ask {
-        Ask::new(DEPLOYER, "open", &(self.parties.nth(index), FUNDS, FUNDS))
+        Ask::new(DEPLOYER, "open", &(self.0.nth(index), FUNDS, FUNDS))
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let [customer, other] = self.parties.two(number);
-        let mut dice = self.parties.dice(!number);
+        let [customer, other] = self.0.two(number);
+        let mut dice = self.0.dice(!number);
         let amount: u128 = dice.random_range(1..=AMOUNT_MAX);
         match dice.random_range(0..100) {
             0..15 => Ask::new(customer, "balance", &(customer,)),
@@ -64,17 +56,16 @@ impl Application for SmallBank {
     }
 
     fn refused(&self, index: u64) -> Option<Ask> {
-        Some(Ask::new(STRANGER, "send_payment", &(self.parties.one(index), 1u128)))
+        Some(Ask::new(STRANGER, "send_payment", &(self.0.one(index), 1u128)))
     }
 
     fn invariant(&self, state: &State<'_>, _asked: u64) -> Invariant {
-        let funds =
-            |slot| self.parties.everyone().map(|owner| state.get::<i128>(slot, &owner).unwrap_or(0)).sum::<i128>();
+        let funds = |slot| self.0.everyone().map(|owner| state.get::<i128>(slot, &owner).unwrap_or(0)).sum::<i128>();
         let [paid_in, paid_out] = [PAID_IN, PAID_OUT].map(|slot| state.number(slot, &()).cast_signed());
-        let opened = |index| state.get::<i128>(SAVINGS, &self.parties.nth(index)).is_some();
+        let opened = |index| state.get::<i128>(SAVINGS, &self.0.nth(index)).is_some();
         Checks::new("money in the bank")
             .equal("in all accounts", paid_in - paid_out, funds(SAVINGS) + funds(CHECKING))
-            .each("customers with accounts", self.parties.all(), opened)
+            .each("customers with accounts", self.0.all(), opened)
             .finish()
     }
 }

@@ -14,18 +14,12 @@ const PRODUCTS: u64 = 16;
 const REASON: u16 = 7;
 
 /// The workload.
-pub(super) struct Trace {
-    parties: Parties,
-}
+pub(super) struct Trace(pub(super) Parties);
 
 impl Trace {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-
     /// How much is produced, and how much of it is split off.
     fn quantities(&self, thing: u64) -> [u64; 2] {
-        let mut dice = self.parties.dice(thing);
+        let mut dice = self.0.dice(thing);
         let whole = dice.random_range(2..=1_000_000);
         [whole, dice.random_range(1..whole)]
     }
@@ -59,22 +53,22 @@ impl Application for Trace {
     }
 
     fn set_up_calls(&self) -> u64 {
-        self.parties.all()
+        self.0.all()
     }
 
     fn set_up(&self, index: u64) -> Ask {
-        Ask::new(DEPLOYER, "admit", &(self.parties.nth(index),))
+        Ask::new(DEPLOYER, "admit", &(self.0.nth(index),))
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (thing, step) = self.parties.steps(STEPS).of(number);
-        let [producer, receiver] = self.parties.two(thing);
+        let (thing, step) = self.0.steps(STEPS).of(number);
+        let [producer, receiver] = self.0.two(thing);
         let ([whole, part], [quantity, split_off]) = (batches(thing), self.quantities(thing));
         match step {
             0 => Ask::new(producer, "produce", &(whole, product(thing), quantity)),
             1 => Ask::new(producer, "split", &(whole, part, split_off)),
             2 => Ask::new(producer, "hand_over", &(part, receiver)),
-            3 => Ask::new(receiver, "take_over", &(part,)),
+            3 => Ask::new(receiver, "take_over", &(part, split_off)),
             _ if is_recalled(thing) => Ask::new(producer, "recall", &(whole, REASON)),
             _ => Ask::new(producer, "hand_over", &(whole, receiver)),
         }
@@ -85,10 +79,10 @@ impl Application for Trace {
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let things = self.parties.steps(STEPS).things(asked);
+        let things = self.0.steps(STEPS).things(asked);
         let holds = |thing: u64| {
-            let [producer, receiver] = self.parties.two(thing);
-            let (done, [whole, split_off]) = (self.parties.steps(STEPS).done(thing, asked), self.quantities(thing));
+            let [producer, receiver] = self.0.two(thing);
+            let (done, [whole, split_off]) = (self.0.steps(STEPS).done(thing, asked), self.quantities(thing));
             let part = (done >= 2).then_some((split_off, if done >= 4 { receiver } else { producer }));
             let rest = if done >= 2 { whole - split_off } else { whole };
             let recalled = (done == 5 && is_recalled(thing)).then_some(REASON);

@@ -22,21 +22,15 @@ const TEMPTED: u64 = u64::MAX - 1;
 const LETTERS_SET_UP: u64 = 3;
 
 /// The workload.
-pub(super) struct TradeFinance {
-    parties: Parties,
-}
+pub(super) struct TradeFinance(pub(super) Parties);
 
 impl TradeFinance {
-    pub(super) fn new(parties: Parties) -> Self {
-        Self { parties }
-    }
-
     fn bank(&self, number: u64) -> Address {
-        self.parties.digest(u64::MAX - 2 - number % BANKS)
+        self.0.digest(u64::MAX - 2 - number % BANKS)
     }
 
     fn amount(&self, letter: u64) -> u128 {
-        self.parties.dice(letter).random_range(1..=1_000_000)
+        self.0.dice(letter).random_range(1..=1_000_000)
     }
 
     fn issue(&self, letter: u64, [buyer, seller]: [Address; 2]) -> Ask {
@@ -44,7 +38,7 @@ impl TradeFinance {
     }
 
     fn phase(&self, letter: u64, asked: u64) -> Phase {
-        match (self.parties.steps(STEPS).done(letter, asked), has_discrepancy(letter)) {
+        match (self.0.steps(STEPS).done(letter, asked), has_discrepancy(letter)) {
             (0 | 1, _) => Phase::Issued,
             (2, _) => Phase::Presented,
             (3, true) => Phase::Discrepant,
@@ -83,35 +77,35 @@ impl Application for TradeFinance {
             _ => match index - 2 * BANKS {
                 0 => self.issue(HONEST, [STRANGER, STRANGER]),
                 1 => self.issue(TEMPTED, [STRANGER, STRANGER]),
-                _ => Ask::new(STRANGER, "present", &(HONEST, self.parties.digest(HONEST))),
+                _ => Ask::new(STRANGER, "present", &(HONEST, self.0.digest(HONEST))),
             },
         }
     }
 
     fn ask(&self, number: u64) -> Ask {
-        let (letter, step) = self.parties.steps(STEPS).of(number);
-        let [buyer, seller] = self.parties.two(letter);
+        let (letter, step) = self.0.steps(STEPS).of(number);
+        let [buyer, seller] = self.0.two(letter);
         let bank = self.bank(letter);
         match (step, has_discrepancy(letter)) {
             (0, _) => self.issue(letter, [buyer, seller]),
-            (1, _) => Ask::new(seller, "present", &(letter, self.parties.digest(letter))),
+            (1, _) => Ask::new(seller, "present", &(letter, self.0.digest(letter))),
             (2, false) => Ask::new(bank, "accept", &(letter,)),
             (2, true) => Ask::new(bank, "report_discrepancy", &(letter,)),
             (_, false) => Ask::new(bank, "settle", &(letter,)),
-            (_, true) => Ask::new(buyer, "waive", &(letter,)),
+            (_, true) => Ask::new(buyer, "waive", &(letter, self.0.digest(letter))),
         }
     }
 
     fn refused(&self, _index: u64) -> Option<Ask> {
-        Some(Ask::new(STRANGER, "present", &(TEMPTED, self.parties.digest(HONEST))))
+        Some(Ask::new(STRANGER, "present", &(TEMPTED, self.0.digest(HONEST))))
     }
 
     fn invariant(&self, state: &State<'_>, asked: u64) -> Invariant {
-        let letters = self.parties.steps(STEPS).things(asked);
+        let letters = self.0.steps(STEPS).things(asked);
         let holds = |letter: u64| {
             let found: Option<Letter> = state.get(LETTERS, &letter);
-            let claimed: Option<u64> = state.get(CLAIMS, &self.parties.digest(letter));
-            let presented = self.parties.steps(STEPS).done(letter, asked) >= 2;
+            let claimed: Option<u64> = state.get(CLAIMS, &self.0.digest(letter));
+            let presented = self.0.steps(STEPS).done(letter, asked) >= 2;
             found.is_some_and(|found| found.phase == self.phase(letter, asked))
                 && claimed == presented.then_some(letter)
         };
@@ -119,9 +113,9 @@ impl Application for TradeFinance {
             (0..letters).filter(|letter| self.phase(*letter, asked) != Phase::Settled).chain([HONEST, TEMPTED]);
         let set_aside: u128 = unpaid.map(|letter| self.amount(letter)).sum();
         let banks = (0..BANKS).map(|number| self.bank(number));
-        let money = state.sum(MONEY, self.parties.everyone().chain(banks));
+        let money = state.sum(MONEY, self.0.everyone().chain(banks));
         let credited = u128::from(BANKS) * FUNDS;
-        let claimed: Option<u64> = state.get(CLAIMS, &self.parties.digest(HONEST));
+        let claimed: Option<u64> = state.get(CLAIMS, &self.0.digest(HONEST));
         Checks::new("money and claims")
             .equal("money credited", credited, state.number(CREDITED, &()))
             .equal("set aside", set_aside, state.number(SET_ASIDE, &()))

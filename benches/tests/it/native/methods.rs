@@ -52,6 +52,11 @@ fn number(dice: &mut Dice) -> phalanx_licence::Number {
     phalanx_licence::Number { department: dice.below(2) as u32, serial: dice.thing() }
 }
 
+/// The number of a credential: of more than there are subjects, since each is issued once.
+fn credential_id(dice: &mut Dice) -> [u8; 32] {
+    [dice.below(20) as u8; 32]
+}
+
 fn credential(dice: &mut Dice) -> phalanx_identity::Credential {
     phalanx_identity::Credential { issuer: dice.digest(), subject: dice.digest(), expires: dice.time() }
 }
@@ -59,6 +64,17 @@ fn credential(dice: &mut Dice) -> phalanx_identity::Credential {
 fn authority(dice: &mut Dice) -> phalanx_land::Authority {
     use phalanx_land::Authority::{Registry, Survey, Tax};
     dice.of(&[Registry, Survey, Tax])
+}
+
+/// Who parcels are proposed to.
+fn new_owner(dice: &mut Dice) -> [u8; 32] {
+    dice.of(&[[1; 32], [2; 32]])
+}
+
+/// A letter, and one of two documents, which the next letter may have too.
+fn letter_and_document(dice: &mut Dice) -> (u64, [u8; 32]) {
+    let letter = dice.below(40);
+    (letter, [(letter + dice.below(2)) as u8; 32])
 }
 
 fn role(dice: &mut Dice) -> phalanx_casework::Role {
@@ -106,7 +122,7 @@ applications! {
         };
         leave |dice| {
             let (low, high) = pair(dice);
-            encoded(&(low, high, dice.amount()))
+            encoded(&(low, high, dice.amount(), dice.amount() / 8, dice.amount() / 8))
         };
         swap |dice| {
             let (one, other) = pair(dice);
@@ -158,6 +174,7 @@ applications! {
     }
     licence: "licence", phalanx_licence::Licence {
         open_department |dice| encoded(&(dice.below(2) as u32, dice.account()));
+        replace_head |dice| encoded(&(dice.below(2) as u32, dice.account()));
         appoint |dice| encoded(&(dice.below(2) as u32, dice.account()));
         dismiss |dice| encoded(&(dice.below(2) as u32, dice.account()));
         issue |dice| encoded(&(number(dice), certificate(dice)));
@@ -173,23 +190,24 @@ applications! {
         entrust |dice| encoded(&(dice.digest(), dice.maybe(Dice::account)));
         accredit digest;
         discredit digest;
-        issue |dice| encoded(&(dice.digest(), credential(dice)));
-        present |dice| encoded(&(dice.digest(), dice.account(), dice.below(50)));
-        revoke digest;
+        issue |dice| encoded(&(credential_id(dice), credential(dice)));
+        present |dice| encoded(&(credential_id(dice), dice.account(), dice.below(50)));
+        // Seldom one that there is, so that some are presented before.
+        revoke |dice| encoded(&([dice.below(100) as u8; 32],));
         resolve digest;
-        valid digest;
+        valid |dice| encoded(&(credential_id(dice),));
     }
     land: "land", phalanx_land::Land {
         appoint |dice| encoded(&(authority(dice), dice.account()));
         dismiss |dice| encoded(&(authority(dice), dice.account()));
         register |dice| encoded(&(dice.thing(), dice.account(), dice.digest()));
         block |dice| encoded(&(dice.thing(), dice.below(8) == 0));
-        propose |dice| encoded(&(dice.thing(), dice.account()));
+        propose |dice| encoded(&(dice.thing(), new_owner(dice)));
         // Seldom of a parcel that there is, so that some proposals come to their end.
         withdraw |dice| encoded(&(dice.below(30),));
         accept thing;
-        approve |dice| encoded(&(dice.thing(), authority(dice)));
-        refuse |dice| encoded(&(dice.below(30), authority(dice), dice.thing() as u16));
+        approve |dice| encoded(&(dice.thing(), authority(dice), new_owner(dice)));
+        refuse |dice| encoded(&(dice.below(30), authority(dice), new_owner(dice), dice.thing() as u16));
         parcel thing;
         proposal thing;
         title |dice| encoded(&(dice.thing(), dice.below(4) as u32));
@@ -200,9 +218,9 @@ applications! {
         expel account;
         credit |dice| encoded(&(dice.account(), dice.amount()));
         issue |dice| encoded(&(dice.below(40), dice.account(), dice.account(), dice.amount(), dice.time()));
-        present |dice| encoded(&(dice.below(40), [dice.below(20) as u8; 32]));
+        present |dice| encoded(&letter_and_document(dice));
         report_discrepancy |dice| encoded(&(dice.below(40),));
-        waive |dice| encoded(&(dice.below(40),));
+        waive |dice| encoded(&letter_and_document(dice));
         accept |dice| encoded(&(dice.below(40),));
         settle |dice| encoded(&(dice.below(40),));
         close |dice| encoded(&(dice.below(40),));
@@ -222,11 +240,12 @@ applications! {
     trace: "trace", phalanx_trace::Trace {
         admit account;
         expel account;
-        produce |dice| encoded(&(dice.below(30), dice.below(2) as u32, dice.below(100)));
-        split |dice| encoded(&(dice.below(30), dice.below(30), dice.below(60)));
+        produce |dice| encoded(&(dice.below(30), dice.below(2) as u32, 8 * dice.below(3)));
+        // Into one of many, since each is produced or split off once.
+        split |dice| encoded(&(dice.below(30), dice.below(400), 8 * dice.below(3)));
         merge |dice| encoded(&(dice.below(30), dice.below(30)));
         hand_over |dice| encoded(&(dice.below(30), dice.account()));
-        take_over |dice| encoded(&(dice.below(30),));
+        take_over |dice| encoded(&(dice.below(30), 8 * dice.below(3)));
         recall |dice| encoded(&(dice.below(300), 1u16));
         batch |dice| encoded(&(dice.below(30),));
         origin |dice| encoded(&(dice.below(30), dice.below(9) as u32));
@@ -238,7 +257,7 @@ applications! {
         dismiss |dice| encoded(&(role(dice), dice.account()));
         open |dice| encoded(&(dice.below(10), dice.account(), dice.account(), dice.digest()));
         decide |dice| encoded(&(dice.below(10), dice.coin(), dice.digest()));
-        review |dice| encoded(&(dice.below(10), dice.coin(), dice.digest()));
+        review |dice| encoded(&(dice.below(10), dice.coin(), dice.digest(), dice.coin(), dice.digest()));
         appeal |dice| encoded(&(dice.below(10), dice.digest()));
         assign |dice| encoded(&(dice.below(10), dice.account()));
         close |dice| encoded(&(dice.below(10),));
@@ -252,20 +271,21 @@ applications! {
         dismiss account;
         register_vendor |dice| encoded(&(dice.thing() as u32, dice.account()));
         report |dice| {
-            let seal = phalanx_advisory::seal(&[1; 32], document(dice)).unwrap_or_default();
-            encoded(&(dice.below(30), dice.thing() as u32, seal, dice.time()))
+            let seal = phalanx_advisory::seal(phalanx_contract::Address(dice.account()), &[1; 32], document(dice)).unwrap_or_default();
+            encoded(&(dice.below(100), dice.thing() as u32, seal, dice.time()))
         };
-        acknowledge |dice| encoded(&(dice.below(30),));
-        fix |dice| encoded(&(dice.below(30),));
-        reschedule |dice| encoded(&(dice.below(30), dice.time()));
-        withdraw |dice| encoded(&(dice.below(30),));
-        disclose |dice| encoded(&(dice.below(30), [1u8; 32], document(dice)));
-        advisory |dice| encoded(&(dice.below(30),));
-        text |dice| encoded(&(dice.below(30),));
+        acknowledge |dice| encoded(&(dice.below(100),));
+        fix |dice| encoded(&(dice.below(100),));
+        reschedule |dice| encoded(&(dice.below(100), dice.time()));
+        withdraw |dice| encoded(&(dice.below(100),));
+        disclose |dice| encoded(&(dice.below(100), [1u8; 32], document(dice)));
+        advisory |dice| encoded(&(dice.below(100),));
+        text |dice| encoded(&(dice.below(100),));
         filed |dice| encoded(&(dice.thing() as u32,));
     }
     asset_backed: "asset-backed", phalanx_asset_backed::AssetBacked {
         admit account;
+        expel account;
         credit |dice| encoded(&(dice.account(), dice.amount()));
         open |dice| encoded(&(dice.thing(), terms(dice)));
         pledge |dice| encoded(&(dice.thing(), [dice.below(9) as u8; 32], dice.amount()));

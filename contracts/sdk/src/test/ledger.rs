@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::{Emitted, Failure};
+use crate::entry::ARGUMENT_BYTES_MAX;
+use crate::state::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::{Address, Direction};
 
-// The protocol's limits, as `engine/src/limits.rs` has them; the engine is no dependency of contracts.
-const KEY_BYTES_MAX: usize = 256;
-const VALUE_BYTES_MAX: usize = 64 << 10;
-const ARGUMENT_BYTES_MAX: usize = 64 << 10;
+// The protocol's other limits, as `engine/src/limits.rs` has them; the engine is no dependency of contracts.
 const RETURN_BYTES_MAX: usize = 64 << 10;
 const EVENTS_MAX: usize = 64;
 const EVENT_BYTES_MAX: usize = 4 << 10;
