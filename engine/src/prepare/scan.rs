@@ -15,6 +15,7 @@ struct Counts {
     nesting: u64,
     nesting_most: u64,
     branch_targets: u64,
+    calls: u64,
     call_results: u64,
     block_values: u64,
 }
@@ -25,7 +26,7 @@ struct Counts {
 ///
 /// [`Reason::Invalid`] if a body cannot be decoded.
 pub(super) fn bodies(outline: &Outline<'_>, reasons: &mut Reasons) -> Result<(), Reason> {
-    let mut loops_times_locals = 0_u64;
+    let (mut loops_times_locals, mut calls) = (0_u64, 0);
     for (body, index) in outline.bodies.iter().zip(outline.imports.len()..) {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         let place = Place { function: Some(index), offset: body.range().start };
@@ -35,6 +36,8 @@ pub(super) fn bodies(outline: &Outline<'_>, reasons: &mut Reasons) -> Result<(),
         counts.check(locals, place, reasons);
         loops_times_locals = loops_times_locals.saturating_add(counts.loops.saturating_mul(locals));
         reasons.check(Limit::ModuleLoopsTimesLocals, loops_times_locals, place);
+        calls += counts.calls;
+        reasons.check(Limit::ModuleCalls, calls, place);
     }
     Ok(())
 }
@@ -112,8 +115,14 @@ impl Counts {
                 self.control += 1;
                 self.branch_targets += u64::from(targets.len());
             }
-            Operator::Call { function_index } => self.call_results += arity_of_function(outline, *function_index).1,
-            Operator::CallIndirect { type_index, .. } => self.call_results += arity_of_type(outline, *type_index).1,
+            Operator::Call { function_index } => {
+                self.calls += 1;
+                self.call_results += arity_of_function(outline, *function_index).1;
+            }
+            Operator::CallIndirect { type_index, .. } => {
+                self.calls += 1;
+                self.call_results += arity_of_type(outline, *type_index).1;
+            }
             _ => {}
         }
         None

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use phalanx_engine::limits::{
-    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, CONTROL_OPERATORS_MAX, LOCALS_MAX, METHODS_MAX, NESTING_MAX, OPERANDS_MAX,
+    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, CONTROL_OPERATORS_MAX, LOCALS_MAX, METHODS_MAX, MODULE_CALLS_MAX, NESTING_MAX,
+    OPERANDS_MAX,
 };
 
 /// A module of a memory, a method, and these fields.
@@ -31,7 +32,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("branch tables beyond the limit", branch_tables(1, 120_000)),
         ("operands at the limit", operands(OPERANDS_MAX as usize)),
         ("operands beyond it", operands(60_000)),
-        ("calls in one block", calls(7)),
+        ("calls in one block, as many as may be", calls(MODULE_CALLS_MAX / 2, 2)),
+        ("calls in one block, more than may be", calls(BODY_BYTES_MAX as u64 / 2 - 1_000, 7)),
         ("calls in blocks of their own, checked one by one", checked_calls(24)),
         ("loops with calls, as many as may be", checked_loops(30)),
         ("one block after another, as many as may be", blocks_of(CONTROL_OPERATORS_MAX as usize, 20)),
@@ -137,9 +139,9 @@ fn operands(count: usize) -> Vec<u8> {
 }
 
 /// Functions full of calls. The dear block in the end asks for a check after a call.
-fn calls(functions: usize) -> Vec<u8> {
+fn calls(calls: u64, functions: usize) -> Vec<u8> {
     let dear = format!("(br_if 0 (i32.const 0)) {}", "(drop (i32.const 0))".repeat(300));
-    let calls = "call 1 ".repeat(BODY_BYTES_MAX / 2 - 1_000);
+    let calls = "call 1 ".repeat(calls as usize);
     contract(&format!("(func {calls} {dear})").repeat(functions))
 }
 
