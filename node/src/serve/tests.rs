@@ -2,10 +2,12 @@
 
 use phalanx_engine::Options;
 use phalanx_proto::v1;
+use phalanx_proto::v1::query_service_server::QueryService;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use tempfile::{TempDir, tempdir};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tonic::{Code, Status};
 use tonic_types::{ErrorInfo, StatusExt};
 
@@ -20,7 +22,7 @@ struct Still {
     node: Node,
     cutter: Cutter,
     batches: crossbeam_channel::Receiver<ExecutedBatch>,
-    _progress: watch::Sender<Progress>,
+    progress: watch::Sender<Progress>,
     _drain: watch::Sender<bool>,
     _folder: TempDir,
 }
@@ -33,7 +35,7 @@ impl Still {
         let logged = Arc::new(logged);
         let (work, queue) = crossbeam_channel::unbounded();
         let (executed, batches) = crossbeam_channel::unbounded();
-        let (_progress, progress) = watch::channel(Progress { durable_height: 0, stopped: false });
+        let (to, watched) = watch::channel(Progress { durable_height: 0, stopped: false });
         let (_drain, draining) = watch::channel(false);
         let pace = Arc::new(Pace::default());
         let shared = Shared {
@@ -42,7 +44,7 @@ impl Still {
             access: Access::open(),
             pace: Arc::clone(&pace),
             work,
-            progress,
+            progress: watched,
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
@@ -50,7 +52,7 @@ impl Still {
         };
         let (once, catalog) = (Once::default(), Catalog::default());
         let cutter = Cutter { logged, work: queue, executed, once, catalog, pace, batch_calls: 100 };
-        Still { node: Node { shared: Arc::new(shared) }, cutter, batches, _progress, _drain, _folder: folder }
+        Still { node: Node { shared: Arc::new(shared) }, cutter, batches, progress: to, _drain, _folder: folder }
     }
 
     fn admit(&self, deadline: Option<Instant>) -> Result<(), Status> {
@@ -150,6 +152,19 @@ async fn questions_of_much_gas_do_not_gather() {
     assert_eq!((little.await, much.await, behind.await), (Ok(1), Ok(1), Ok(2)));
 }
 
+#[tokio::test]
+async fn contracts_are_listed_when_what_is_listed_is_durable() {
+    let still = Still::new();
+    still.admit(None).expect("there is room");
+    let (node, progress) = (still.node.clone(), still.progress.clone());
+    let mut listed = node.list_contracts(tonic::Request::new(v1::ListContractsRequest::default()));
+    assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for its turn");
+    assert_eq!(still.work(), [1]);
+    assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for the sync");
+    progress.send_modify(|progress| progress.durable_height = 1);
+    listed.await.expect("it is durable");
+}
+
 #[test]
 fn a_thread_that_fails_or_panics_stops_the_node() {
     let stopped = |run: &dyn Fn(Fault)| {
@@ -167,17 +182,17 @@ fn a_thread_that_fails_or_panics_stops_the_node() {
 
 #[test]
 fn a_timeout_is_read_in_every_unit() {
-    let timeout = |text: &'static str| {
+    let read = |text: &'static str| {
         let mut metadata = tonic::metadata::MetadataMap::new();
         metadata.insert("grpc-timeout", text.parse().expect("it is ASCII"));
         let now = Instant::now();
         node::deadline(&metadata).map(|deadline| (deadline - now).as_secs())
     };
     for text in ["2H", "120M", "7200S", "7200000m", "7200000000u", "7200000000000n"] {
-        let seconds = timeout(text).expect("it is well formed");
+        let seconds = read(text).expect("it is well formed");
         assert!((7_200..7_260).contains(&seconds), "{text}: {seconds} s");
     }
     for text in ["", "2", "S", "2s", "-2S", "2.5S"] {
-        assert_eq!(timeout(text), None, "{text}");
+        assert_eq!(read(text), None, "{text}");
     }
 }
