@@ -120,15 +120,19 @@ async fn open_session(
     let name = wire::fixed("open.session", &open.session)?;
     let session =
         Session { name, level: wire::level(open.acknowledgement)?, canonical: wire::is_canonical(open.receipt_form)? };
-    let key = principal.session(&name);
+    let opened = opened(node, principal.session(&name)).await?;
+    Ok((session, Pending::Opened(opened)))
+}
+
+/// How far a session is.
+pub(super) async fn opened(node: &Node, session: [u8; 16]) -> Result<v1::SessionOpened, Refusal> {
     // The queue is in order: whatever an earlier stream of the session left in it comes before this. Durable, as the client
     // takes what is below `next_sequence` for done.
     let question = move |between: &super::cutter::Between<'_>| {
-        between.once.sessions.get(&key).map_or((1, 1), |session| (session.next(), session.earliest_answer()))
+        between.once.sessions.get(&session).map_or((1, 1), |session| (session.next(), session.earliest_answer()))
     };
     let ((next_sequence, earliest_answer), _) = node.ask_durable(question).await?;
-    let opened = v1::SessionOpened { next_sequence, earliest_answer, credits: CREDITS as u32 };
-    Ok((session, Pending::Opened(opened)))
+    Ok(v1::SessionOpened { next_sequence, earliest_answer, credits: CREDITS as u32 })
 }
 
 async fn submit(

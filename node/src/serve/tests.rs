@@ -153,16 +153,23 @@ async fn questions_of_much_gas_do_not_gather() {
 }
 
 #[tokio::test]
-async fn contracts_are_listed_when_what_is_listed_is_durable() {
+async fn what_is_told_of_sessions_and_contracts_is_durable() {
     let still = Still::new();
-    still.admit(None).expect("there is room");
+    let position = phalanx_engine::Submission { session: [9; 16], sequence: 1 };
+    let known = Known::Session { position, fingerprint: 0 };
+    let _admitted =
+        still.node.admit(call(), known, Level::Executed, None).map_err(Status::from).expect("there is room");
     let (node, progress) = (still.node.clone(), still.progress.clone());
     let mut listed = node.list_contracts(tonic::Request::new(v1::ListContractsRequest::default()));
+    let mut opened = Box::pin(session_stream::opened(&node, [9; 16]));
     assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for its turn");
+    assert!(timeout(Duration::ZERO, &mut opened).await.is_err(), "it waits for its turn");
     assert_eq!(still.work(), [1]);
     assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for the sync");
+    assert!(timeout(Duration::ZERO, &mut opened).await.is_err(), "it waits for the sync");
     progress.send_modify(|progress| progress.durable_height = 1);
     listed.await.expect("it is durable");
+    assert_eq!(opened.await.expect("it is durable").next_sequence, 2);
 }
 
 #[test]
