@@ -9,8 +9,9 @@ use super::{cutter, history, node, once, query_service, session_stream, wire};
 pub(crate) const MESSAGE_BYTES_MAX: usize = protocol::BATCH_BYTES_MAX + (1 << 20);
 /// Bytes of a question: the keys of one, or a call, and no more, as each of a question's fields may be repeated often.
 pub(crate) const QUESTION_BYTES_MAX: usize = 1 << 20;
-/// Requests that a connection may have open.
-pub(crate) const CONNECTION_STREAMS_MAX: u32 = 64;
+/// Requests that a connection may have open. Clients begin up to 100 before they are told, and those above would be refused.
+pub(crate) const CONNECTION_STREAMS_MAX: u32 = 128;
+const _: () = assert!(CONNECTION_STREAMS_MAX >= 100);
 /// Seconds from a request's head to its answer's. What streams has its answer's head at once, and no limit behind it.
 pub(crate) const REQUEST_SECONDS_MAX: u64 = 60;
 /// Bytes of a request's metadata.
