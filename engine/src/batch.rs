@@ -250,6 +250,11 @@ impl Batch {
         (&target.contract, self.method(target))
     }
 
+    /// The contracts and methods that its calls name, in the order of their numbers.
+    pub fn targets(&self) -> impl Iterator<Item = (&Address, &[u8])> {
+        self.targets.iter().map(|target| (&target.contract, self.method(target)))
+    }
+
     pub(crate) fn method(&self, target: &Target) -> &[u8] {
         &self.bytes.0[target.method.start as usize..target.method.end as usize]
     }

@@ -176,8 +176,9 @@ impl LoggedEngine {
                 Record::Input(input) => {
                     let height = input.height;
                     let refused = |source| LoggedError::Replay { height, source };
-                    let batch = Batch::decode(input.batch).map_err(|error| refused(error.into()))?;
-                    let executed = replay_input(&self.engine, height, batch.bytes().clone())?;
+                    let (batch, clock) = self.engine.decode(input.batch).map_err(refused)?;
+                    let executed = self.engine.execute(&batch, clock).and_then(|executed| self.engine.commit(executed));
+                    let executed = executed.map_err(refused)?;
                     observe(&batch, &executed);
                     self.keep_receipts(&executed)?;
                     unsealed.push_back(seal_of(&executed));

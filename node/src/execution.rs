@@ -1,7 +1,7 @@
 //! Options that say how batches are executed. None of them shows in a result.
 
 use clap::{Args, ValueEnum};
-use phalanx_engine::{Executed, Mode, Options, log};
+use phalanx_engine::{Executed, LoggedOptions, MachineCode, Mode, Options, log};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -33,14 +33,23 @@ impl Workers {
     }
 }
 
-/// Options of a log that strangers' calls go into.
-pub(crate) fn log_options() -> log::Options {
+/// Tells this command's chain from others.
+pub(crate) const CHAIN_ID: [u8; 32] = [0; 32];
+
+/// Options of a data directory whose log strangers' calls go into.
+pub(crate) fn logged_options(engine: Options) -> LoggedOptions {
     // A number that nobody knows who makes calls: no batch can hold what looks like a record of this log.
     let random = || RandomState::new().hash_one(0).to_le_bytes();
     let mut salt = [0; 16];
     salt[..8].copy_from_slice(&random());
     salt[8..].copy_from_slice(&random());
-    log::Options { salt, ..log::Options::default() }
+    LoggedOptions {
+        engine,
+        log: log::Options { salt, ..log::Options::default() },
+        chain_id: CHAIN_ID,
+        receipts: true,
+        machine_code: MachineCode::OnDisk,
+    }
 }
 
 /// The mode as it is asked for.

@@ -17,6 +17,10 @@ use crate::retry::Attempts;
 /// Bytes of a message that the client takes in: a batch's receipts may be larger than the batch.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
 
+/// How often a node that says nothing is asked whether it is still there, and how long it has to answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How a client connects and asks.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -92,7 +96,10 @@ impl Client {
         }
         let token = options.token.as_ref().map(|token| format!("Bearer {token}").parse()).transpose();
         let with_token = WithToken(token.map_err(|_| ClientError::Connection("the token is not ASCII".to_owned()))?);
-        let channel = endpoint.connect_timeout(options.timeout).connect().await?;
+        let endpoint = endpoint.connect_timeout(options.timeout);
+        // A stream that waits for an answer would not notice that its node has gone without a word.
+        let endpoint = endpoint.http2_keep_alive_interval(KEEPALIVE_INTERVAL).keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        let channel = endpoint.connect().await?;
         let execution = ExecutionServiceClient::with_interceptor(channel.clone(), with_token.clone());
         let query = QueryServiceClient::with_interceptor(channel, with_token);
         Ok(Client {
@@ -100,6 +107,10 @@ impl Client {
             query: query.max_decoding_message_size(MESSAGE_BYTES_MAX),
             options,
         })
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.options.timeout
     }
 
     pub(crate) fn attempts(&self) -> Attempts {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
     targets: Vec<v1::Target>,
-    numbers: HashMap<([u8; 32], String), u16>,
+    numbers: HashMap<[u8; 32], HashMap<String, u16>>,
     target_numbers: Vec<u8>,
     senders: Vec<u8>,
     gas_limits: Vec<u8>,
@@ -22,10 +22,12 @@ impl Columns {
     /// # Panics
     /// Above 65,536 targets or 4 GiB of arguments, which no submission may have: see [`Columns::len`].
     pub fn push(&mut self, contract: &[u8; 32], method: &str, sender: &[u8; 32], gas_limit: u32, arguments: &[u8]) {
-        let next = self.targets.len();
-        let number = *self.numbers.entry((*contract, method.to_owned())).or_insert_with(|| {
+        let methods = self.numbers.entry(*contract).or_default();
+        let number = methods.get(method).copied().unwrap_or_else(|| {
+            let number = u16::try_from(self.targets.len()).expect("at most 65,536 targets");
             self.targets.push(v1::Target { contract: contract.to_vec().into(), method: method.to_owned() });
-            u16::try_from(next).expect("at most 65,536 targets")
+            methods.insert(method.to_owned(), number);
+            number
         });
         self.target_numbers.extend_from_slice(&number.to_le_bytes());
         self.senders.extend_from_slice(sender);

@@ -26,6 +26,9 @@ pub enum ClientError {
     /// The node answered something that it should not.
     #[error("the node answered {0}")]
     Answer(&'static str),
+    /// As many submissions of a session are unanswered as may be. Nothing was sent: take an answer first.
+    #[error("{0} submissions are unanswered, and the node reads no further ahead")]
+    Credits(usize),
     /// The operating system has no randomness for an id.
     #[error("no randomness for an id: {0}")]
     Randomness(getrandom::Error),
@@ -74,8 +77,10 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         match self {
             ClientError::Connection(_) => true,
-            ClientError::Refused { code, .. } => matches!(code, Code::Unavailable | Code::ResourceExhausted),
-            ClientError::Answer(_) | ClientError::Randomness(_) => false,
+            // What is used up for long comes without a time.
+            ClientError::Refused { code: Code::ResourceExhausted, retry_after, .. } => retry_after.is_some(),
+            ClientError::Refused { code, .. } => *code == Code::Unavailable,
+            ClientError::Answer(_) | ClientError::Credits(_) | ClientError::Randomness(_) => false,
         }
     }
 

@@ -10,6 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::client::new_id;
+use crate::retry::Attempts;
 use crate::{Client, ClientError, Columns};
 
 /// How a session is opened.
@@ -80,28 +81,35 @@ impl Session {
         self.unanswered.len() < self.stream.credits
     }
 
-    /// Sends calls. They are executed once, behind all that were sent before. Answers the submission's sequence. Where
-    /// [`Session::has_credit`] says no, take an answer first: the node reads no further ahead.
+    /// Sends calls. They are executed once, behind all that were sent before. Answers the submission's sequence. That the
+    /// connection is lost is found by [`Session::answer`], which sends them again.
     ///
     /// # Errors
-    /// [`ClientError`], if the node cannot be reached any more.
+    /// [`ClientError::Credits`] where [`Session::has_credit`] says no; then nothing is sent.
     pub async fn submit(&mut self, calls: Columns) -> Result<u64, ClientError> {
+        if !self.has_credit() {
+            return Err(ClientError::Credits(self.stream.credits));
+        }
         let sequence = self.next_sequence;
         let submission = v1::SessionSubmission { sequence, calls: Some(Calls::Columns(calls.into())) };
         self.next_sequence += 1;
         self.unanswered.push_back(submission.clone());
-        if !self.stream.send(submission).await {
-            self.reconnect(ClientError::Connection("the stream has ended".to_owned())).await?;
-        }
+        // An error here would say that it was not sent: whoever submits it again would have it executed twice.
+        _ = self.stream.send(submission).await;
         Ok(sequence)
     }
 
-    /// The next answer, in the order of the submissions; `None` if nothing is unanswered.
+    /// The next answer, in the order of the submissions; `None` if nothing is unanswered. Connects again as often as
+    /// [`Options::attempts`](crate::Options::attempts) says.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] ends the session's progress: what was refused, and what was sent behind it, is not
-    /// executed.
+    /// [`ClientError`]; what is unanswered stays so, and asking again sends it again. After one that
+    /// [is transient](ClientError::is_transient), or if the node did not answer as it should, it may have been executed.
+    /// After another refusal, that submission and those behind it were not executed, unless the reason says that it was
+    /// executed before.
     pub async fn answer(&mut self) -> Result<Option<v1::SubmissionAnswer>, ClientError> {
+        // For all connections until an answer comes: one that is opened and then refused is no progress.
+        let mut attempts = self.client.attempts();
         while let Some(oldest) = self.unanswered.front() {
             match self.stream.answer().await {
                 Ok(answer) if answer.sequence == oldest.sequence => {
@@ -109,15 +117,14 @@ impl Session {
                     return Ok(Some(answer));
                 }
                 Ok(_) => return Err(ClientError::Answer("submissions out of order")),
-                Err(error) => self.reconnect(error).await?,
+                Err(error) => self.reconnect(error, &mut attempts).await?,
             }
         }
         Ok(None)
     }
 
     /// Opens another stream and sends again what was not answered.
-    async fn reconnect(&mut self, mut error: ClientError) -> Result<(), ClientError> {
-        let mut attempts = self.client.attempts();
+    async fn reconnect(&mut self, mut error: ClientError, attempts: &mut Attempts) -> Result<(), ClientError> {
         'connect: loop {
             attempts.after(error).await?;
             match Stream::open(&self.client, &self.name, &self.options).await {
@@ -149,16 +156,21 @@ impl Stream {
         };
         let open = v1::SubmitStreamRequest { message: Some(Asked::Open(open)) };
         to.try_send(open).map_err(|_| ClientError::Answer("nothing"))?;
-        let mut answers = client.execution.clone().submit_stream(ReceiverStream::new(requests)).await?.into_inner();
-        match answers.message().await?.and_then(|message| message.message) {
-            Some(Answer::Opened(opened)) => {
-                Ok(Stream { to, answers, credits: (opened.credits as usize).clamp(1, 1_000), opened })
+        let opening = async {
+            let mut execution = client.execution.clone();
+            let mut answers = execution.submit_stream(ReceiverStream::new(requests)).await?.into_inner();
+            match answers.message().await?.and_then(|message| message.message) {
+                Some(Answer::Opened(opened)) => {
+                    Ok(Stream { to, answers, credits: (opened.credits as usize).clamp(1, 1_000), opened })
+                }
+                _ => Err(ClientError::Answer("something other than an opened session")),
             }
-            _ => Err(ClientError::Answer("something other than an opened session")),
-        }
+        };
+        let opened = tokio::time::timeout(client.timeout(), opening).await;
+        opened.unwrap_or_else(|_| Err(ClientError::Connection("the node does not answer".to_owned())))
     }
 
-    /// Sends a submission. Answers whether the stream is still there.
+    /// Sends a submission; there is room for as many as may be unanswered. Answers whether the stream is still there.
     async fn send(&self, submission: v1::SessionSubmission) -> bool {
         let message = v1::SubmitStreamRequest { message: Some(Asked::Submission(submission)) };
         self.to.send(message).await.is_ok()

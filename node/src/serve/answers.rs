@@ -15,19 +15,13 @@ use super::telemetry::{self, Tally};
 pub(crate) struct Progress {
     /// The last height that is executed and durable.
     pub(crate) durable_height: u64,
-    /// Whether it is the last one for good, after a fault.
+    /// Whether a fault stopped the engine: no height comes behind it before the node is started again.
     pub(crate) stopped: bool,
 }
 
-/// A submission in an executed batch.
+/// A submission that waits for its answer.
 pub(crate) struct Waiting {
-    pub(crate) position: Position,
-    pub(crate) level: Level,
-    pub(crate) answer: Answer,
-}
-
-/// A submission that stands in an earlier batch, or in this one already.
-pub(crate) struct Repeat {
+    /// Where its calls stand.
     pub(crate) position: Position,
     pub(crate) level: Level,
     pub(crate) answer: Answer,
@@ -39,9 +33,10 @@ pub(crate) struct ExecutedBatch {
     pub(crate) height: u64,
     /// What it executed to; `None` if only repeats are to be answered.
     pub(crate) executed: Option<Executed>,
-    /// In the order of their calls.
+    /// Those that stand in it, in the order of their calls.
     pub(crate) waiting: Vec<Waiting>,
-    pub(crate) repeats: Vec<Repeat>,
+    /// Those that stand in an earlier batch, or in this one already.
+    pub(crate) repeats: Vec<Waiting>,
 }
 
 /// Answers that wait for a height's sync.
@@ -63,7 +58,8 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
             let mut tally = Tally::new();
             let mut explanations = executed.explanations().iter().peekable();
             for Waiting { position, level, answer } in waiting {
-                let mut encoded = Vec::new();
+                let of_submission = receipts.take(position.calls as usize);
+                let mut encoded = Vec::with_capacity(of_submission.map(|receipt| receipt.record().len()).sum());
                 for receipt in receipts.by_ref().take(position.calls as usize) {
                     encoded.extend_from_slice(receipt.record());
                     tally.add(receipt.outcome(), receipt.gas_used());
@@ -74,7 +70,7 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
             tally.count();
         }
         telemetry::repeated(repeats.len());
-        for Repeat { position, level, answer } in repeats {
+        for Waiting { position, level, answer } in repeats {
             give(level, answer, Done::Before(position));
         }
         // Its receiver ends with a failed sync; those who wait then get no answer.
@@ -97,10 +93,7 @@ pub(crate) fn wait_for_syncs(
 ) -> Result<(), phalanx_engine::log::LogError> {
     for Unsynced { height, answers } in unsynced {
         let waits_since = Instant::now();
-        if let Err(error) = logged.wait_durable(height) {
-            progress.send_modify(|progress| progress.stopped = true);
-            return Err(error);
-        }
+        logged.wait_durable(height)?;
         progress.send_modify(|progress| progress.durable_height = progress.durable_height.max(height));
         telemetry::synced(height, waits_since.elapsed());
         for (answer, done) in answers {

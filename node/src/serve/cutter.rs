@@ -9,7 +9,7 @@ use phalanx_engine::{Batch, BatchBuilder, EngineError, Executed, LoggedEngine, L
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::answers::{ExecutedBatch, Repeat, Waiting};
+use super::answers::{ExecutedBatch, Waiting};
 use super::catalog::Catalog;
 use super::clock::batch_time_ms;
 use super::once::{Once, Seen};
@@ -19,23 +19,34 @@ use super::submission::{Known, Position, Submission};
 use super::telemetry;
 use super::wire::Calls;
 
-/// Questions that are answered between two batches, at most: a query takes some microseconds, a batch milliseconds.
+/// Questions that are answered between two batches, at most. Most take microseconds.
 const ASKS_BETWEEN_BATCHES: usize = 256;
+/// Gas of a question, at most: some tens of milliseconds. No more are gathered between two batches when theirs reaches it, so
+/// that a batch waits for twice as much at most.
+pub(crate) const QUESTION_GAS_MAX: u64 = 50_000_000;
 
 /// What the cutter is given to do, in order.
 pub(crate) enum Work {
     /// Calls to be ordered.
     Submission(Box<Submission>),
     /// A question to be answered between two batches.
-    Ask(Box<dyn FnOnce(&Between<'_>) + Send>),
+    Ask(Ask),
     /// Nothing comes behind it.
     End,
+}
+
+/// A question.
+pub(crate) struct Ask {
+    /// Most gas that answering it uses; 0 if nothing is executed.
+    pub(crate) gas: u64,
+    pub(crate) answer: Box<dyn FnOnce(&Between<'_>) + Send>,
 }
 
 /// What can be looked at between two batches, all of the same height.
 pub(crate) struct Between<'a> {
     pub(crate) logged: &'a LoggedEngine,
     pub(crate) once: &'a Once,
+    pub(crate) catalog: &'a Catalog,
 }
 
 impl Between<'_> {
@@ -62,7 +73,7 @@ pub(crate) struct Cutter {
     pub(crate) work: Receiver<Work>,
     pub(crate) executed: Sender<ExecutedBatch>,
     pub(crate) once: Once,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) catalog: Catalog,
     pub(crate) pace: Arc<Pace>,
     /// Calls after which a batch is cut; one submission may hold more.
     pub(crate) batch_calls: usize,
@@ -73,7 +84,7 @@ struct Cut {
     height: u64,
     builder: BatchBuilder,
     waiting: Vec<Waiting>,
-    repeats: Vec<Repeat>,
+    repeats: Vec<Waiting>,
     to_system: bool,
 }
 
@@ -95,28 +106,34 @@ impl Cutter {
             };
             let mut cut = Cut::new(height, batch_time_ms(previous_ms));
             let mut asks = Vec::new();
+            let mut asked_gas = 0;
             let mut ends = false;
             while let Some(work) = next.take().or_else(|| self.work.try_recv().ok()) {
                 match work {
                     Work::End => ends = true,
-                    Work::Ask(ask) => asks.push(ask),
+                    Work::Ask(ask) => {
+                        asked_gas += ask.gas;
+                        asks.push(ask);
+                    }
                     Work::Submission(submission) => held = cut.take(submission, &mut self.once, self.batch_calls),
                 }
-                let is_full = cut.builder.len() >= self.batch_calls || asks.len() >= ASKS_BETWEEN_BATCHES;
+                let is_full = cut.builder.len() >= self.batch_calls
+                    || asks.len() >= ASKS_BETWEEN_BATCHES
+                    || asked_gas >= QUESTION_GAS_MAX;
                 if ends || is_full || held.is_some() {
                     break;
                 }
             }
             self.execute(cut)?;
-            let between = Between { logged: &self.logged, once: &self.once };
-            asks.into_iter().for_each(|ask| ask(&between));
+            let between = Between { logged: &self.logged, once: &self.once, catalog: &self.catalog };
+            asks.into_iter().for_each(|ask| (ask.answer)(&between));
             if ends {
                 return Ok(());
             }
         }
     }
 
-    fn execute(&self, cut: Cut) -> Result<(), LoggedError> {
+    fn execute(&mut self, cut: Cut) -> Result<(), LoggedError> {
         let Cut { height, builder, waiting, repeats, to_system } = cut;
         let mut executed = None;
         if !builder.is_empty() {
@@ -150,7 +167,7 @@ impl Cut {
     /// Takes a submission in, or answers it. Gives it back if the batch has no room for it.
     fn take(&mut self, submission: Box<Submission>, once: &mut Once, batch_calls: usize) -> Option<Box<Submission>> {
         if submission.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            submission.answer.send(Err(Refusal::deadline(std::time::Duration::ZERO)));
+            submission.answer.send(Err(Refusal::deadline_passed()));
             return None;
         }
         let calls = submission.calls.len();
@@ -158,7 +175,7 @@ impl Cut {
         match once.look_up(&submission.known, self.height) {
             Seen::Never => {}
             Seen::At(position) => {
-                self.repeats.push(Repeat { position, level, answer: submission.answer });
+                self.repeats.push(Waiting { position, level, answer: submission.answer });
                 return None;
             }
             other => {
@@ -192,9 +209,7 @@ fn refusal(known: &Known, seen: Seen) -> Refusal {
                 Seen::Other(at) => {
                     Refusal::reused("SEQUENCE_REUSED", format_args!("sequence {sequence}"), at.height, at.index)
                 }
-                Seen::Never | Seen::At(_) | Seen::NoPlace => {
-                    Refusal::exhausted("sessions", super::once::SESSIONS_MAX as u64)
-                }
+                Seen::Never | Seen::At(_) | Seen::NoPlace => Refusal::no_session(super::once::SESSIONS_MAX as u64),
             }
         }
         (_, Seen::Other(at) | Seen::At(at)) => Refusal::reused("ID_REUSED", "the id", at.height, at.index),

@@ -1,12 +1,14 @@
 //! `phalanx.v1.ExecutionService`.
 
-use phalanx_engine::{SYSTEM_CONTRACT, Submission as SessionPosition, contract_id, deploy_arguments, deploy_gas};
-use phalanx_proto::v1;
+use phalanx_engine::limits::MODULE_BYTES_MAX;
+use phalanx_engine::{SYSTEM_CONTRACT, Submission as SessionPosition, deploy_arguments, deploy_gas};
 use phalanx_proto::v1::execution_service_server::ExecutionService;
 use phalanx_proto::v1::submit_batch_request::Calls as BatchCalls;
+use phalanx_proto::{Message, v1};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::{Principal, Role};
+use super::limits::QUESTION_BYTES_MAX;
 use super::node::{Node, deadline};
 use super::refusal::Refusal;
 use super::session_stream::{self, Answers};
@@ -70,7 +72,11 @@ impl ExecutionService for Node {
         let deadline = deadline(request.metadata());
         let v1::DeployRequest { sender, salt, module, acknowledgement, id } = request.into_inner();
         let level = wire::level(acknowledgement)?;
-        let deployer = wire::address("sender", &sender)?;
+        wire::address("sender", &sender)?;
+        if module.len() > MODULE_BYTES_MAX {
+            let (actual, max) = (module.len() as u64, MODULE_BYTES_MAX as u64);
+            return Err(Refusal::limit("module", "module_bytes", actual, max).into());
+        }
         let salt = if salt.is_empty() { [0; 32] } else { wire::fixed("salt", &salt)? };
         let call = v1::Call {
             contract: wire::copied(&SYSTEM_CONTRACT),
@@ -83,9 +89,11 @@ impl ExecutionService for Node {
         };
         let mut answered = submit_single(self, &principal, Some(call), level, deadline).await?;
         let receipt = wire::first_receipt(&answered.encoded);
-        let deployed = receipt.as_ref().is_some_and(|receipt| receipt.outcome == Some(v1::Outcome::Ok.into()));
+        let deployed = receipt.as_ref().filter(|receipt| receipt.outcome == Some(v1::Outcome::Ok.into()));
+        // A deploy returns the contract's id.
+        let contract = deployed.map(|receipt| receipt.return_bytes.clone()).unwrap_or_default();
         Ok(Response::new(v1::DeployResponse {
-            contract: if deployed { wire::copied(&contract_id(&deployer, &salt, &module)) } else { wire::copied(&[]) },
+            contract,
             position: Some(answered.position.first()),
             receipt,
             acknowledgement: wire::acknowledgement(level),
@@ -96,7 +104,13 @@ impl ExecutionService for Node {
 
     async fn simulate(&self, request: Request<v1::SimulateRequest>) -> Result<Response<v1::SimulateResponse>, Status> {
         let principal = self.shared.access.check(&request, Role::Read)?;
-        Ok(Response::new(try_out(self, &principal, request.into_inner().call).await?))
+        let request = request.into_inner();
+        // The service takes in larger messages, of calls that are to be ordered.
+        let bytes = request.encoded_len();
+        if bytes > QUESTION_BYTES_MAX {
+            return Err(Refusal::limit("call", "question_bytes", bytes as u64, QUESTION_BYTES_MAX as u64).into());
+        }
+        Ok(Response::new(try_out(self, &principal, request.call).await?))
     }
 }
 
@@ -140,9 +154,5 @@ pub(super) async fn try_out(
         return Err(Refusal::malformed("call.contract", "deploys and upgrades cannot be simulated"));
     }
     principal.check_calls(&calls)?;
-    let question = move |between: &super::cutter::Between<'_>| {
-        let executed = between.try_out(&calls).map_err(|_| Refusal::stopped())?;
-        Ok(wire::simulated(&executed, &called, between.height()))
-    };
-    node.ask_durable(question).await?.0
+    node.try_out(calls, move |executed, height| wire::simulated(executed, &called, height)).await
 }

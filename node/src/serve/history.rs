@@ -1,6 +1,7 @@
 //! `Subscribe`: the history of heights, each subscriber on a thread of its own that reads the log behind the durable mark.
 
 use futures_util::stream;
+use phalanx_engine::log::receipts::ReceiptsAndWrites;
 use phalanx_engine::log::{LogError, Record, Records};
 use phalanx_engine::{Batch, LoggedEngine};
 use phalanx_proto::v1;
@@ -20,7 +21,7 @@ use super::wire::{Filter, parts};
 pub(crate) const SUBSCRIBERS_MAX: usize = 128;
 /// Seconds for which a subscriber may read nothing while there is something to read.
 pub(crate) const IDLE_SECONDS_MAX: u64 = 30;
-/// Messages that wait to be sent, of about 1 MiB at most.
+/// Messages that wait to be sent: each about 1 MiB, or a single call that is larger.
 const MESSAGES_AHEAD: usize = 2;
 
 /// The messages of a subscription.
@@ -113,10 +114,7 @@ impl Reader {
     fn deliver(&mut self, logged: &LoggedEngine, batch: Batch) -> Result<bool, Refusal> {
         let height = batch.height();
         let kept = match self.filter.needs_receipts() {
-            true => logged.receipts(height).map_err(|error| unread(&error))?.ok_or_else(|| {
-                let earliest = logged.receipt_heights().map_or(0, |heights| *heights.start());
-                Refusal::below_retention(height, earliest)
-            })?,
+            true => kept(logged, height)?,
             false => (Vec::new(), Vec::new()),
         };
         let (encoded, from) = ((&*kept.0, &*kept.1), self.from.index);
@@ -145,9 +143,16 @@ impl Reader {
     }
 }
 
+/// Encoded receipts and write set of a height.
+pub(super) fn kept(logged: &LoggedEngine, height: u64) -> Result<ReceiptsAndWrites, Refusal> {
+    let earliest = || logged.receipt_heights().map(|heights| *heights.start());
+    let kept = logged.receipts(height).map_err(|error| unread(&error))?;
+    kept.ok_or_else(|| Refusal::below_retention(height, earliest()))
+}
+
 fn unread(error: &LogError) -> Refusal {
     match error {
-        LogError::BelowRetention { height, earliest } => Refusal::below_retention(*height, *earliest),
+        LogError::BelowRetention { height, earliest } => Refusal::below_retention(*height, Some(*earliest)),
         // The rest names files: for the operator, who has it from `phalanx log verify`.
         _ => Refusal::unreadable("the log or its receipts cannot be read"),
     }

@@ -34,7 +34,7 @@ mod wire;
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{LogError, Origin};
-use phalanx_engine::{LoggedEngine, LoggedError, LoggedOptions, MachineCode, Options};
+use phalanx_engine::{LoggedEngine, LoggedError, Options};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,12 +53,10 @@ use self::node::{Node, Shared};
 use self::once::Once;
 use self::pace::Pace;
 use crate::command_line::Context;
-use crate::execution::log_options;
+use crate::execution::{CHAIN_ID, logged_options};
 use crate::exit::{Exit, Failure};
 use crate::replay::{log_failure, logged_failure};
 
-/// Tells this chain from another: `phalanx run` makes directories of the same one.
-const CHAIN_ID: [u8; 32] = [0; 32];
 /// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
 const BATCHES_BETWEEN: usize = 4;
 /// Threads for connections: they parse and copy, and calls execute elsewhere.
@@ -112,19 +110,12 @@ pub(crate) fn serve(
     let (admin_listener, admin) = admin.unzip();
     let metrics = telemetry::start()?;
 
-    let catalog = Arc::new(Catalog::default());
+    let mut catalog = Catalog::default();
     let mut once = Once::default();
-    let options = LoggedOptions {
-        engine: setup.engine,
-        log: log_options(),
-        chain_id: CHAIN_ID,
-        receipts: true,
-        machine_code: MachineCode::OnDisk,
-    };
     let (logged, opened) = LoggedEngine::open_observed(
         Arc::new(RealFileSystem),
         &setup.data_directory,
-        options,
+        logged_options(setup.engine),
         &mut |batch, executed| {
             catalog.observe(batch, executed);
             once.observe(batch);
@@ -146,7 +137,6 @@ pub(crate) fn serve(
             logged: Arc::clone(&logged),
             chain_id: CHAIN_ID,
             access: setup.access,
-            catalog: Arc::clone(&catalog),
             pace: Arc::clone(&pace),
             work: work.clone(),
             progress,
@@ -226,16 +216,16 @@ impl Threads {
         let failure = |error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads");
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         let (taken_apart, unsynced) = crossbeam_channel::bounded(BATCHES_BETWEEN);
-        let fault = Fault { progress: progress.clone(), is_one: true };
-        let cut = move || fault.unless_ok(|| cutter.run());
+        let fault = || Fault { progress: progress.clone(), armed: true };
+        let (of_cutter, of_taker_apart, of_syncer) = (fault(), fault(), fault());
         let logged = Arc::clone(logged);
         Ok(Threads {
-            cutter: named("phalanx-cutter").spawn(cut).map_err(failure)?,
+            cutter: named("phalanx-cutter").spawn(move || of_cutter.unless_ok(|| cutter.run())).map_err(failure)?,
             taker_apart: named("phalanx-answers")
-                .spawn(move || answers::take_apart(&batches, &taken_apart))
+                .spawn(move || of_taker_apart.unless_panicked(|| answers::take_apart(&batches, &taken_apart)))
                 .map_err(failure)?,
             syncer: named("phalanx-syncs")
-                .spawn(move || answers::wait_for_syncs(&unsynced, &logged, &progress))
+                .spawn(move || of_syncer.unless_ok(|| answers::wait_for_syncs(&unsynced, &logged, &progress)))
                 .map_err(failure)?,
         })
     }
@@ -251,24 +241,33 @@ impl Threads {
     }
 }
 
-/// Tells everybody that the engine has stopped, also when its thread panics.
+/// Tells everybody that the engine has stopped, also when a thread panics that it needs.
 struct Fault {
     progress: watch::Sender<Progress>,
-    is_one: bool,
+    armed: bool,
 }
 
 impl Fault {
     fn unless_ok<T, E>(mut self, body: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let ended = body();
-        self.is_one = ended.is_err();
+        self.armed = ended.is_err();
+        ended
+    }
+
+    fn unless_panicked<T>(mut self, body: impl FnOnce() -> T) -> T {
+        let ended = body();
+        self.armed = false;
         ended
     }
 }
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        if self.is_one {
+        if self.armed {
             self.progress.send_modify(|progress| progress.stopped = true);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The running node, as the services see it: admission to the queue, questions, waiting.
 
 use crossbeam_channel::Sender;
-use phalanx_engine::LoggedEngine;
+use phalanx_engine::{Executed, LoggedEngine};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -9,14 +9,14 @@ use tonic::metadata::MetadataMap;
 
 use super::access::Access;
 use super::answers::Progress;
-use super::catalog::Catalog;
-use super::cutter::{Between, Work};
+use super::cutter::{Ask, Between, QUESTION_GAS_MAX, Work};
+use super::history::kept;
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::submission::{Answer, Answered, Done, Known, Level, Position, Reply, Submission};
 use super::wire::Calls;
 
-/// Bytes of calls that may be queued, executing, or waiting for their answers: four of the largest batches.
+/// Bytes of calls that may be queued, executing, or waiting for their answers: three of the largest batches and more.
 pub(crate) const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// What a submission takes up besides its calls' bytes.
 const SUBMISSION_OVERHEAD_BYTES: u64 = 512;
@@ -34,7 +34,6 @@ pub(crate) struct Shared {
     pub(crate) logged: Arc<LoggedEngine>,
     pub(crate) chain_id: [u8; 32],
     pub(crate) access: Access,
-    pub(crate) catalog: Arc<Catalog>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) work: Sender<Work>,
     pub(crate) progress: watch::Receiver<Progress>,
@@ -78,8 +77,14 @@ impl Node {
         self.shared.check_running()?;
         let queued = self.shared.queued_bytes();
         let wait = self.shared.pace.estimate(queued);
-        if deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
-            return Err(Refusal::deadline(wait));
+        if let Some(deadline) = deadline {
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(Refusal::deadline_passed());
+            }
+            if now + wait >= deadline {
+                return Err(Refusal::deadline(wait));
+            }
         }
         let room = Arc::clone(&self.shared.room).try_acquire_many_owned(bytes_of(&calls));
         let room = room.map_err(|_| Refusal::queue_full(queued, QUEUE_BYTES_MAX, wait))?;
@@ -137,18 +142,27 @@ impl Node {
         &self,
         question: impl FnOnce(&Between<'_>) -> T + Send + 'static,
     ) -> Result<(T, u64), Refusal> {
+        self.ask_with_gas(0, question).await
+    }
+
+    async fn ask_with_gas<T: Send + 'static>(
+        &self,
+        gas: u64,
+        question: impl FnOnce(&Between<'_>) -> T + Send + 'static,
+    ) -> Result<(T, u64), Refusal> {
         self.shared.check_running()?;
         let place = Arc::clone(&self.shared.questions).try_acquire_owned();
         let place = place.map_err(|_| Refusal::exhausted("questions", QUESTIONS_MAX as u64))?;
         let (to, answer) = oneshot::channel();
-        let ask = move |between: &Between<'_>| {
+        let answer_it = move |between: &Between<'_>| {
             // Who asked may have gone away, and the question may be dear.
             if !to.is_closed() {
                 _ = to.send((question(between), between.height()));
             }
             drop(place);
         };
-        self.shared.work.send(Work::Ask(Box::new(ask))).map_err(|_| self.gone())?;
+        let ask = Ask { gas, answer: Box::new(answer_it) };
+        self.shared.work.send(Work::Ask(ask)).map_err(|_| self.gone())?;
         answer.await.map_err(|_| self.gone())
     }
 
@@ -160,6 +174,25 @@ impl Node {
         let (answer, height) = self.ask(question).await?;
         self.wait_durable(height).await?;
         Ok((answer, height))
+    }
+
+    /// Tries calls out, as [`Between::try_out`] does, and answers what is made of it when the height is durable.
+    pub(crate) async fn try_out<T: Send + 'static>(
+        &self,
+        calls: Calls,
+        made: impl FnOnce(&Executed, u64) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let gas = calls.size().gas;
+        if gas > QUESTION_GAS_MAX {
+            return Err(Refusal::limit("call.gas_limit", "question_gas", gas, QUESTION_GAS_MAX));
+        }
+        let question = move |between: &Between<'_>| {
+            let executed = between.try_out(&calls).map_err(|_| Refusal::stopped())?;
+            Ok(made(&executed, between.height()))
+        };
+        let (made, height) = self.ask_with_gas(gas, question).await?;
+        self.wait_durable(height).await?;
+        made
     }
 
     /// Waits until a height is executed and durable.
@@ -198,11 +231,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 fn receipts(logged: &LoggedEngine, position: Position) -> Result<Vec<u8>, Refusal> {
     let Position { height, index, calls } = position;
-    let kept = logged.receipts(height).map_err(|error| Refusal::unreadable(format_args!("receipts: {error}")))?;
-    let Some((receipts, _)) = kept else {
-        let earliest = logged.receipt_heights().map_or(0, |heights| *heights.start());
-        return Err(Refusal::below_retention(height, earliest));
-    };
+    let (receipts, _) = kept(logged, height)?;
     let mut encoded = Vec::new();
     for receipt in phalanx_engine::Receipts::new(&receipts).skip(index as usize).take(calls as usize) {
         encoded.extend_from_slice(receipt.record());

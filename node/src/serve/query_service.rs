@@ -21,6 +21,8 @@ use crate::hex::hex;
 
 /// Keys of one question.
 pub(crate) const STATE_KEYS_MAX: usize = 256;
+/// Bytes of the values that one question is answered with. Most clients take in no message above 4 MiB.
+pub(crate) const STATE_BYTES_MAX: usize = 3 << 20;
 /// Contracts of a page.
 pub(crate) const PAGE_CONTRACTS_MAX: usize = 1_000;
 const PAGE_CONTRACTS_DEFAULT: usize = 100;
@@ -91,12 +93,19 @@ impl QueryService for Node {
             }
         }
         let question = move |between: &super::cutter::Between<'_>| {
-            let value = |key: &phalanx_proto::Bytes| between.logged.engine().get(&contract, key);
-            let values = keys.iter().map(value);
-            values.map(|value| v1::StateValue { value: value.map(Into::into) }).collect()
+            let mut bytes = 0;
+            let value = |key: &phalanx_proto::Bytes| {
+                let value = between.logged.engine().get(&contract, key);
+                bytes += value.as_ref().map_or(0, Vec::len);
+                match bytes <= STATE_BYTES_MAX {
+                    true => Ok(v1::StateValue { value: value.map(Into::into) }),
+                    false => Err(Refusal::limit("keys", "state_bytes", bytes as u64, STATE_BYTES_MAX as u64)),
+                }
+            };
+            keys.iter().map(value).collect::<Result<_, _>>()
         };
         let (values, height) = self.ask_durable(question).await?;
-        Ok(Response::new(v1::GetStateResponse { height, values }))
+        Ok(Response::new(v1::GetStateResponse { height, values: values? }))
     }
 
     async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<v1::QueryResponse>, Status> {
@@ -125,9 +134,12 @@ impl QueryService for Node {
             true => 0,
             false => page_token.parse().map_err(|_| Refusal::malformed("page_token", "none that a page ended with"))?,
         };
-        let (contracts, more) = self.shared.catalog.page(from, count, self.durable_height());
-        let next_page_token = if more { (from + contracts.len()).to_string() } else { String::new() };
-        let contracts = contracts.iter().map(contract_message).collect();
+        let question = move |between: &super::cutter::Between<'_>| {
+            let (contracts, more) = between.catalog.page(from, count);
+            let next_page_token = if more { (from + contracts.len()).to_string() } else { String::new() };
+            (contracts.iter().map(contract_message).collect(), next_page_token)
+        };
+        let ((contracts, next_page_token), _) = self.ask_durable(question).await?;
         Ok(Response::new(v1::ListContractsResponse { contracts, next_page_token }))
     }
 
@@ -138,13 +150,15 @@ impl QueryService for Node {
         self.shared.access.check(&request, Role::Read)?;
         let v1::GetContractRequest { contract, include_module } = request.into_inner();
         let id = wire::address("contract", &contract)?;
-        let question = move |between: &super::cutter::Between<'_>| between.logged.engine().module(&id);
-        let (module, height) = self.ask_durable(question).await?;
+        // Both at once: an upgrade changes them together.
+        let question = move |between: &super::cutter::Between<'_>| {
+            between.catalog.get(&id).map(contract_message).zip(between.logged.engine().module(&id))
+        };
+        let (known, _) = self.ask_durable(question).await?;
         let unknown = || Refusal::not_found("UNKNOWN_CONTRACT", format_args!("no contract has the id {}", hex(&id)));
-        let contract = self.shared.catalog.get(&id, height).ok_or_else(unknown)?;
-        let module = module.ok_or_else(unknown)?;
+        let (contract, module) = known.ok_or_else(unknown)?;
         Ok(Response::new(v1::GetContractResponse {
-            contract: Some(contract_message(&contract)),
+            contract: Some(contract),
             abi: abi::section(&module).map_or_else(String::new, |abi| String::from_utf8_lossy(&abi).into_owned()),
             module: if include_module { module.into() } else { wire::copied(&[]) },
         }))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::telemetry;
+use super::{limits, telemetry};
 
 /// What `ErrorInfo.domain` says.
 const DOMAIN: &str = "phalanx";
@@ -63,7 +63,9 @@ impl Refusal {
     /// Calls that no batch can hold.
     pub(crate) fn of_batch(field: &str, error: &BatchError) -> Refusal {
         match error {
-            BatchError::LimitExceeded { name, actual, limit } => Refusal::limit(field, name, *actual, *limit),
+            BatchError::LimitExceeded { name, actual, limit } => {
+                Refusal::limit(field, limits::of_batch(name), *actual, *limit)
+            }
             other => Refusal::malformed(field, other),
         }
     }
@@ -78,6 +80,12 @@ impl Refusal {
             .with("max", max)
     }
 
+    /// There is no place for another session, and none for long.
+    pub(crate) fn no_session(max: u64) -> Refusal {
+        let refusal = Refusal::exhausted("sessions", max);
+        Refusal { retry_after: None, ..refusal }
+    }
+
     /// Something else of which there may be so many.
     pub(crate) fn exhausted(limit: &'static str, max: u64) -> Refusal {
         let refusal =
@@ -85,7 +93,16 @@ impl Refusal {
         Refusal { retry_after: Some(RETRY_AFTER), ..refusal }.with("limit", limit).with("max", max)
     }
 
-    /// The deadline would pass, or has passed, before the call is ordered.
+    /// The deadline passed before the call was ordered.
+    pub(crate) fn deadline_passed() -> Refusal {
+        Refusal::new(
+            Code::DeadlineExceeded,
+            "DEADLINE_BEFORE_ORDER",
+            "not ordered: the deadline passed before its turn came",
+        )
+    }
+
+    /// The deadline would pass before the call is ordered.
     pub(crate) fn deadline(wait: Duration) -> Refusal {
         let message = format_args!("not ordered: its turn comes in about {} ms", wait.as_millis()).to_string();
         Refusal::new(Code::DeadlineExceeded, "DEADLINE_BEFORE_ORDER", message).with("wait_ms", wait.as_millis())
@@ -116,9 +133,13 @@ impl Refusal {
     }
 
     /// A height that is no longer kept.
-    pub(crate) fn below_retention(height: u64, earliest: u64) -> Refusal {
-        let message = format_args!("height {height} is not kept, the earliest is {earliest}").to_string();
-        Refusal::new(Code::OutOfRange, "BELOW_RETENTION", message).with("earliest", earliest)
+    pub(crate) fn below_retention(height: u64, earliest: Option<u64>) -> Refusal {
+        let refusal = |message| Refusal::new(Code::OutOfRange, "BELOW_RETENTION", message);
+        match earliest {
+            None => refusal(format_args!("height {height} is not kept, none is")),
+            Some(earliest) => refusal(format_args!("height {height} is not kept, the earliest is {earliest}"))
+                .with("earliest", earliest),
+        }
     }
 
     /// A reader that does not keep up.

@@ -10,8 +10,10 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use super::config::Tls;
-use super::connections;
-use super::limits::{CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX};
+use super::connections::{self, BEGINNING_TIMEOUT};
+use super::limits::{
+    CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX, REQUEST_SECONDS_MAX,
+};
 use super::node::Node;
 use crate::exit::Failure;
 
@@ -34,6 +36,7 @@ pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTls
         Failure::failed(format_args!("the server: {error}"), "check the certificates and the address")
     };
     let mut server = Server::builder()
+        .timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -61,7 +64,7 @@ pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTls
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(|error| failure(&error))?)
         .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?)
-        .serve_with_incoming_shutdown(connections::accept(listener), node.drained());
+        .serve_with_incoming_shutdown(connections::accept(listener, BEGINNING_TIMEOUT), node.drained());
     let ends_late = async {
         node.drained().await;
         set_not_serving(&health).await;

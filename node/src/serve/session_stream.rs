@@ -38,7 +38,8 @@ struct Session {
 
 /// Reads submissions on a task of its own, and answers them in order.
 pub(super) fn answers(node: Node, principal: Arc<Principal>, asked: Streaming<v1::SubmitStreamRequest>) -> Answers {
-    let (to, pending) = mpsc::channel(CREDITS);
+    // One more is out of the channel, and waits for its answer.
+    let (to, pending) = mpsc::channel(CREDITS - 1);
     tokio::spawn(read(node.clone(), principal, asked, to));
     Box::pin(stream::unfold((node, pending), |(node, mut pending)| async move {
         let next = pending.recv().await?;
@@ -87,6 +88,8 @@ async fn read_all(
 ) -> Result<(), Status> {
     let mut session = None;
     loop {
+        // Before the message is read: what is read has room to wait in.
+        let Ok(place) = to.reserve().await else { return Ok(()) };
         let message = tokio::select! {
             () = node.drained() => return Err(Refusal::draining().into()),
             () = to.closed() => return Ok(()),
@@ -105,9 +108,7 @@ async fn read_all(
                 return Err(Refusal::malformed("submission", "the first message opens a session").into());
             }
         };
-        if to.send(Ok(pending)).await.is_err() {
-            return Ok(());
-        }
+        place.send(Ok(pending));
     }
 }
 
@@ -119,14 +120,19 @@ async fn open_session(
     let name = wire::fixed("open.session", &open.session)?;
     let session =
         Session { name, level: wire::level(open.acknowledgement)?, canonical: wire::is_canonical(open.receipt_form)? };
-    let key = principal.session(&name);
-    // The queue is in order: whatever an earlier stream of the session left in it comes before this.
-    let question = move |between: &super::cutter::Between<'_>| {
-        between.once.sessions.get(&key).map_or((1, 1), |session| (session.next(), session.earliest_answer()))
-    };
-    let ((next_sequence, earliest_answer), _) = node.ask(question).await?;
-    let opened = v1::SessionOpened { next_sequence, earliest_answer, credits: CREDITS as u32 };
+    let opened = opened(node, principal.session(&name)).await?;
     Ok((session, Pending::Opened(opened)))
+}
+
+/// How far a session is.
+pub(super) async fn opened(node: &Node, session: [u8; 16]) -> Result<v1::SessionOpened, Refusal> {
+    // The queue is in order: whatever an earlier stream of the session left in it comes before this. Durable, as the client
+    // takes what is below `next_sequence` for done.
+    let question = move |between: &super::cutter::Between<'_>| {
+        between.once.sessions.get(&session).map_or((1, 1), |session| (session.next(), session.earliest_answer()))
+    };
+    let ((next_sequence, earliest_answer), _) = node.ask_durable(question).await?;
+    Ok(v1::SessionOpened { next_sequence, earliest_answer, credits: CREDITS as u32 })
 }
 
 async fn submit(

@@ -80,17 +80,19 @@ impl Once {
     pub(crate) fn observe(&mut self, batch: &Batch) {
         let mut index = 0;
         while index < batch.len() {
-            let first = batch.call(index);
-            let mut fingerprint = Fingerprint::default();
             let begin = index;
-            loop {
-                let call = batch.call(index);
+            let first = batch.call(begin);
+            index += 1;
+            if first.submission().is_none() && first.id().is_none() {
+                continue;
+            }
+            while index < batch.len() && batch.call(index).continues_submission() {
+                index += 1;
+            }
+            let mut fingerprint = Fingerprint::default();
+            for call in (begin..index).map(|index| batch.call(index)) {
                 let (contract, method) = batch.target_of(&call);
                 fingerprint.add(contract, method, call.sender(), call.arguments(), call.gas_limit());
-                index += 1;
-                if index == batch.len() || !batch.call(index).continues_submission() {
-                    break;
-                }
             }
             let calls = (index - begin) as u32;
             let position = Position { height: batch.height(), index: begin as u32, calls };

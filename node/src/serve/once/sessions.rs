@@ -77,10 +77,10 @@ impl Sessions {
         let session = self.sessions.entry(place.session).or_default();
         session.high = place.sequence;
         session.height = position.height;
-        session.answers.push_back((fingerprint, position));
-        if session.answers.len() > self.answers_max {
+        if session.answers.len() == self.answers_max {
             session.answers.pop_front();
         }
+        session.answers.push_back((fingerprint, position));
     }
 
     /// The session that was not used for longest, if that is long enough. Walks over all: only a new session that finds no

@@ -3,12 +3,12 @@
 use foldhash::quality::FixedState;
 use phalanx_engine::limits::METHOD_BYTES_MAX;
 use phalanx_engine::{Address, BatchBuilder, BatchError, CallsSize, Identity, SYSTEM_CONTRACT};
-use phalanx_proto::v1;
+use phalanx_proto::{Bytes, v1};
 use std::hash::{BuildHasher, Hasher};
 
 use super::super::refusal::Refusal;
 use super::columns::Columns;
-use super::{address, fixed, required};
+use super::{address, detach, fixed, required};
 
 /// Checked calls of one submission: at least one, and no more than a batch can hold.
 pub(crate) struct Calls {
@@ -36,7 +36,7 @@ pub(super) struct Borrowed<'a> {
 impl Calls {
     /// A single call, which may have an id.
     pub(crate) fn single(call: Option<v1::Call>) -> Result<(Calls, Option<[u8; 16]>), Refusal> {
-        let call = required("call", call)?;
+        let mut call = required("call", call)?;
         let id = call.id.as_ref().map(|id| fixed("call.id", id)).transpose()?;
         let mut size = CallsSize::default();
         let to_system = check("call", &call, &mut size)?;
@@ -44,11 +44,13 @@ impl Calls {
             size.add_identity(Identity::Id(id));
         }
         size.check().map_err(|error| Refusal::of_batch("call", &error))?;
+        call.id = None;
+        detach(fields(&mut call).into_iter());
         Ok((Calls { form: Form::List(vec![call]), size, to_system }, id))
     }
 
     /// A list.
-    pub(crate) fn list(list: v1::CallList) -> Result<Calls, Refusal> {
+    pub(crate) fn list(mut list: v1::CallList) -> Result<Calls, Refusal> {
         let mut size = CallsSize::default();
         let mut to_system = false;
         // Checked first, so that a hostile list is not walked.
@@ -65,23 +67,28 @@ impl Calls {
                 ));
             }
         }
-        Calls::checked(Form::List(list.calls), size, to_system, "list.calls")
+        let size = Calls::checked(size, "list.calls")?;
+        detach(list.calls.iter_mut().flat_map(fields));
+        Ok(Calls { form: Form::List(list.calls), size, to_system })
     }
 
     /// Columns.
     pub(crate) fn columns(columns: v1::CallColumns) -> Result<Calls, Refusal> {
-        let (columns, size) = Columns::check(columns)?;
+        let (mut columns, size) = Columns::check(columns)?;
         let to_system = columns.targets().any(|(contract, _)| *contract == SYSTEM_CONTRACT);
-        Calls::checked(Form::Columns(Box::new(columns)), size, to_system, "columns")
+        let size = Calls::checked(size, "columns")?;
+        columns.detach();
+        Ok(Calls { form: Form::Columns(Box::new(columns)), size, to_system })
     }
 
-    fn checked(form: Form, mut size: CallsSize, to_system: bool, field: &'static str) -> Result<Calls, Refusal> {
+    /// The size with that of a submission's identity, if a batch can hold it.
+    fn checked(mut size: CallsSize, field: &'static str) -> Result<CallsSize, Refusal> {
         if size.calls == 0 {
             return Err(Refusal::malformed(field, "there are no calls"));
         }
         size.add_identity(Identity::Begins(phalanx_engine::Submission { session: [0; 16], sequence: 0 }));
         size.check().map_err(|error| Refusal::of_batch(field, &error))?;
-        Ok(Calls { form, size, to_system })
+        Ok(size)
     }
 
     /// What they add to a batch, at most.
@@ -154,6 +161,11 @@ impl Calls {
             }
         }
     }
+}
+
+/// What a checked call without an id shares with its message.
+fn fields(call: &mut v1::Call) -> [&mut Bytes; 3] {
+    [&mut call.contract, &mut call.sender, &mut call.arguments]
 }
 
 /// Checks a call and counts it. Answers whether it goes to the system contract.

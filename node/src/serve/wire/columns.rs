@@ -5,8 +5,8 @@ use phalanx_engine::{Address, CallsSize};
 use phalanx_proto::{Bytes, v1};
 
 use super::super::refusal::Refusal;
-use super::address;
 use super::calls::{Borrowed, check_method};
+use super::{address, detach};
 
 const TARGET_NUMBER_BYTES: usize = 2;
 const SENDER_BYTES: usize = 32;
@@ -92,6 +92,18 @@ impl Columns {
         let gas = (0..calls).map(|index| u64::from(columns.gas_limit(index))).sum();
         size.add_calls(calls as u64, columns.arguments.len() as u64, gas);
         Ok((columns, size))
+    }
+
+    /// Shares nothing with the message any more.
+    pub(super) fn detach(&mut self) {
+        let ends = match &mut self.ends {
+            Ends::Length(_) => None,
+            Ends::Each(ends) => Some(ends),
+        };
+        let columns =
+            [&mut self.target_numbers, &mut self.senders.bytes, &mut self.gas_limits.bytes, &mut self.arguments];
+        let targets = self.targets.iter_mut().map(|target| &mut target.contract);
+        detach(columns.into_iter().chain(ends).chain(targets));
     }
 
     pub(super) fn len(&self) -> usize {

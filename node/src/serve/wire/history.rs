@@ -10,7 +10,7 @@ use super::{address, calls::check_method, copied, receipts};
 use phalanx_proto::Message;
 
 /// Entries of each list of a filter.
-const FILTER_ENTRIES_MAX: usize = 256;
+pub(crate) const FILTER_ENTRIES_MAX: usize = 256;
 /// Bytes after which a part ends; a single call may exceed it.
 const PART_BYTES: usize = 1 << 20;
 
@@ -124,7 +124,7 @@ fn history_call<'a>(
             id: call.id().map(|id| copied(id)),
             signature: None,
         }),
-        receipt: receipt.filter(|_| filter.receipts).map(receipts::receipt),
+        receipt: receipt.filter(|_| filter.receipts).map(|receipt| receipts::receipt(receipt, copied)),
         writes: written,
     }
 }

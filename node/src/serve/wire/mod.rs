@@ -13,12 +13,24 @@ use std::fmt::Display;
 use super::refusal::Refusal;
 use super::submission::Level;
 pub(crate) use calls::{Calls, Fingerprint};
-pub(crate) use history::{Filter, parts};
+pub(crate) use history::{FILTER_ENTRIES_MAX, Filter, parts};
 pub(crate) use receipts::{explanation_of, first_receipt, receipts_of, simulated};
 
 /// A copy, so that a small field does not keep the whole message that it came in.
 pub(crate) fn copied(bytes: &[u8]) -> Bytes {
     Bytes::copy_from_slice(bytes)
+}
+
+/// Gives fields memory of their own, all together. It was the message's that they came in, which may be far larger than they
+/// are, and would stay as long as any of them.
+pub(super) fn detach<'a>(fields: impl Iterator<Item = &'a mut Bytes>) {
+    let fields: Vec<_> = fields.collect();
+    let mut own = Vec::with_capacity(fields.iter().map(|field| field.len()).sum());
+    fields.iter().for_each(|field| own.extend_from_slice(field));
+    let mut own = Bytes::from(own);
+    for field in fields {
+        *field = own.split_to(field.len());
+    }
 }
 
 /// Bytes that have a length.

@@ -7,22 +7,19 @@ use phalanx_proto::{Bytes, v1};
 use super::super::submission::{Answered, Level};
 use super::{acknowledgement, copied};
 
-/// A receipt.
-pub(super) fn receipt(receipt: &Receipt<'_>) -> v1::Receipt {
+/// A receipt. `part` makes what stands in the message of a part of the receipt's bytes.
+pub(super) fn receipt(receipt: &Receipt<'_>, part: impl Fn(&[u8]) -> Bytes) -> v1::Receipt {
     v1::Receipt {
         outcome: Some(receipt.outcome().code().into()),
         gas_used: receipt.gas_used(),
-        return_bytes: copied(receipt.return_bytes()),
-        events: receipt
-            .events()
-            .map(|event| v1::Event { topic: copied(event.topic), data: copied(event.data) })
-            .collect(),
+        return_bytes: part(receipt.return_bytes()),
+        events: receipt.events().map(|event| v1::Event { topic: part(event.topic), data: part(event.data) }).collect(),
     }
 }
 
 /// The first of encoded receipts.
 pub(crate) fn first_receipt(encoded: &[u8]) -> Option<v1::Receipt> {
-    Receipts::new(encoded).next().map(|first| receipt(&first))
+    Receipts::new(encoded).next().map(|first| receipt(&first, copied))
 }
 
 /// The text beside the first receipt of an answer; empty if there is none.
@@ -33,9 +30,14 @@ pub(crate) fn explanation_of(answered: &mut Answered) -> String {
 /// What became of a submission.
 pub(crate) fn receipts_of(answered: Answered, level: Level, canonical: bool) -> v1::SubmissionReceipts {
     let Answered { position, encoded, explanations, repeated } = answered;
+    let encoded = Bytes::from(encoded);
     let (receipts, canonical_receipts) = match canonical {
-        true => (Vec::new(), Bytes::from(encoded)),
-        false => (Receipts::new(&encoded).map(|one| receipt(&one)).collect(), Bytes::new()),
+        true => (Vec::new(), encoded),
+        false => {
+            // They all end with the message, so their parts may share the bytes.
+            let message = |one: Receipt<'_>| receipt(&one, |part| encoded.slice_ref(part));
+            (Receipts::new(&encoded).map(message).collect(), Bytes::new())
+        }
     };
     v1::SubmissionReceipts {
         first: Some(position.first()),
@@ -66,7 +68,7 @@ pub(super) fn write(item: &WriteItem<'_>, called: &Address) -> v1::Write {
 pub(crate) fn simulated(executed: &Executed, called: &Address, height: u64) -> v1::SimulateResponse {
     v1::SimulateResponse {
         height,
-        receipt: executed.receipts().next().map(|first| receipt(&first)),
+        receipt: executed.receipts().next().map(|first| receipt(&first, copied)),
         writes: executed.write_set().map(|item| write(&item, called)).collect(),
         explanation: executed.explanations().first().map_or_else(String::new, |(_, text)| text.clone()),
     }

@@ -1,7 +1,7 @@
 //! `phalanx call`, `phalanx simulate` and `phalanx query`: a call that is executed, tried out, or asked.
 
 use clap::Args;
-use phalanx_client::Client;
+use phalanx_client::{Client, ClientError};
 use phalanx_engine::Address;
 use phalanx_proto::v1;
 use serde::Serialize;
@@ -171,7 +171,11 @@ pub(crate) fn query(arguments: &CallArguments, context: &Context) -> Result<Exit
 
 /// The call, its arguments encoded by the contract's ABI.
 async fn prepare(arguments: &CallArguments, client: &Client) -> Result<(v1::Call, Option<Abi>), Failure> {
-    let abi = abi_of(client, &arguments.contract).await?;
+    let abi = match abi_of(client, &arguments.contract).await {
+        // Not everybody who may call may ask, and the system contract is none of those that are known.
+        Err(ClientError::Refused { .. }) if arguments.raw.is_some() => None,
+        abi => abi.map_err(|error| failure(&error))?,
+    };
     let encoded = match (&arguments.raw, &abi) {
         (Some(raw), _) => {
             parse_hex(raw).map_err(|error| Failure::usage(format_args!("--raw: {error}"), "say 0x and hex"))?

@@ -75,7 +75,9 @@ pub(super) fn failure(error: &ClientError) -> Failure {
             Code::Unauthenticated => Failure::failed(error, "say --token-file, or --certificate and --key"),
             _ => Failure::failed(error, "the reason in capitals says what to change"),
         },
-        ClientError::Answer(_) | ClientError::Randomness(_) => Failure::failed(error, "report it"),
+        ClientError::Answer(_) | ClientError::Credits(_) | ClientError::Randomness(_) => {
+            Failure::failed(error, "report it")
+        }
     }
 }
 
@@ -146,8 +148,8 @@ impl PrintedReceipt {
 }
 
 /// The ABI of a contract; `None` if it has none.
-pub(super) async fn abi_of(client: &Client, contract: &Address) -> Result<Option<Abi>, Failure> {
-    let contract = client.contract(contract).await.map_err(|error| failure(&error))?;
+pub(super) async fn abi_of(client: &Client, contract: &Address) -> Result<Option<Abi>, ClientError> {
+    let contract = client.contract(contract).await?;
     Ok((!contract.abi.is_empty()).then(|| Abi::parse(contract.abi.as_bytes())))
 }
 

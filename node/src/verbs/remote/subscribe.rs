@@ -81,11 +81,14 @@ pub(crate) fn execute(arguments: &SubscribeArguments, _context: &Context) -> Res
                 let called = call.call.clone().unwrap_or_default();
                 let contract = Address::try_from(&called.contract[..]).unwrap_or_default();
                 let abi = match abis.entry(contract) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    // Calls of contracts that are not there, or not yet, are printed as bytes.
-                    Entry::Vacant(new) => new.insert(abi_of(&client, &contract).await.unwrap_or_default()),
+                    Entry::Occupied(known) => known.into_mut().as_ref(),
+                    // Calls whose ABI is not there, or cannot be had now, are printed as bytes.
+                    Entry::Vacant(new) => match abi_of(&client, &contract).await {
+                        Err(error) if error.is_transient() => None,
+                        answered => new.insert(answered.unwrap_or_default()).as_ref(),
+                    },
                 };
-                print(&line(message.height, message.time_ms, &called, &call, abi.as_ref())?)?;
+                print(&line(message.height, message.time_ms, &called, &call, abi)?)?;
             }
         }
         Ok(Exit::Ok)

@@ -8,9 +8,7 @@ use clap::Args;
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use phalanx_engine::log::Origin;
-use phalanx_engine::{
-    EngineError, EquivalenceCheck, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Mode, Options,
-};
+use phalanx_engine::{EngineError, EquivalenceCheck, HashSeed, LoggedEngine, Mode, Options};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +17,7 @@ use std::time::Instant;
 use crate::batches::Batches;
 use crate::calls_file::CallsFile;
 use crate::command_line::{Context, DataDirectory};
-use crate::execution::{ModeAsked, Workers, log_options};
+use crate::execution::{ModeAsked, Workers, logged_options};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::replay::{log_failure, logged_failure};
@@ -92,19 +90,13 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     let path = &arguments.data_directory.path;
     let started = Instant::now();
     let mut check = arguments.check.then(|| OracleCheck::after_log(path)).transpose()?;
-    let options = LoggedOptions {
-        engine: Options {
-            mode,
-            explain: arguments.explain,
-            equivalence: arguments.equivalence,
-            hash_seed: arguments.hash_seed.map_or(HashSeed::Random, HashSeed::Fixed),
-            ..arguments.workers.options()
-        },
-        log: log_options(),
-        chain_id: [0; 32],
-        receipts: true,
-        machine_code: MachineCode::OnDisk,
-    };
+    let options = logged_options(Options {
+        mode,
+        explain: arguments.explain,
+        equivalence: arguments.equivalence,
+        hash_seed: arguments.hash_seed.map_or(HashSeed::Random, HashSeed::Fixed),
+        ..arguments.workers.options()
+    });
     let (logged, opened) =
         LoggedEngine::open(Arc::new(RealFileSystem), path, options).map_err(|error| match not_serial(&error) {
             Some(found) => differs_at_opening(&found, path),

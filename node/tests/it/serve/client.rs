@@ -1,6 +1,6 @@
 //! The Rust client against a node that comes and goes.
 
-use phalanx_client::{Client, Columns, Options, Session, SessionOptions, v1};
+use phalanx_client::{Client, ClientError, Columns, Options, Session, SessionOptions, v1};
 use phalanx_engine::{Outcome, Receipts};
 use tempfile::tempdir;
 
@@ -30,14 +30,22 @@ async fn a_session_outlives_its_node() {
     let session = SessionOptions { receipt_form: v1::ReceiptForm::Canonical, ..SessionOptions::default() };
     let mut session = Session::open(&client, session).await.expect("it is opened");
     let (mut sent, mut answered, mut kills) = (0, 0, 0);
+    while session.has_credit() {
+        sent = session.submit(columns(&token, 2)).await.expect("it is taken in");
+    }
+    let refused = session.submit(columns(&token, 2)).await.expect_err("the node reads no further ahead");
+    assert!(matches!(refused, ClientError::Credits(32)) && !refused.is_transient(), "{refused}");
+    assert_eq!((session.unanswered(), session.next_sequence()), (32, 33));
     while answered < SUBMISSIONS {
-        while sent < SUBMISSIONS && session.has_credit() {
-            sent = session.submit(columns(&token, 2)).await.expect("it is taken in");
-        }
-        if answered >= 25 * (kills + 1) && kills < 2 {
+        if answered >= 20 * (kills + 1) && kills < 2 {
             kills += 1;
             served.take().expect("it runs").kill();
+            // Nobody is there: it is sent when somebody is, and not a second time.
+            sent = session.submit(columns(&token, 2)).await.expect("it is taken in");
             served = Some(Served::start(folder.path(), &["--listen", &address]));
+        }
+        while sent < SUBMISSIONS && session.has_credit() {
+            sent = session.submit(columns(&token, 2)).await.expect("it is taken in");
         }
         let answer = session.answer().await.expect("it is answered").expect("some are unanswered");
         answered += 1;

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::node::*;
+use crate::command::module;
 
 #[track_caller]
 fn check(refused: &Status, code: Code, reason: &str, field: &str) {
@@ -100,16 +101,59 @@ async fn a_refused_module_is_an_answer_that_says_why() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_orders_nothing() {
+async fn questions_are_bounded_by_limits_that_are_listed() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
-    let mut request = tonic::Request::new(v1::SubmitRequest {
-        call: Some(token_call(&[7; 32], "transfer", ALICE, BOB, 1)),
-        ..v1::SubmitRequest::default()
-    });
-    request.metadata_mut().insert("grpc-timeout", "1n".parse().expect("it is text"));
-    let refused = served.execution().submit(request).await.expect_err("it has passed");
-    assert!(matches!(refused.code(), Code::DeadlineExceeded | Code::Cancelled), "{refused}");
+    let token = deploy_token(&served).await;
     let info = served.query().get_server_info(v1::GetServerInfoRequest {}).await.expect("it is answered").into_inner();
-    assert_eq!(info.height, 0);
+    let listed = |name: &str| info.limits.iter().find(|limit| limit.name == name).map(|limit| limit.value.to_string());
+    let check_limit = |refused: &Status, field: &str, limit: &str| {
+        check(refused, Code::InvalidArgument, "LIMIT_EXCEEDED", field);
+        let metadata = refused.get_details_error_info().expect("it has one").metadata;
+        assert_eq!((&*metadata["limit"], metadata.get("max")), (limit, listed(limit).as_ref()));
+    };
+    let good = token_call(&token, "transfer", ALICE, BOB, 1);
+    let call = Some(v1::Call { gas_limit: 50_000_001, ..good.clone() });
+    let refused = served.execution().simulate(v1::SimulateRequest { call: call.clone() }).await;
+    check_limit(&refused.expect_err("it is too much"), "call.gas_limit", "question_gas");
+    let refused = served.query().query(v1::QueryRequest { call }).await;
+    check_limit(&refused.expect_err("it is too much"), "call.gas_limit", "question_gas");
+    let call = Some(v1::Call { gas_limit: 50_000_000, ..good.clone() });
+    served.query().query(v1::QueryRequest { call }).await.expect("it is as much as may be");
+    let call = Some(v1::Call { arguments: vec![0; 1 << 20].into(), ..good });
+    let refused = served.execution().simulate(v1::SimulateRequest { call }).await;
+    check_limit(&refused.expect_err("it is too large"), "call", "question_bytes");
+
+    let module = v1::DeployRequest { sender: ISSUER.to_vec().into(), ..v1::DeployRequest::default() };
+    let module = v1::DeployRequest { module: vec![0; (1 << 20) + 1].into(), ..module };
+    let refused = served.execution().deploy(module).await;
+    check_limit(&refused.expect_err("it is too large"), "module", "module_bytes");
+    let page = v1::ListContractsRequest { page_size: 1_001, ..v1::ListContractsRequest::default() };
+    let refused = served.query().list_contracts(page).await;
+    check_limit(&refused.expect_err("it is too long"), "page_size", "page_contracts");
+    let methods = vec![String::new(); 257];
+    let filter = Some(v1::CallFilter { methods, ..v1::CallFilter::default() });
+    let refused = served.query().subscribe(v1::SubscribeRequest { filter, ..v1::SubscribeRequest::default() }).await;
+    check_limit(&refused.map(drop).expect_err("it is too long"), "filter.methods", "filter_entries");
+}
+
+#[tokio::test]
+async fn values_of_a_question_are_bounded_together() {
+    let folder = tempdir().expect("a temporary directory");
+    let served = Served::start(folder.path(), &[]);
+    let module = std::fs::read(module("exerciser.wasm")).expect("it is built");
+    // The system contract keeps modules, and shows them as it shows other values.
+    let key = [&[1], &blake3::hash(&module).as_bytes()[..]].concat();
+    let deploy = v1::DeployRequest { sender: ISSUER.to_vec().into(), ..v1::DeployRequest::default() };
+    let deploy = v1::DeployRequest { module: module.clone().into(), ..deploy };
+    let deployed = served.execution().deploy(deploy).await.expect("it is taken in").into_inner();
+    assert_eq!(outcome(deployed.receipt.as_ref()), v1::Outcome::Ok);
+    let fit = (3 << 20) / module.len();
+    assert!(fit < 256, "the module is too small for this test");
+    let ask = |keys| v1::GetStateRequest { contract: vec![0; 32].into(), keys: vec![key.clone().into(); keys] };
+    let refused = served.query().get_state(ask(fit + 1)).await.expect_err("it is too much");
+    check(&refused, Code::InvalidArgument, "LIMIT_EXCEEDED", "keys");
+    assert_eq!(refused.get_details_error_info().expect("it has one").metadata["limit"], "state_bytes");
+    let values = served.query().get_state(ask(fit)).await.expect("it fits").into_inner().values;
+    assert!(values.len() == fit && values.iter().all(|value| value.value.as_deref() == Some(&*module)));
 }

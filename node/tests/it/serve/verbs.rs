@@ -46,6 +46,9 @@ fn a_contract_is_deployed_called_and_asked_from_the_command_line() {
         assert_eq!(kept[field], minted[field]);
     }
     ask(&served, &["receipt", "9", "0"]).with_code(1);
+    // Raw arguments need no ABI, and so no contract that is known.
+    let raw = ask(&served, &["call", OTHER, "mint", "--sender", SENDER, "--raw", "0x00"]).with_code(1);
+    assert_eq!(raw.json("phalanx.call.receipt/1")["outcome"], "unknown_contract");
 
     let lines = ask(&served, &["subscribe", "--from", "2", "--limit", "2", "--contract", token]).with_code(0).stdout;
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();

@@ -1,0 +1,205 @@
+//! Admission and ordering without a network: a test says what is in the queue when it is worked on.
+
+use phalanx_engine::Options;
+use phalanx_proto::v1;
+use phalanx_proto::v1::query_service_server::QueryService;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+use tempfile::{TempDir, tempdir};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tonic::{Code, Status};
+use tonic_types::{ErrorInfo, StatusExt};
+
+use super::answers::ExecutedBatch;
+use super::cutter::{Ask, QUESTION_GAS_MAX};
+use super::submission::{Answer, Known, Level, Submission};
+use super::wire::Calls;
+use super::*;
+
+/// A node whose queue nobody works on until it is told to.
+struct Still {
+    node: Node,
+    cutter: Cutter,
+    batches: crossbeam_channel::Receiver<ExecutedBatch>,
+    progress: watch::Sender<Progress>,
+    _drain: watch::Sender<bool>,
+    _folder: TempDir,
+}
+
+impl Still {
+    fn new() -> Still {
+        let folder = tempdir().expect("a temporary directory");
+        let options = logged_options(Options { workers: 1, ..Options::default() });
+        let (logged, _) = LoggedEngine::open(Arc::new(RealFileSystem), folder.path(), options).expect("it is new");
+        let logged = Arc::new(logged);
+        let (work, queue) = crossbeam_channel::unbounded();
+        let (executed, batches) = crossbeam_channel::unbounded();
+        let (to, watched) = watch::channel(Progress { durable_height: 0, stopped: false });
+        let (_drain, draining) = watch::channel(false);
+        let pace = Arc::new(Pace::default());
+        let shared = Shared {
+            logged: Arc::clone(&logged),
+            chain_id: CHAIN_ID,
+            access: Access::open(),
+            pace: Arc::clone(&pace),
+            work,
+            progress: watched,
+            draining,
+            room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
+            questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
+            subscribers: Arc::new(Semaphore::new(history::SUBSCRIBERS_MAX)),
+        };
+        let (once, catalog) = (Once::default(), Catalog::default());
+        let cutter = Cutter { logged, work: queue, executed, once, catalog, pace, batch_calls: 100 };
+        Still { node: Node { shared: Arc::new(shared) }, cutter, batches, progress: to, _drain, _folder: folder }
+    }
+
+    fn admit(&self, deadline: Option<Instant>) -> Result<(), Status> {
+        let admitted = self.node.admit(call(), Known::Unknown, Level::Executed, deadline);
+        admitted.map(drop).map_err(Status::from)
+    }
+
+    /// Asks for the height that a question of so much gas is answered at.
+    fn ask(&self, gas: u64) -> oneshot::Receiver<u64> {
+        let (to, height) = oneshot::channel();
+        let answer =
+            Box::new(move |between: &cutter::Between<'_>| to.send(between.height()).expect("it is waited for"));
+        self.node.shared.work.send(Work::Ask(Ask { gas, answer })).expect("the queue is there");
+        height
+    }
+
+    /// Works on what is in the queue. Answers how many submissions each batch has.
+    fn work(self) -> Vec<usize> {
+        self.node.shared.work.send(Work::End).expect("the queue is there");
+        self.cutter.run().expect("nothing fails");
+        self.batches.iter().map(|batch| batch.waiting.len()).collect()
+    }
+}
+
+fn call() -> Calls {
+    let bytes = |byte| vec![byte; 32].into();
+    let call = v1::Call { contract: bytes(7), sender: bytes(8), method: "m".to_owned(), ..v1::Call::default() };
+    Calls::single(Some(call)).expect("it is well formed").0
+}
+
+fn info(status: &Status) -> ErrorInfo {
+    status.get_details_error_info().expect("each refusal has one")
+}
+
+#[test]
+fn a_full_queue_refuses_and_says_when_to_come_again() {
+    let still = Still::new();
+    let taken = Arc::clone(&still.node.shared.room).try_acquire_many_owned(node::QUEUE_BYTES_MAX as u32 - 100);
+    let refused = still.admit(None).expect_err("100 bytes are too few");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let info = info(&refused);
+    let said = ["limit", "actual", "max"].map(|key| info.metadata[key].as_str());
+    assert_eq!((&*info.reason, said), ("QUEUE_FULL", ["queue_bytes", "67108764", "67108864"]));
+    assert!(refused.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
+    assert!(still.cutter.work.is_empty());
+    drop(taken);
+    still.admit(None).expect("there is room");
+    assert_eq!(still.work(), [1]);
+}
+
+#[test]
+fn what_cannot_be_ordered_in_time_is_refused_at_once() {
+    let still = Still::new();
+    // A second a MiB, and 32 MiB in the queue. The newest batch counts for an eighth.
+    still.node.shared.pace.note(1 << 20, Duration::from_secs(8));
+    let _taken = Arc::clone(&still.node.shared.room).try_acquire_many_owned(32 << 20).expect("there is room");
+    let now = Instant::now();
+    let refused = still.admit(Some(now + Duration::from_secs(20))).expect_err("it is too soon");
+    let wait = info(&refused).metadata["wait_ms"].parse::<u32>().expect("it is a number");
+    assert!((31_000..=32_000).contains(&wait), "{wait}");
+    let passed = still.admit(Some(now)).expect_err("it is over");
+    for refused in [refused, passed] {
+        assert_eq!((refused.code(), &*info(&refused).reason), (Code::DeadlineExceeded, "DEADLINE_BEFORE_ORDER"));
+    }
+    assert!(still.cutter.work.is_empty());
+    still.admit(Some(now + Duration::from_secs(3_600))).expect("it is in time");
+    assert_eq!(still.work(), [1]);
+}
+
+#[tokio::test]
+async fn what_gathered_is_one_batch_without_what_is_too_late() {
+    let still = Still::new();
+    still.admit(None).expect("there is room");
+    let (to, reply) = oneshot::channel();
+    let room = Arc::clone(&still.node.shared.room).try_acquire_owned().expect("there is room");
+    let now = Instant::now();
+    let answer = Answer { to, room, admitted: now };
+    let (known, level) = (Known::Unknown, Level::Executed);
+    let late = Submission { calls: call(), known, level, deadline: Some(now), answer };
+    still.node.shared.work.send(Work::Submission(Box::new(late))).expect("the queue is there");
+    still.admit(None).expect("there is room");
+    assert_eq!(still.work(), [2]);
+    let Ok(Err(refusal)) = reply.await else { panic!("it was ordered") };
+    assert_eq!(info(&Status::from(refusal)).reason, "DEADLINE_BEFORE_ORDER");
+}
+
+#[tokio::test]
+async fn questions_of_much_gas_do_not_gather() {
+    let still = Still::new();
+    let little = still.ask(0);
+    still.admit(None).expect("there is room");
+    let much = still.ask(QUESTION_GAS_MAX);
+    still.admit(None).expect("there is room");
+    let behind = still.ask(0);
+    assert_eq!(still.work(), [1, 1]);
+    // Questions are answered behind the batch that gathered beside them.
+    assert_eq!((little.await, much.await, behind.await), (Ok(1), Ok(1), Ok(2)));
+}
+
+#[tokio::test]
+async fn what_is_told_of_sessions_and_contracts_is_durable() {
+    let still = Still::new();
+    let position = phalanx_engine::Submission { session: [9; 16], sequence: 1 };
+    let known = Known::Session { position, fingerprint: 0 };
+    let _admitted =
+        still.node.admit(call(), known, Level::Executed, None).map_err(Status::from).expect("there is room");
+    let (node, progress) = (still.node.clone(), still.progress.clone());
+    let mut listed = node.list_contracts(tonic::Request::new(v1::ListContractsRequest::default()));
+    let mut opened = Box::pin(session_stream::opened(&node, [9; 16]));
+    assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for its turn");
+    assert!(timeout(Duration::ZERO, &mut opened).await.is_err(), "it waits for its turn");
+    assert_eq!(still.work(), [1]);
+    assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for the sync");
+    assert!(timeout(Duration::ZERO, &mut opened).await.is_err(), "it waits for the sync");
+    progress.send_modify(|progress| progress.durable_height = 1);
+    listed.await.expect("it is durable");
+    assert_eq!(opened.await.expect("it is durable").next_sequence, 2);
+}
+
+#[test]
+fn a_thread_that_fails_or_panics_stops_the_node() {
+    let stopped = |run: &dyn Fn(Fault)| {
+        let (progress, watched) = watch::channel(Progress { durable_height: 0, stopped: false });
+        let fault = Fault { progress, armed: true };
+        _ = catch_unwind(AssertUnwindSafe(|| run(fault)));
+        watched.borrow().stopped
+    };
+    assert!(stopped(&|fault| fault.unless_panicked(|| panic!("on purpose"))));
+    assert!(stopped(&|fault| _ = fault.unless_ok::<(), ()>(|| panic!("on purpose"))));
+    assert!(stopped(&|fault| _ = fault.unless_ok(|| Err::<(), _>(()))));
+    assert!(!stopped(&|fault| _ = fault.unless_ok(|| Ok::<_, ()>(()))));
+    assert!(!stopped(&|fault| fault.unless_panicked(|| ())));
+}
+
+#[test]
+fn a_timeout_is_read_in_every_unit() {
+    let read = |text: &'static str| {
+        let mut metadata = tonic::metadata::MetadataMap::new();
+        metadata.insert("grpc-timeout", text.parse().expect("it is ASCII"));
+        let now = Instant::now();
+        node::deadline(&metadata).map(|deadline| (deadline - now).as_secs())
+    };
+    for text in ["2H", "120M", "7200S", "7200000m", "7200000000u", "7200000000000n"] {
+        let seconds = read(text).expect("it is well formed");
+        assert!((7_200..7_260).contains(&seconds), "{text}: {seconds} s");
+    }
+    for text in ["", "2", "S", "2s", "-2S", "2.5S"] {
+        assert_eq!(read(text), None, "{text}");
+    }
+}
