@@ -23,6 +23,8 @@ pub const SCAN_OWN_KEY: u64 = 150;
 pub const SCAN_ENTRY: u64 = 150;
 /// Byte hashed by blake3, sha256, keccak256.
 pub const HASH_BYTE: [u64; 3] = [2, 3, 10];
+/// Byte that is hashed to verify a signature, by algorithm: ed25519.
+pub const VERIFY_BYTE: [u64; 1] = [5];
 /// A byte of a module in deploy and upgrade: checking, instrumenting and compiling it.
 pub const MODULE_BYTE: u64 = 300;
 /// Deploy and upgrade, besides their bytes.
@@ -30,7 +32,7 @@ pub const DEPLOY: u64 = 100_000;
 
 /// The host functions a module may import from `phalanx`, with their parameters and result as `i` (i32) and `I` (i64)
 /// and the base price charged in the block that calls them.
-pub const HOST_FUNCTIONS: [HostFunction; 19] = [
+pub const HOST_FUNCTIONS: [HostFunction; 20] = [
     host("input", "ii", "i", 20),
     host("ret", "ii", "", 20),
     host("caller", "i", "", 20),
@@ -50,6 +52,7 @@ pub const HOST_FUNCTIONS: [HostFunction; 19] = [
     host("max", "iiII", "", 180),
     host("set_once", "iiii", "i", 220),
     host("call_index", "", "i", 15),
+    host("verify", "iiiii", "i", 120_000),
 ];
 
 /// One importable function.

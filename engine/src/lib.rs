@@ -59,6 +59,7 @@ mod prefetch;
 pub mod prepare;
 mod receipt;
 mod registry;
+mod signature;
 mod stage;
 mod state_root;
 mod threads;

@@ -592,6 +592,16 @@ fn hash(caller: &mut Caller<'_, Run>, algorithm: i32, input: (i32, i32), out: i3
     write(caller, out, &crate::hash::hash(algorithm as u32, &bytes))
 }
 
+fn verify(caller: &mut Caller<'_, Run>, algorithm: i32, key: i32, message: (i32, i32), signature: i32) -> Result<i32> {
+    let key = read(caller, key, 32)?;
+    let message = read(caller, message.0, message.1)?;
+    let signature = read(caller, signature, 64)?;
+    require(caller, algorithm == 0, Outcome::BadHostArgument)?;
+    charge(caller, message.len() as u64 * gas::VERIFY_BYTE[0])?;
+    let (key, signature) = (key.try_into().expect("32 bytes"), signature.try_into().expect("64 bytes"));
+    Ok(i32::from(crate::signature::verifies(&key, &message, &signature)))
+}
+
 /// A caller, as host functions get it.
 type C<'a> = Caller<'a, Run>;
 
@@ -665,6 +675,8 @@ fn linker() -> Result<Linker<Run>> {
         emit(&mut c, (topic, topic_length), (data, length)))?;
     linker.func_wrap("phalanx", "hash", |mut c: C<'_>, algorithm: i32, at: i32, length: i32, out: i32|
         hash(&mut c, algorithm, (at, length), out))?;
+    linker.func_wrap("phalanx", "verify", |mut c: C<'_>, algorithm: i32, key: i32, at: i32, length: i32, signature: i32|
+        verify(&mut c, algorithm, key, (at, length), signature))?;
     linker.func_wrap("phalanx", "abort", |mut c: C<'_>, at: i32, length: i32| {
         read(&mut c, at, (length as u32).min(ABORT_TEXT_BYTES_MAX as u32) as i32)?;
         Err::<(), _>(halt(&mut c, Outcome::Aborted))

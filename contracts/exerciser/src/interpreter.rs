@@ -94,7 +94,7 @@ impl Interpreter<'_> {
                     self.state(opcode, &mut reader)?
                 }
                 code::SCAN => self.scan(&mut reader)?,
-                code::EMIT..=code::ABORT => self.output(opcode, &mut reader)?,
+                code::EMIT..=code::ABORT | code::VERIFY => self.output(opcode, &mut reader)?,
                 code::HOST => self.host(&mut reader)?,
                 code::WHEN..=code::REVERT => self.control(opcode, &mut reader, depth)?,
                 code::TRAP => machine::trap(Trap::from_number(operand(&mut reader)?).ok_or(Ended(MALFORMED))?),
@@ -219,6 +219,18 @@ impl Interpreter<'_> {
                 unsafe { raw::hash(algorithm, data.as_ptr(), data.len(), digest.as_mut_ptr()) }
                 self.journal.push(&digest);
             }
+            code::VERIFY => {
+                let algorithm: i32 = operand(reader)?;
+                let key = reader.take(32).ok_or(Ended(MALFORMED))?;
+                let signature = reader.take(64).ok_or(Ended(MALFORMED))?;
+                let message = bytes(reader)?;
+                // SAFETY: the host reads 32, 64 and `message.len()` bytes.
+                let valid = unsafe {
+                    raw::verify(algorithm, key.as_ptr(), message.as_ptr(), message.len(), signature.as_ptr())
+                };
+                self.journal.push(&[valid as u8]);
+                (self.last, self.absent) = (valid as u128, valid == 0);
+            }
             code::RET => host::ret(bytes(reader)?),
             _ => host::abort(bytes(reader)?),
         }
@@ -315,6 +327,7 @@ fn call_host(function: u8, a: &[u64; 8]) -> Option<u64> {
             16 => nothing(raw::max(p(0), n(1), a[2], a[3])),
             17 => raw::set_once(p(0), n(1), p(2), n(3)) as u64,
             18 => u64::from(raw::call_index()),
+            19 => raw::verify(a[0] as i32, p(1), p(2), n(3), p(4)) as u64,
             _ => return None,
         }
     })

@@ -26,6 +26,7 @@ opcodes! {
     HOST = 0x1b
     MAX = 0x1c
     SET_ONCE = 0x1d
+    VERIFY = 0x1e
     WHEN = 0x20
     REPEAT = 0x21
     BURN = 0x22

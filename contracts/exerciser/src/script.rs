@@ -26,13 +26,14 @@
 //! 18 Ret, 19 Abort    bytes
 //! 1c Max              key, value u128
 //! 1d SetOnce          key, bytes
+//! 1e Verify           algorithm i32, 32 + 64 bytes, bytes
 //! ```
 //!
 //! **Answers.** Each operation that asks the host appends the answer to a journal. A script that ends without `ReturnCode`,
 //! `Revert` or a trap returns `fnv-1a 64 of all appended bytes ‖ the first 4,096 of them` with code 0. `ReturnCode` and
 //! `Revert` leave the return bytes to `Ret` and to their own.
 //!
-//! **The last value.** `Get` leaves the first 16 bytes of the value as a number; `Add`, `Sub` and `SetOnce` leave 1 or 0 for applied or
+//! **The last value.** `Get` leaves the first 16 bytes of the value as a number; `Add`, `Sub`, `SetOnce` and `Verify` leave 1 or 0 for applied or
 //! refused; `Scan` leaves its number of entries and a digest of them. A `When` on it, a key with a modulus, or `SetFromLast` makes what follows depend
 //! on state.
 //!
@@ -164,6 +165,17 @@ pub enum Op {
         /// What.
         data: Vec<u8>,
     },
+    /// Verifies a signature; journals whether it is one.
+    Verify {
+        /// 0; others are for the host to refuse.
+        algorithm: i32,
+        /// Whose.
+        key: [u8; 32],
+        /// The signature.
+        signature: [u8; 64],
+        /// What was signed.
+        message: Vec<u8>,
+    },
     /// Sets the return bytes; stays with `ReturnCode` and `Revert` alone.
     Ret(Vec<u8>),
     /// Aborts with a text.
@@ -178,7 +190,7 @@ pub enum Op {
     /// Calls the host function of this number, in the order of `HOST.md`'s table, with any arguments; journals the answer.
     /// Places that the host may write to should lie outside what the script needs (memory below 16 KiB is the stack).
     Host {
-        /// 0: input … 18: call_index. Others are malformed.
+        /// 0: input … 19: verify. Others are malformed.
         function: u8,
         /// As many as it takes count; i32 parameters take the low half.
         arguments: [u64; 8],
@@ -349,6 +361,13 @@ fn state(op: &Op, out: &mut Vec<u8>) {
             out.push(code::HASH);
             out.extend(algorithm.to_le_bytes());
             bytes(data, out);
+        }
+        Op::Verify { algorithm, key, signature, message } => {
+            out.push(code::VERIFY);
+            out.extend(algorithm.to_le_bytes());
+            out.extend_from_slice(key);
+            out.extend_from_slice(signature);
+            bytes(message, out);
         }
         Op::Ret(data) => {
             out.push(code::RET);

@@ -16,7 +16,7 @@ mod imp;
 
 pub use imp::{
     abort, add, batch_time, call_index, caller, contract_id, deployer, emit, get, hash, height, input, max, remove,
-    ret, scan, set, set_once, sub,
+    ret, scan, set, set_once, sub, verify_ed25519,
 };
 
 /// A hash function of the host; the number is the interface's.

@@ -64,6 +64,7 @@ pub mod host;
 mod journal;
 mod list;
 mod ordered;
+pub mod signature;
 mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod test;

@@ -123,6 +123,21 @@ fn a_call_knows_its_surroundings() {
     assert_eq!((events[0].topic.as_str(), events[0].decode()), ("Moved", Some(Moved { by: 3 })));
 }
 
+fn from_hex<const N: usize>(hex: &str) -> [u8; N] {
+    assert_eq!(hex.len(), 2 * N);
+    core::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..][..2], 16).unwrap())
+}
+
+#[test]
+fn signatures_are_those_of_rfc_8032() {
+    let key = from_hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+    let signature = from_hex(
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    );
+    assert!(signature::ed25519(&key, &[0x72], &signature));
+    assert!(!signature::ed25519(&key, &[0x73], &signature));
+}
+
 #[test]
 fn hashes_are_the_known_ones() {
     let hex = |bytes: [u8; 32]| format!("{:?}", Address(bytes));

@@ -360,6 +360,21 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
             })
         },
     )?;
+    linker.func_wrap(
+        "phalanx",
+        "verify",
+        |caller: Caller<'_, Host>, algorithm: i32, key: i32, at: i32, length: i32, signature: i32| {
+            enter(caller, |_, guest| {
+                let memory = *guest;
+                let key = read(&memory, key as u32, 32)?.first_chunk().expect("32 bytes were asked for");
+                let message = read(&memory, at as u32, length as u32)?;
+                let signature = read(&memory, signature as u32, 64)?.first_chunk().expect("64 bytes were asked for");
+                let price = gas::VERIFY_BYTE.get(algorithm as u32 as usize).ok_or(Outcome::BadHostArgument)?;
+                charge(guest, message.len() as u64 * price)?;
+                Ok(i32::from(crate::signature::verifies(key, message, signature)))
+            })
+        },
+    )?;
     linker.func_wrap("phalanx", "abort", |caller: Caller<'_, Host>, at: i32, length: i32| {
         enter(caller, |frame, guest| {
             let kept = (length as u32).min(limits::ABORT_TEXT_BYTES_MAX as u32);

@@ -1,5 +1,6 @@
 //! Random batches: scripts for the exerciser, tokens, attacks, deploys, and calls that never get that far.
 
+use ed25519_zebra::{SigningKey, VerificationKey};
 use phalanx_engine::{
     Address, BatchBuilder, BatchBytes, Call, SYSTEM_CONTRACT, contract_id, deploy_arguments, deploy_gas,
     upgrade_arguments,
@@ -34,7 +35,7 @@ pub(crate) struct Generator {
 
 impl Generator {
     /// What scripts are made of; each must come up.
-    pub(crate) const OPERATIONS: [&'static str; 30] = [
+    pub(crate) const OPERATIONS: [&'static str; 31] = [
         "input",
         "caller",
         "self",
@@ -52,6 +53,7 @@ impl Generator {
         "scan",
         "emit",
         "hash",
+        "verify",
         "ret",
         "abort",
         "set_from_last",
@@ -325,18 +327,30 @@ impl Generator {
     }
 
     fn output_op(&mut self) -> Op {
-        let (name, op) = match self.rng.random_range(0..4) {
-            0..2 => {
+        let (name, op) = match self.rng.random_range(0..20) {
+            0..10 => {
                 let topic = self.bytes(&[0, 5, 64, 64, 5, 65]);
                 ("emit", Op::Emit { topic, data: self.bytes(&[0, 80, 80, 1_100, 4_096, 4_097]) })
             }
-            2 => {
+            10..14 => {
                 ("hash", Op::Hash { algorithm: [0, 1, 2, 0, 1, 2, 3][self.rng.random_range(0..7)], data: self.value() })
             }
+            14 => ("verify", self.verify()),
             _ => ("ret", Op::Ret(self.value())),
         };
         self.name(name);
         op
+    }
+
+    /// A signature that is right, or of another message, or by an algorithm that there is not.
+    fn verify(&mut self) -> Op {
+        let signer = SigningKey::from([self.rng.random_range(0..4); 32]);
+        let mut message = self.value();
+        let (key, signature) = (VerificationKey::from(&signer).into(), signer.sign(&message).to_bytes());
+        if self.chance(0.3) {
+            message.push(0);
+        }
+        Op::Verify { algorithm: i32::from(self.chance(0.1)), key, signature, message }
     }
 
     fn context_op(&mut self) -> Op {
@@ -391,7 +405,7 @@ impl Generator {
                 _ => 1 << 20,
             };
         }
-        Op::Host { function: self.rng.random_range(0..19), arguments }
+        Op::Host { function: self.rng.random_range(0..20), arguments }
     }
 
     /// An operation that ends the script.

@@ -168,6 +168,13 @@ pub fn hash(algorithm: HashAlgorithm, data: &[u8]) -> [u8; 32] {
     }
 }
 
+/// See [`crate::signature::ed25519`].
+#[inline(always)]
+pub fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    // SAFETY: the host reads all three.
+    unsafe { raw::verify(0, key.as_ptr(), message.as_ptr(), message.len(), signature.as_ptr()) != 0 }
+}
+
 /// Ends the call; see [`crate::abort`].
 #[inline(always)]
 pub fn abort(text: &[u8]) -> ! {

@@ -144,6 +144,12 @@ pub fn hash(algorithm: HashAlgorithm, data: &[u8]) -> [u8; 32] {
     }
 }
 
+/// See [`crate::signature::ed25519`].
+pub fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    let signature = ed25519_zebra::Signature::from_bytes(signature);
+    ed25519_zebra::VerificationKey::try_from(*key).is_ok_and(|key| key.verify(&signature, message).is_ok())
+}
+
 /// Ends the call; see [`crate::abort`].
 pub fn abort(text: &[u8]) -> ! {
     let text = &text[..text.len().min(crate::test::ledger::ABORT_TEXT_BYTES_MAX)];

@@ -66,6 +66,8 @@ unsafe extern "C" {
     pub fn set_once(key: *const u8, key_len: usize, value: *const u8, value_len: usize) -> i32;
     /// The call's index in its batch.
     pub fn call_index() -> u32;
+    /// Whether a signature is a key's.
+    pub fn verify(algorithm: i32, key: *const u8, message: *const u8, message_len: usize, signature: *const u8) -> i32;
     /// Ends the call.
     pub fn abort(ptr: *const u8, len: usize) -> !;
 }

@@ -45,7 +45,7 @@ fn check(refused: Result<impl std::fmt::Debug, Status>, code: Code, reason: &str
     assert_eq!(refused.get_details_error_info().expect("it has one").reason, reason);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn tokens_bind_principals_to_roles_and_senders() {
     let folder = tempdir().expect("a temporary directory");
     let config = folder.path().join("phalanx.toml");
@@ -129,7 +129,7 @@ fn connect(served: &Served, authority: &Authority, client: Option<(String, Strin
     endpoint.tls_config(tls).expect("it is valid").connect_lazy()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn certificates_bind_principals_too() {
     let folder = tempdir().expect("a temporary directory");
     let config = folder.path().join("phalanx.toml");

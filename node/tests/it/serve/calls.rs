@@ -7,7 +7,7 @@ use tempfile::tempdir;
 
 use super::node::*;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_contract_is_deployed_called_and_asked() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -58,7 +58,7 @@ async fn a_contract_is_deployed_called_and_asked() {
     assert_eq!(verify(&folder.path().join("data"))["height"], 5);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_simulation_says_what_a_call_would_do_and_does_nothing() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -83,7 +83,7 @@ async fn a_simulation_says_what_a_call_would_do_and_does_nothing() {
     verify(&folder.path().join("data"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn calls_of_a_batch_stay_together_in_every_form() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -116,7 +116,7 @@ async fn calls_of_a_batch_stay_together_in_every_form() {
     assert_eq!((balance(&served, &token, ALICE).await, balance(&served, &token, BOB).await), (0, 1_000));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn many_clients_are_answered_each_once() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);

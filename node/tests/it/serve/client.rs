@@ -15,7 +15,7 @@ fn columns(token: &[u8], calls: u32) -> Columns {
     columns
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_session_outlives_its_node() {
     const SUBMISSIONS: u64 = 80;
     let folder = tempdir().expect("a temporary directory");

@@ -24,7 +24,7 @@ async fn next(messages: &mut Streaming<v1::SubscribeResponse>) -> v1::SubscribeR
     messages.message().await.expect("it goes on").expect("it has no end")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_subscriber_sees_past_and_future_and_resumes() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -54,7 +54,7 @@ async fn a_subscriber_sees_past_and_future_and_resumes() {
     assert_eq!(next(&mut messages).await, seen);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_filter_chooses_and_large_heights_come_in_parts() {
     const CALLS: u32 = 10_000;
     let folder = tempdir().expect("a temporary directory");

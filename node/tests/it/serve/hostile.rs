@@ -15,7 +15,7 @@ fn resident_bytes(process: u32) -> u64 {
     pages * 4096
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn oversized_requests_are_refused_and_cost_little() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -46,7 +46,7 @@ async fn oversized_requests_are_refused_and_cost_little() {
     assert_eq!(served.end().code, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_is_no_http_ends_its_own_connection() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);

@@ -1,4 +1,7 @@
 //! `phalanx serve`, met by gRPC clients.
+//!
+//! Tests run on two threads, as they wait for processes: a client whose connection nobody serves meanwhile would not hear that its node
+//! ends, and the node would wait for it.
 
 mod access;
 mod calls;

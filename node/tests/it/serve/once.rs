@@ -19,7 +19,7 @@ fn with_id(call: v1::Call, id: [u8; 16]) -> v1::Call {
     v1::Call { id: Some(id.to_vec().into()), ..call }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_with_an_id_is_executed_once_over_restarts() {
     let folder = tempdir().expect("a temporary directory");
     let mut served = Served::start(folder.path(), &[]);
@@ -58,7 +58,7 @@ async fn a_call_with_an_id_is_executed_once_over_restarts() {
     assert!(!others.repeated);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_same_id_at_once_is_executed_once() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -123,7 +123,7 @@ impl Session {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_session_goes_on_after_a_kill_and_nothing_is_executed_twice() {
     const SUBMISSIONS: u64 = 60;
     const CALLS: u32 = 40;
@@ -166,7 +166,7 @@ async fn a_session_goes_on_after_a_kill_and_nothing_is_executed_twice() {
     verify(&folder.path().join("data"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_session_refuses_gaps_and_other_bodies() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -203,7 +203,7 @@ async fn a_session_refuses_gaps_and_other_bodies() {
     assert_eq!(balance(&served, &token, BOB).await, 6);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_answer_that_is_no_longer_kept_is_said_to_be_so() {
     const ANSWERS_KEPT: u64 = 128;
     let folder = tempdir().expect("a temporary directory");

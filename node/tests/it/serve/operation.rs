@@ -19,7 +19,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use super::node::*;
 use crate::command::run;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn health_and_reflection_tell_what_is_served() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -47,7 +47,7 @@ async fn health_and_reflection_tell_what_is_served() {
     assert!(matches!(answer.message_response, Some(MessageResponse::FileDescriptorResponse(_))), "{answer:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_node_that_is_told_to_end_answers_what_it_took_in() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -130,7 +130,7 @@ fn get(address: &str, path: &str) -> (u16, String) {
     (status, text.split_once("\r\n\r\n").expect("it has a body").1.to_owned())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_admin_port_tells_what_happens() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &["--admin", "127.0.0.1:0"]);

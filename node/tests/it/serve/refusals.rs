@@ -19,7 +19,7 @@ fn check(refused: &Status, code: Code, reason: &str, field: &str) {
     assert!(violations.iter().any(|violation| violation.field == field), "{violations:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn malformed_requests_name_their_field_and_limit() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -67,7 +67,7 @@ async fn malformed_requests_name_their_field_and_limit() {
     assert_eq!((limit("batch_calls"), limit("argument_bytes")), (Some(65_536), Some(64 << 10)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_is_not_there_is_not_found() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -88,7 +88,7 @@ async fn what_is_not_there_is_not_found() {
     assert_eq!(refused.get_details_error_info().expect("it has one").reason, "UNKNOWN_CONTRACT");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_refused_module_is_an_answer_that_says_why() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -100,7 +100,7 @@ async fn a_refused_module_is_an_answer_that_says_why() {
     assert!(answer.contract.is_empty() && !answer.explanation.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn questions_are_bounded_by_limits_that_are_listed() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
@@ -137,7 +137,7 @@ async fn questions_are_bounded_by_limits_that_are_listed() {
     check_limit(&refused.map(drop).expect_err("it is too long"), "filter.methods", "filter_entries");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn values_of_a_question_are_bounded_together() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
