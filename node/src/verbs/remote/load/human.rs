@@ -38,16 +38,16 @@ fn head(report: &LoadReport, out: &mut dyn Write) -> Result<()> {
     let clients = match (report.streams, report.tasks) {
         (Some(streams), _) => {
             let credits = report.in_flight.map_or(String::new(), |credits| format!(" with {credits} unanswered each"));
-            format!("{} streams{credits}", count(streams))
+            format!("{}{credits}", some(streams, "stream"))
         }
-        (None, tasks) => format!("{} requests at a time", count(tasks.unwrap_or(0))),
+        (None, tasks) => format!("{} at a time", some(tasks.unwrap_or(0), "request")),
     };
     writeln!(
         out,
-        "{} of {} calls, {clients} over {} connections, acknowledged when {}, receipts {}{}",
+        "{} of {}, {clients} over {}, acknowledged when {}, receipts {}{}",
         report.api,
-        count(report.batch.into()),
-        count(report.connections),
+        some(report.batch.into(), "call"),
+        some(report.connections, "connection"),
         report.ack.name(),
         report.receipts.name(),
         if report.ids { ", with ids" } else { "" }
@@ -182,4 +182,9 @@ fn checks(report: &LoadReport, out: &mut dyn Write) -> Result<()> {
             ),
         },
     }
+}
+
+/// "1 stream", "2 streams".
+fn some(number: u64, of: &str) -> String {
+    format!("{} {of}{}", count(number), if number == 1 { "" } else { "s" })
 }

@@ -24,6 +24,7 @@ pub(super) fn execute(arguments: &MergeArguments, context: &Context) -> Result<E
         let percent = 100.0 * together;
         context.output.warn(&format!("the clocks ran together for {percent:.0} % of the time: see --start-at"));
     }
+    merged.warn(context);
     context.output.print(&merged)?;
     Ok(merged.exit())
 }

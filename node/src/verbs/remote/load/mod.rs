@@ -33,17 +33,16 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use self::arguments::LoadVerb;
 use self::plan::{Api, Plan};
 use self::prepared::Prepared;
-use self::report::{LoadReport, Submissions};
+use self::processor::Processors;
+use self::report::LoadReport;
 use self::run::Run;
 use self::starts::Starts;
 use self::stream::Stream;
-use self::tally::{Tally, spread};
+use self::tally::Tally;
 use self::token::Token;
 use super::{block_on, failure};
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
-use crate::hex::hex;
-use crate::output::Integer;
 use crate::progress::Progress;
 
 /// How often the progress is shown, and it is looked whether somebody wants an end.
@@ -59,8 +58,15 @@ pub(crate) fn execute(arguments: &LoadArguments, context: &Context) -> Result<Ex
         let fix = "name a process of this machine";
         return Err(Failure::usage(format_args!("--server-pid {process}: there is no such process"), fix));
     }
+    if let Some(at) = arguments.clock.start_at {
+        let past = |ago: Duration| {
+            Failure::usage(format_args!("--start-at {at}: that was {} s ago", ago.as_secs()), "say a later time")
+        };
+        until(at).map_err(past)?;
+    }
     let (mut report, failure) = block_on(load(arguments, plan, context))?;
     report.hold_against(arguments.thresholds);
+    report.warn(context);
     context.output.print(&report)?;
     if let Some(failure) = failure {
         return Err(failure);
@@ -72,24 +78,6 @@ pub(crate) fn execute(arguments: &LoadArguments, context: &Context) -> Result<Ex
     }
 }
 
-/// Processor time at a moment: this process's, and the node's.
-#[derive(Clone, Copy)]
-struct Processors {
-    client: Option<Duration>,
-    server: Option<Duration>,
-}
-
-impl Processors {
-    fn now(server: Option<u32>) -> Processors {
-        Processors { client: processor::time_of(std::process::id()), server: server.and_then(processor::time_of) }
-    }
-
-    fn since(self, before: Processors) -> Processors {
-        let between = |now: Option<Duration>, before: Option<Duration>| now?.checked_sub(before?);
-        Processors { client: between(self.client, before.client), server: between(self.server, before.server) }
-    }
-}
-
 /// Sets up, loads, and compares. A failure beside the report ended the run before its time.
 async fn load(
     arguments: &LoadArguments,
@@ -98,12 +86,12 @@ async fn load(
 ) -> Result<(LoadReport, Option<Failure>), Failure> {
     let mut options = arguments.remote.options()?;
     options.timeout = plan.timeout;
-    let mut clients = Vec::new();
-    for _ in 0..plan.connections {
-        clients.push(arguments.remote.connect(options.clone()).await?);
-    }
+    let mut clients = vec![arguments.remote.connect(options.clone()).await?];
     let node = clients[0].server_info().await.map_err(|error| failure(&error))?;
     plan.check(&node)?;
+    while clients.len() < plan.connections {
+        clients.push(arguments.remote.connect(options.clone()).await?);
+    }
     let token = Token::set_up(&clients[0], plan.accounts.clone()).await?;
     let prepared = Prepared::new(&plan, &token.contract);
     let mut streams = Vec::new();
@@ -115,7 +103,12 @@ async fn load(
     }
     let in_flight = streams.iter().map(|stream| stream.credits).min();
     if let Some(at) = arguments.clock.start_at {
-        wait_until(at).await?;
+        let late = |ago: Duration| {
+            let seconds = ago.as_secs_f64();
+            let cause = format!("--start-at {at}: that was {seconds:.1} s ago when all was set up");
+            Failure::failed(cause, "say a later time")
+        };
+        sleep(until(at).map_err(late)?).await;
     }
     context.interrupt.hold();
 
@@ -124,45 +117,28 @@ async fn load(
     let starts = Starts::begin(plan.duration, interval);
     let starts = starts.map_err(|error| Failure::failed(error, "raise the limit of threads"))?;
     let tally = Tally::new(plan.batch, prepared.len(), starts.began(), starts.end(), plan.window);
-    let run = Rc::new(Run { plan, prepared, starts, tally: RefCell::new(tally), failure: RefCell::new(None) });
+    let failure = RefCell::new(None);
+    let tally = RefCell::new(tally);
+    let run = Rc::new(Run { plan, token, prepared, in_flight, began_unix, starts, tally, failure });
     let processors = run_all(&run, streams, &clients, arguments.clock.server_pid, context).await;
 
     let mut failed = run.failure.take();
     let missed = run.starts.missed().inspect(|waited| run.tally.borrow_mut().missed(*waited)).count() as u64;
     let mut balances = None;
     if failed.is_none() {
-        match compare(&run, &token, &clients[0]).await {
+        match compare(&run, &clients[0]).await {
             Ok(found) => balances = Some(found),
             Err(error) => failed = Some(error),
         }
     }
-    let mut report = report(&run, processors, missed);
-    report.endpoint = arguments.remote.endpoint().to_owned();
-    report.contract = Some(hex(&token.contract));
-    report.seed = Some(Integer(arguments.calls.seed));
-    report.skew = arguments.calls.skew;
-    report.in_flight = in_flight;
-    report.began_unix_ms = began_unix.as_millis() as u64;
-    report.balances = balances;
-    Ok((report, failed))
+    Ok((LoadReport::new(&run, processors, missed, balances), failed))
 }
 
-/// Waits for the time that several generators were told.
-async fn wait_until(unix_seconds: u64) -> Result<(), Failure> {
+/// How long it is until a time, or how long ago it was.
+fn until(unix_seconds: u64) -> Result<Duration, Duration> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    match Duration::from_secs(unix_seconds).checked_sub(now) {
-        Some(wait) => {
-            sleep(wait).await;
-            Ok(())
-        }
-        None => {
-            let late = (now - Duration::from_secs(unix_seconds)).as_secs_f64();
-            Err(Failure::failed(
-                format_args!("--start-at {unix_seconds}: that was {late:.1} s ago when all was set up"),
-                "say a later time",
-            ))
-        }
-    }
+    let at = Duration::from_secs(unix_seconds);
+    at.checked_sub(now).ok_or_else(|| now - at)
 }
 
 /// Submits until the clock stops, and waits for the answers.
@@ -219,74 +195,11 @@ async fn watch(run: &Run, context: &Context) {
 }
 
 /// Compares the state with the receipts.
-async fn compare(run: &Run, token: &Token, client: &Client) -> Result<token::Balances, Failure> {
+async fn compare(run: &Run, client: &Client) -> Result<token::Balances, Failure> {
     let moved = {
         let tally = run.tally.borrow();
         let known = tally.uncertain.is_empty() && tally.unanswered() == 0 && tally.violations == 0;
         known.then(|| run.prepared.moved(&tally.successes))
     };
-    token.compare(client, moved.as_deref(), run.plan.check_accounts).await
-}
-
-fn report(run: &Run, processors: Processors, missed: u64) -> LoadReport {
-    let plan = &run.plan;
-    let mut tally = run.tally.borrow_mut();
-    let elapsed = (run.starts.end() - run.starts.began()).as_secs_f64();
-    let windows = tally.windows.finish(run.starts.end());
-    let batch = u64::from(plan.batch);
-    let streaming = plan.api == Api::SubmitStream;
-    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-    LoadReport {
-        processes: 1,
-        endpoint: String::new(),
-        contract: None,
-        form: plan.form,
-        api: plan.api.name().to_owned(),
-        ack: plan.ack,
-        receipts: plan.receipts,
-        ids: plan.ids,
-        connections: plan.connections as u64,
-        streams: streaming.then_some(plan.clients as u64),
-        tasks: (!streaming).then_some(plan.clients as u64),
-        batch: plan.batch,
-        in_flight: None,
-        retries_max: plan.retries,
-        accounts: plan.accounts.count(),
-        skew: 0.0,
-        seed: None,
-        prepared: run.prepared.len() as u64 * batch,
-        r#loop: if plan.rate.is_some() { "open" } else { "closed" }.to_owned(),
-        asked_calls_per_second: plan.rate,
-        began_unix_ms: 0,
-        elapsed_seconds: elapsed,
-        calls_per_second: (tally.in_time * batch) as f64 / elapsed,
-        calls_in_time: tally.in_time * batch,
-        calls: tally.outcomes.iter().sum(),
-        submissions: Submissions {
-            started: tally.started,
-            answered: tally.answered,
-            refused: tally.refused.values().sum(),
-            uncertain: tally.uncertain.values().sum(),
-            unanswered: tally.unanswered(),
-            missed,
-        },
-        outcomes: tally.outcomes(),
-        refused: tally.refused.clone(),
-        retries: tally.retries.clone(),
-        uncertain: tally.uncertain.clone(),
-        gas_used: Integer(tally.gas),
-        latency_ms: tally.latencies.percentiles(),
-        service_ms: tally.services.percentiles(),
-        latency_histogram: tally.latencies.encode(),
-        service_histogram: tally.services.encode(),
-        window_seconds: Some(plan.window.as_secs_f64()),
-        window_calls_per_second: spread(&windows).map(|(median, _)| median),
-        windows,
-        client_cpu_seconds: seconds(processors.client),
-        server_cpu_seconds: seconds(processors.server),
-        violations: tally.violations,
-        first_violation: tally.first_violation.clone(),
-        balances: None,
-        thresholds: Vec::new(),
-    }
+    run.token.compare(client, moved.as_deref(), run.plan.check_accounts).await
 }

@@ -9,12 +9,15 @@ use crate::exit::Failure;
 
 /// Calls a submission, if nothing else is said.
 const BATCH: u32 = 4_096;
+/// Starts a second that are told apart: each has its own time.
+const STARTS_A_SECOND_MAX: f64 = 1e6;
 /// Calls at a time with `--form submit`, if nothing else is said.
 const SUBMIT_TASKS: u32 = 64;
 
 /// A checked plan.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    pub(super) endpoint: String,
     pub(super) form: Form,
     pub(super) api: Api,
     pub(super) connections: usize,
@@ -28,6 +31,7 @@ pub(super) struct Plan {
     pub(super) retries: u32,
     pub(super) timeout: Duration,
     pub(super) accounts: Accounts,
+    pub(super) skew: f64,
     pub(super) prepared: u64,
     pub(super) check_accounts: u64,
     pub(super) duration: Duration,
@@ -100,7 +104,13 @@ impl Plan {
                 "--rate {rate}: at it, {batch} calls take longer than the {seconds} seconds of --duration"
             ));
         }
+        if let Some(rate) = clock.rate.filter(|rate| rate / f64::from(batch) > STARTS_A_SECOND_MAX) {
+            return misfit(format!(
+                "--rate {rate}: in submissions of {batch} calls that is above {STARTS_A_SECOND_MAX} a second"
+            ));
+        }
         Ok(Plan {
+            endpoint: arguments.remote.endpoint().to_owned(),
             form: way.form,
             api,
             connections: way.connections as usize,
@@ -116,6 +126,7 @@ impl Plan {
             retries: way.retries.unwrap_or(0),
             timeout: way.timeout,
             accounts,
+            skew: calls.skew,
             prepared: calls.prepared,
             check_accounts: calls.check_accounts.min(calls.accounts),
             duration: clock.duration,

@@ -13,6 +13,26 @@ pub(super) fn time_of(process: u32) -> Option<Duration> {
     read(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }
 
+/// Processor time at a moment, or in a time: of this process, and of the node's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Processors {
+    pub(super) client: Option<Duration>,
+    /// `None` if it was not asked for.
+    pub(super) server: Option<Duration>,
+}
+
+impl Processors {
+    pub(super) fn now(server: Option<u32>) -> Processors {
+        Processors { client: time_of(std::process::id()), server: server.and_then(time_of) }
+    }
+
+    /// The time that was used between two moments.
+    pub(super) fn since(self, before: Processors) -> Processors {
+        let between = |now: Option<Duration>, before: Option<Duration>| now?.checked_sub(before?);
+        Processors { client: between(self.client, before.client), server: between(self.server, before.server) }
+    }
+}
+
 fn read(stat: &str) -> Option<Duration> {
     // The name is anything in parentheses, further parentheses too.
     let (_, fields) = stat.rsplit_once(')')?;

@@ -3,13 +3,19 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::arguments::{Ack, Form, ReceiptsAsked, Thresholds};
 use super::human;
 use super::latency::Percentiles;
-use super::tally::Window;
+use super::plan::Api;
+use super::processor::Processors;
+use super::run::Run;
+use super::tally::{Window, spread};
 use super::token::Balances;
+use crate::command_line::Context;
 use crate::exit::Exit;
+use crate::hex::hex;
 use crate::output::{Integer, Report};
 
 /// A finished run, or several that were added up. It exists also when a check failed. Fields may be added; none changes or
@@ -116,6 +122,70 @@ pub(super) struct Threshold {
 }
 
 impl LoadReport {
+    /// Of one run: with the processor time of its clock, the starts that were missed, and what the state was found to be.
+    pub(super) fn new(run: &Run, processors: Processors, missed: u64, balances: Option<Balances>) -> LoadReport {
+        let plan = &run.plan;
+        let mut tally = run.tally.borrow_mut();
+        let elapsed = (run.starts.end() - run.starts.began()).as_secs_f64();
+        let windows = tally.windows.finish(run.starts.end());
+        let batch = u64::from(plan.batch);
+        let streaming = plan.api == Api::SubmitStream;
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        LoadReport {
+            processes: 1,
+            endpoint: plan.endpoint.clone(),
+            contract: Some(hex(&run.token.contract)),
+            form: plan.form,
+            api: plan.api.name().to_owned(),
+            ack: plan.ack,
+            receipts: plan.receipts,
+            ids: plan.ids,
+            connections: plan.connections as u64,
+            streams: streaming.then_some(plan.clients as u64),
+            tasks: (!streaming).then_some(plan.clients as u64),
+            batch: plan.batch,
+            in_flight: run.in_flight,
+            retries_max: plan.retries,
+            accounts: plan.accounts.count(),
+            skew: plan.skew,
+            seed: Some(Integer(plan.accounts.seed())),
+            prepared: run.prepared.len() as u64 * batch,
+            r#loop: if plan.rate.is_some() { "open" } else { "closed" }.to_owned(),
+            asked_calls_per_second: plan.rate,
+            began_unix_ms: run.began_unix.as_millis() as u64,
+            elapsed_seconds: elapsed,
+            calls_per_second: (tally.in_time * batch) as f64 / elapsed,
+            calls_in_time: tally.in_time * batch,
+            calls: tally.outcomes.iter().sum(),
+            submissions: Submissions {
+                started: tally.started,
+                answered: tally.answered,
+                refused: tally.refused.values().sum(),
+                uncertain: tally.uncertain.values().sum(),
+                unanswered: tally.unanswered(),
+                missed,
+            },
+            outcomes: tally.outcomes(),
+            refused: tally.refused.clone(),
+            retries: tally.retries.clone(),
+            uncertain: tally.uncertain.clone(),
+            gas_used: Integer(tally.gas),
+            latency_ms: tally.latencies.percentiles(),
+            service_ms: tally.services.percentiles(),
+            latency_histogram: tally.latencies.encode(),
+            service_histogram: tally.services.encode(),
+            window_seconds: Some(plan.window.as_secs_f64()),
+            window_calls_per_second: spread(&windows).map(|(median, _)| median),
+            windows,
+            client_cpu_seconds: seconds(processors.client),
+            server_cpu_seconds: seconds(processors.server),
+            violations: tally.violations,
+            first_violation: tally.first_violation.clone(),
+            balances,
+            thresholds: Vec::new(),
+        }
+    }
+
     /// Holds the report against thresholds.
     pub(super) fn hold_against(&mut self, thresholds: Thresholds) {
         let Thresholds { min_rate, max_p99 } = thresholds;
@@ -130,6 +200,14 @@ impl LoadReport {
         self.thresholds.clear();
         self.thresholds.extend(min_rate.map(|asked| threshold("min-rate", asked, rate, |found, asked| found >= asked)));
         self.thresholds.extend(max_p99.map(|asked| threshold("max-p99", asked, p99, |found, asked| found <= asked)));
+    }
+
+    /// Names the thresholds that were missed, on standard error.
+    pub(super) fn warn(&self, context: &Context) {
+        for Threshold { name, asked, found, .. } in self.thresholds.iter().filter(|threshold| !threshold.met) {
+            let found = found.map_or("nothing was answered".to_owned(), |found| format!("it is {found:.3}"));
+            context.output.warn(&format!("--{name} {asked} is missed: {found}"));
+        }
     }
 
     /// Whether receipts and state are what they must be.

@@ -2,6 +2,7 @@
 
 use phalanx_client::ClientError;
 use std::cell::RefCell;
+use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::failure;
@@ -10,12 +11,18 @@ use super::plan::Plan;
 use super::prepared::{Prepared, Template};
 use super::starts::Starts;
 use super::tally::{Sent, Tally, count};
+use super::token::Token;
 use crate::exit::Failure;
 
 /// A run whose clock has started.
 pub(super) struct Run {
     pub(super) plan: Plan,
+    pub(super) token: Token,
     pub(super) prepared: Prepared,
+    /// Submissions of a stream that may be unanswered; `None` without streams.
+    pub(super) in_flight: Option<u32>,
+    /// Unix time at which the clock started.
+    pub(super) began_unix: Duration,
     pub(super) starts: Starts,
     pub(super) tally: RefCell<Tally>,
     /// Why it ended before its time.
