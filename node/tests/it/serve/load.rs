@@ -3,7 +3,6 @@
 use phalanx_engine::Address;
 use phalanx_proto::v1;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
@@ -281,7 +280,8 @@ fn a_node_that_goes_away_leaves_a_report_and_exit_code_3() {
         let served = Served::start(folder.path(), &["--admin", "127.0.0.1:0"]);
         let admin = served.started["admin"].as_str().expect("text").strip_prefix("http://").expect("it is").to_owned();
         let child = start(&served, &[&["--batch", "10", "--duration", "60"], way].concat());
-        wait_for_calls(&admin, 1 + ACCOUNTS + 100);
+        // More than can be unanswered: some were answered.
+        wait_for_calls(&admin, 1 + ACCOUNTS + 1_000);
         served.kill();
         let ended = ended(child).with_code(3);
         let report = ended.json(SCHEMA);
@@ -310,7 +310,7 @@ fn a_queue_that_is_full_refuses_and_what_was_taken_in_is_told_apart() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
     // 120 submissions of 1.4 MB at once; the queue holds 64 MiB.
-    let flood = ["--batch", "16384", "--tasks", "120", "--prepared", "16384", "--rate", "10000000", "--duration", "2"];
+    let flood = ["--batch", "16384", "--tasks", "120", "--rate", "10000000", "--duration", "2"];
     let report = load(&served, &flood).with_code(0).json(SCHEMA);
     let submissions = &report["submissions"];
     let refused = number(&submissions["refused"]);
@@ -324,5 +324,5 @@ fn a_queue_that_is_full_refuses_and_what_was_taken_in_is_told_apart() {
     assert!(number(&again["retries"]["QUEUE_FULL"]) > 0, "{again}");
     assert_sound(&again);
     served.end();
-    verify(Path::new(&folder.path().join("data")));
+    verify(&folder.path().join("data"));
 }

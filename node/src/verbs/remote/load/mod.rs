@@ -68,8 +68,14 @@ pub(crate) fn execute(arguments: &LoadArguments, context: &Context) -> Result<Ex
     report.hold_against(arguments.thresholds);
     report.warn(context);
     context.output.print(&report)?;
-    if let Some(failure) = failure {
-        return Err(failure);
+    match (failure, report.exit()) {
+        // Wrong results are worse than a run that was cut short; both are told.
+        (Some(failure), Exit::Mismatch) => {
+            context.output.fail(&failure);
+            return Ok(Exit::Mismatch);
+        }
+        (Some(failure), _) => return Err(failure),
+        (None, _) => {}
     }
     match report.exit() {
         Exit::Ok | Exit::Threshold | Exit::Failed if context.interrupt.asked() => Ok(Exit::Interrupted),
