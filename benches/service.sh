@@ -125,7 +125,7 @@ for row in "${rows[@]}"; do
         submit) closed submit --form submit --tasks 256 --connections 16 ;;
         open)
             asked=$(of_highest "${OPEN_RATE:-}" 0.5)
-            load open --form columns --streams 2 --batch 4096 --rate "$asked" --duration $((window * windows))
+            load open --form columns --streams 2 --batch 4096 --rate "$asked" --duration "$(jq -n "$window * $windows")"
             ;;
         overload)
             asked=$(of_highest "${OVERLOAD_RATE:-}" 2)
