@@ -55,6 +55,9 @@ enum Verb {
     /// Print the calls of a node with their receipts, as NDJSON, those that are there and those to come
     Subscribe(subscribe::SubscribeArguments),
     /// Load a node with transfers, check what it answers, and print rate and latencies; or add up such reports
+    ///
+    /// The transfers are of a token that it deploys itself; the principal needs the roles deploy, submit and read, and any sender.
+    /// A generator uses one core. Several of them can run at once, and `phalanx load merge` adds up their reports.
     Load(Box<load::LoadArguments>),
     /// Check, print and export the log of a data directory; nothing on disk changes
     #[command(subcommand)]

@@ -20,10 +20,7 @@ const SECONDS_MAX: f64 = 86_400.0;
 /// Highest rate that may be asked for.
 const RATE_MAX: f64 = 1e9;
 
-/// Loads a node with transfers of a token that it deploys itself, checks every receipt, and says what rate and which latencies
-/// there were. It uses one core; several of them can run at once, and `phalanx load merge` adds up their reports.
-///
-/// The principal needs the roles deploy, submit and read, and any sender.
+/// What and how to load. Their help is that of the verb.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct LoadArguments {

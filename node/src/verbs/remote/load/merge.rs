@@ -99,6 +99,7 @@ fn check_alike(all: &LoadReport, report: &LoadReport, path: &Path) -> Result<(),
             ("receipts", report.receipts.name().to_owned()),
             ("batch", report.batch.to_string()),
             ("loop", report.r#loop.clone()),
+            ("ids", report.ids.to_string()),
         ]
     };
     match of(all).into_iter().zip(of(report)).find(|(one, other)| one != other) {
