@@ -1,7 +1,7 @@
 //! How numbers are written for people.
 
 /// 1234567 as "1,234,567".
-pub(crate) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -14,12 +14,12 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// A rate, rounded to whole calls a second.
-pub(crate) fn rate(per_second: f64) -> String {
+pub fn rate(per_second: f64) -> String {
     count(per_second.round() as u64)
 }
 
 /// Bytes in the unit in which they are read best: "312.4 MB".
-pub(crate) fn bytes(number: u64) -> String {
+pub fn bytes(number: u64) -> String {
     let number = number as f64;
     match number {
         1e9.. => format!("{:.2} GB", number / 1e9),

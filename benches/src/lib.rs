@@ -19,7 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod conflicts;
 mod error;
-mod figures;
+pub mod figures;
 mod human;
 pub mod instructions;
 mod ledger;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Color, Format, Output};
-use crate::verbs::remote::{call, deploy, receipt, subscribe};
+use crate::verbs::remote::{call, deploy, load, receipt, subscribe};
 use crate::verbs::{bench, completions, contract, log, run, serve, state, version};
 
 /// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
@@ -54,6 +54,11 @@ enum Verb {
     Receipt(receipt::ReceiptArguments),
     /// Print the calls of a node with their receipts, as NDJSON, those that are there and those to come
     Subscribe(subscribe::SubscribeArguments),
+    /// Load a node with transfers, check what it answers, and print rate and latencies; or add up such reports
+    ///
+    /// The transfers are of a token that it deploys itself; the principal needs the roles deploy, submit and read, and any sender.
+    /// A generator uses one core. Several of them can run at once, and `phalanx load merge` adds up their reports.
+    Load(Box<load::LoadArguments>),
     /// Check, print and export the log of a data directory; nothing on disk changes
     #[command(subcommand)]
     Log(log::LogVerb),
@@ -124,6 +129,7 @@ fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Query(arguments) => call::query(arguments, context),
         Verb::Receipt(arguments) => receipt::execute(arguments, context),
         Verb::Subscribe(arguments) => subscribe::execute(arguments, context),
+        Verb::Load(arguments) => load::execute(arguments, context),
         Verb::Log(verb) => log::execute(verb, context),
         Verb::State(verb) => state::execute(verb, context),
         Verb::Contract(verb) => contract::execute(verb, context),

@@ -26,6 +26,7 @@ pub(crate) enum Exit {
     Connection = 3,
     Damaged = 4,
     Mismatch = 5,
+    Threshold = 99,
     Interrupted = 130,
 }
 

@@ -2,7 +2,7 @@
 //! standard error.
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write, stderr, stdout};
 
@@ -135,6 +135,21 @@ impl Serialize for Integer {
     }
 }
 
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Integer, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "an integer, or a string of one")]
+        enum Written {
+            Number(u64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Integer(number)),
+            Written::Text(text) => text.parse().map(Integer).map_err(de::Error::custom),
+        }
+    }
+}
+
 /// Bytes that are hex in JSON.
 pub(crate) fn as_hex<S: serde::Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&crate::hex::hex(bytes.as_ref()))
@@ -148,5 +163,11 @@ mod tests {
     fn integers_that_a_double_cannot_hold_are_strings() {
         assert_eq!(serde_json::to_string(&Integer(1 << 53)).ok().as_deref(), Some("9007199254740992"));
         assert_eq!(serde_json::to_string(&Integer((1 << 53) + 1)).ok().as_deref(), Some("\"9007199254740993\""));
+        for (text, number) in
+            [("7", Some(7)), ("\"9007199254740993\"", Some((1 << 53) + 1)), ("-1", None), ("\"a\"", None)]
+        {
+            let read: Option<Integer> = serde_json::from_str(text).ok();
+            assert_eq!(read.map(|integer| integer.0), number);
+        }
     }
 }

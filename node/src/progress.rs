@@ -17,6 +17,16 @@ impl Progress {
         Progress::styled(ProgressBar::no_length(), "{spinner} height {human_pos}, {elapsed}")
     }
 
+    /// Of a known number of accounts that are funded.
+    pub(crate) fn of_accounts(total: u64) -> Progress {
+        Progress::styled(ProgressBar::new(total), "funding {wide_bar} {human_pos}/{human_len} accounts")
+    }
+
+    /// Of a known number of seconds, with a message beside them.
+    pub(crate) fn of_seconds(total: u64) -> Progress {
+        Progress::styled(ProgressBar::new(total), "{wide_bar} {pos}/{len} s, {msg}")
+    }
+
     fn styled(bar: ProgressBar, template: &str) -> Progress {
         if !stderr().is_terminal() {
             return Progress(ProgressBar::hidden());
@@ -30,6 +40,11 @@ impl Progress {
     /// Where the verb is.
     pub(crate) fn at(&self, position: u64) {
         self.0.set_position(position);
+    }
+
+    /// What stands beside it.
+    pub(crate) fn says(&self, message: String) {
+        self.0.set_message(message);
     }
 }
 

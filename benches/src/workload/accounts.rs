@@ -31,6 +31,11 @@ impl Accounts {
         Ok(Self { seed, popularity: Popularity::new(count, skew)? })
     }
 
+    /// The seed of their addresses.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.popularity.count()

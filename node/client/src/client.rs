@@ -4,6 +4,7 @@ use phalanx_proto::v1;
 use phalanx_proto::v1::execution_service_client::ExecutionServiceClient;
 use phalanx_proto::v1::query_service_client::QueryServiceClient;
 use std::time::Duration;
+use tokio_stream::Stream;
 use tonic::codec::Streaming;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -138,6 +139,36 @@ impl Client {
             async move { execution.submit(request).await }
         })
         .await
+    }
+
+    /// Submits a call as the request says, in one attempt.
+    ///
+    /// # Errors
+    /// [`ClientError`]; after one that is transient, and not for want of room, the call may have been executed.
+    pub async fn try_submit(&self, request: v1::SubmitRequest) -> Result<v1::SubmitResponse, ClientError> {
+        Ok(self.execution.clone().submit(self.timed(request)).await?.into_inner())
+    }
+
+    /// Submits calls that stay together as the request says, in one attempt.
+    ///
+    /// # Errors
+    /// As of [`Client::try_submit`].
+    pub async fn try_submit_batch(
+        &self,
+        request: v1::SubmitBatchRequest,
+    ) -> Result<v1::SubmitBatchResponse, ClientError> {
+        Ok(self.execution.clone().submit_batch(self.timed(request)).await?.into_inner())
+    }
+
+    /// A stream of submissions as it is, which ends with its connection. [`Session`](crate::Session) is one that does not.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn submit_stream(
+        &self,
+        requests: impl Stream<Item = v1::SubmitStreamRequest> + Send + 'static,
+    ) -> Result<Streaming<v1::SubmitStreamResponse>, ClientError> {
+        Ok(self.execution.clone().submit_stream(requests).await?.into_inner())
     }
 
     /// Deploys a module and waits until the contract is durable, once however often this has to try.

@@ -203,9 +203,9 @@ fn limits_are_refused_by_name_with_limit_and_value() {
         r#"(module (memory (export "memory") 16) {METHOD} (data (i32.const 0) "{data}") (data (i32.const 0) "{data}"))"#
     ));
     assert_eq!(names(&module), ["ModuleBytes"], "data of the limit's size makes the module too large first");
-    // Seven bytes with a loop become four times as many with its charge and check.
-    let loops = repeat("loop call 1 end ", 3_900);
-    let many = repeat(&format!("(func {loops})"), 35);
+    // Loops become many times as many bytes with their charges and checks.
+    let loops = repeat("loop call 1 end loop end ", 1_950);
+    let many = repeat(&format!("(func {loops})"), 50);
     assert_eq!(with(&many), ["InstrumentedBytes"]);
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod deploy;
+pub(crate) mod load;
 pub(crate) mod receipt;
 pub(crate) mod subscribe;
 
@@ -39,8 +40,19 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
+    /// The node's address.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// Connects, and runs what asks.
     pub(super) fn ask<T>(&self, body: impl AsyncFnOnce(Client) -> Result<T, Failure>) -> Result<T, Failure> {
+        let options = self.options()?;
+        block_on(async { body(self.connect(options).await?).await })
+    }
+
+    /// Who asks, read from the files.
+    pub(super) fn options(&self) -> Result<Options, Failure> {
         let read = |path: &PathBuf| {
             fs::read(path).map_err(|error| {
                 Failure::usage(format_args!("{}: {error}", path.display()), "name a file that is readable")
@@ -51,14 +63,19 @@ impl Remote {
         let identity = self.certificate.as_ref().zip(self.key.as_ref());
         let identity = identity.map(|(certificate, key)| Ok((read(certificate)?, read(key)?))).transpose()?;
         let tls = ClientTls { authority: self.ca.as_ref().map(read).transpose()?, identity, domain: None };
-        let options = Options { token, tls, ..Options::default() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::failed(error, "raise the limit of open files"))?;
-        runtime.block_on(async {
-            let client = Client::connect(self.endpoint.clone(), options).await.map_err(|error| failure(&error))?;
-            body(client).await
-        })
+        Ok(Options { token, tls, ..Options::default() })
     }
+
+    /// Makes a connection.
+    pub(super) async fn connect(&self, options: Options) -> Result<Client, Failure> {
+        Client::connect(self.endpoint.clone(), options).await.map_err(|error| failure(&error))
+    }
+}
+
+/// Runs what asks, on this thread.
+pub(super) fn block_on<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(error, "raise the limit of open files"))?.block_on(asking)
 }
 
 /// Sorts a client's error into an exit code.

@@ -8,6 +8,8 @@ mod calls;
 mod client;
 mod history;
 mod hostile;
+mod load;
+mod load_misuse;
 mod node;
 mod once;
 mod operation;

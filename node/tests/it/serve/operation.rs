@@ -121,7 +121,7 @@ fn a_directory_is_served_once() {
 }
 
 /// A GET of the admin port: status code and body.
-fn get(address: &str, path: &str) -> (u16, String) {
+pub(super) fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it is open");
     let mut text = String::new();

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Measures the gRPC service: the rows of benches/README.md, "Loading a node". Each row has a fresh node in a temporary folder.
+#
+#   benches/service.sh [ROW…]     all rows, or some of: columns calls submit open overload
+#
+# PHALANX   the binary to measure; by default it is built from this tree
+# FOLDER    where nodes keep their logs, by default the current folder; it must be on the disk that counts
+# SECONDS_A_ROW  seconds that the clock of a closed loop runs, 50
+# WINDOW, WINDOWS  seconds of a window, 10, and how many of them the open loop has, 5
+# ACCOUNTS  accounts of each token, 1000000
+# WORKERS   threads that the node executes calls on, by default its cores
+# OPEN_RATE, OVERLOAD_RATE  calls a second; by default half of, and twice, the highest rate of the closed loops of this run
+# REPORTS   folder that the generators' JSON reports are kept in, by default none
+#
+# Exit codes: 0 measured; 1 a run failed; 2 a tool is missing, a row is unknown, or a row needs one that is not there.
+set -euo pipefail
+export LC_ALL=C
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+folder=${FOLDER:-.}
+duration=${SECONDS_A_ROW:-50}
+window=${WINDOW:-10}
+windows=${WINDOWS:-5}
+accounts=${ACCOUNTS:-1000000}
+rows=(columns calls submit open overload)
+(($# > 0)) && rows=("$@")
+for row in "${rows[@]}"; do
+    case $row in
+        columns | calls | submit | open | overload) ;;
+        *)
+            echo "service.sh: there is no row $row" >&2
+            exit 2
+            ;;
+    esac
+done
+
+command -v jq >/dev/null || { echo 'service.sh: jq is missing' >&2; exit 2; }
+if [[ -z ${PHALANX:-} ]]; then
+    cargo build --quiet --release --manifest-path "$root/Cargo.toml" -p phalanx-node
+    PHALANX=$(cargo metadata --format-version 1 --no-deps --manifest-path "$root/Cargo.toml" | jq -r .target_directory)/release/phalanx
+fi
+
+highest=0
+node=
+directory=
+
+end_node() {
+    if [[ -n $node ]]; then
+        kill -TERM "$node" 2>/dev/null || true
+        wait "$node" 2>/dev/null || true
+        node=
+    fi
+    if [[ -n $directory ]]; then
+        rm -rf "$directory"
+        directory=
+    fi
+}
+trap end_node EXIT
+
+# Starts a node; $endpoint is where it listens.
+start_node() {
+    directory=$(mktemp -d "$folder/phalanx-service.XXXXXX")
+    local -a workers=()
+    [[ -n ${WORKERS:-} ]] && workers=(--workers "$WORKERS")
+    "$PHALANX" serve --data-dir "$directory/data" --listen 127.0.0.1:0 "${workers[@]}" -o json >"$directory/serving" &
+    node=$!
+    local tries
+    for ((tries = 0; tries < 600; tries++)); do
+        endpoint=$(jq -r .endpoint "$directory/serving" 2>/dev/null || true)
+        [[ $endpoint == http* ]] && return
+        kill -0 "$node" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo 'service.sh: the node does not start' >&2
+    exit 1
+}
+
+# load ROW ARGUMENTS…: loads a fresh node, and prints a line of the table.
+load() {
+    local row=$1 report
+    shift
+    start_node
+    report=$("$PHALANX" load --endpoint "$endpoint" --accounts "$accounts" --prepared 1048576 --window "$window" \
+        --server-pid "$node" -o json "$@")
+    end_node
+    if [[ -n ${REPORTS:-} ]]; then
+        mkdir -p "$REPORTS"
+        printf '%s\n' "$report" >"$REPORTS/$row.json"
+    fi
+    jq -r --arg row "$row" '
+        def fixed(digits): (. * pow(10; digits) | round) / pow(10; digits);
+        [$row, (.asked_calls_per_second // "-"), (.calls_per_second | round), (.window_calls_per_second // 0 | round),
+         (.latency_ms | .p50, .p90, .p99, .["p99.9"], .max | fixed(2)),
+         (.client_cpu_seconds / .elapsed_seconds | fixed(2)), (.server_cpu_seconds / .elapsed_seconds | fixed(2)),
+         (.submissions.refused * .batch), (.submissions.missed * .batch)] | @tsv' <<<"$report" |
+        awk -F '\t' '{ printf "%-9s %9s %9s %9s %9s %9s %9s %9s %9s %6s %6s %10s %10s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 }'
+    rate=$(jq '.calls_per_second | round' <<<"$report")
+}
+
+# closed ROW ARGUMENTS…: a closed loop, whose rate counts for the highest one.
+closed() {
+    load "$@" --duration "$duration"
+    ((rate > highest)) && highest=$rate
+    return 0
+}
+
+# of_highest RATE FACTOR: the rate that is said, or that share of the highest one.
+of_highest() {
+    if [[ -n $1 ]]; then
+        echo "$1"
+    elif ((highest == 0)); then
+        echo "service.sh: $row needs a closed loop before it, or OPEN_RATE and OVERLOAD_RATE" >&2
+        exit 2
+    else
+        jq -n "$highest * $2 | round"
+    fi
+}
+
+printf '%-9s %9s %9s %9s %9s %9s %9s %9s %9s %6s %6s %10s %10s\n' \
+    row asked calls/s median 'p50 ms' 'p90 ms' 'p99 ms' 'p99.9 ms' 'max ms' client node refused 'not begun'
+for row in "${rows[@]}"; do
+    case $row in
+        columns) closed columns --form columns --streams 2 --batch 4096 ;;
+        calls) closed calls --form calls --streams 2 --batch 4096 ;;
+        submit) closed submit --form submit --tasks 256 --connections 16 ;;
+        open)
+            asked=$(of_highest "${OPEN_RATE:-}" 0.5)
+            load open --form columns --streams 2 --batch 4096 --rate "$asked" --duration "$(jq -n "$window * $windows")"
+            ;;
+        overload)
+            asked=$(of_highest "${OVERLOAD_RATE:-}" 2)
+            # More requests at a time than the node's queue of 64 MiB holds.
+            load overload --form columns --batch 64 --tasks 12800 --connections 100 --rate "$asked" --duration "$duration"
+            ;;
+    esac
+done
