@@ -58,15 +58,28 @@ impl CrateFolder {
         Ok(ContractCrate { folder: self.path.clone(), name: read.package.name })
     }
 
-    /// The folder, whatever stands there.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// A file in the folder, whatever else stands there.
+    pub(super) fn file(&self, path: &str) -> PathBuf {
+        below(&self.path, path)
     }
 }
 
 impl ContractCrate {
     /// Where the built module stands.
     pub(super) fn module(&self) -> PathBuf {
-        self.folder.join(MODULE_FOLDER).join(format!("{}.wasm", self.name))
+        self.file(&format!("{MODULE_FOLDER}/{}.wasm", self.name))
+    }
+
+    /// A file or folder of the crate.
+    pub(super) fn file(&self, path: &str) -> PathBuf {
+        below(&self.folder, path)
+    }
+}
+
+/// A path below a folder, as people write it: without a dot in front.
+fn below(folder: &Path, path: &str) -> PathBuf {
+    match folder == Path::new(".") {
+        true => path.into(),
+        false => folder.join(path),
     }
 }

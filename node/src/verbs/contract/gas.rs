@@ -47,10 +47,12 @@ struct OutcomeGas {
     gas_max: Integer,
 }
 
-/// By contract and method, in the order of their names; a call that brings a module is in no row.
+/// By contract and method, in the order of their names. A line that brings a module is in no row: it costs by the module's length.
 #[derive(Serialize)]
 struct GasReport {
+    /// Lines of the file.
     calls: Integer,
+    /// Of all lines.
     gas_used: Integer,
     methods: Vec<MethodGas>,
 }
@@ -89,7 +91,7 @@ impl Report for GasReport {
 }
 
 pub(crate) fn execute(arguments: &GasArguments, context: &Context) -> Result<Exit, Failure> {
-    let path = arguments.calls.clone().unwrap_or_else(|| arguments.folder.path().join(CALLS_FILE));
+    let path = arguments.calls.clone().unwrap_or_else(|| arguments.folder.file(CALLS_FILE));
     let text = read_calls(&path)?;
     let file = match &arguments.module {
         Some(module) => CallsFile::of_with_module(&text, &path, module)?,

@@ -101,7 +101,7 @@ pub(crate) fn execute(arguments: &TestArguments, context: &Context) -> Result<Ex
         context.output.print(&Tested { package: contract.name, native: "failed", engine: None })?;
         return Err(Failure::failed(ended(status), "mend what it says above"));
     }
-    let calls = arguments.calls.clone().unwrap_or_else(|| contract.folder.join(CALLS_FILE));
+    let calls = arguments.calls.clone().unwrap_or_else(|| contract.file(CALLS_FILE));
     let engine = match missing(&contract, &calls, arguments.calls.is_some()) {
         Some(missing) => {
             context.output.note(&format!("not run on the engine: {missing}"));
@@ -138,7 +138,7 @@ fn missing(contract: &ContractCrate, calls: &Path, asked: bool) -> Option<String
 fn newer_source(contract: &ContractCrate) -> Option<String> {
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let built = changed(&contract.module())?;
-    newer(&contract.folder.join("src"), built, &changed)
+    newer(&contract.file("src"), built, &changed)
 }
 
 fn newer(folder: &Path, built: SystemTime, changed: &dyn Fn(&Path) -> Option<SystemTime>) -> Option<String> {

@@ -70,7 +70,7 @@ pub(crate) fn execute(arguments: &NewArguments, context: &Context) -> Result<Exi
     name::check(name, &locked).map_err(|refused| {
         Failure::usage(
             format_args!("`{}` cannot be a contract's name: {refused}", name.escape_debug()),
-            "take lower-case letters, digits, - and _, a letter first; nothing was written",
+            "choose another one, of lower-case letters, digits, - and _, a letter first; nothing was written",
         )
     })?;
     let folder = arguments.path.clone().unwrap_or_else(|| name.into());
