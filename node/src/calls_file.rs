@@ -9,17 +9,20 @@
 //! Paths are relative to the file and names are local to it. A deploy's salt is blake3(name), unless it carries a `salt`. A call may
 //! carry `gas`, its limit, and instead of `args` an `input`: its arguments as 0x-hex, which no ABI looks at.
 
+mod modules;
+mod open;
+
 use phalanx_engine::limits::{BATCH_BYTES_MAX, METHOD_BYTES_MAX};
 use phalanx_engine::{Address, contract_id};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::hex::{parse_address, parse_hex};
+use modules::Modules;
+pub(crate) use open::read;
 
 /// Gas limit of a call that names none: a hundred transfers.
 pub(crate) const GAS_DEFAULT: u32 = 200_000;
@@ -180,13 +183,12 @@ impl<'a> Contract<'a> {
 }
 
 impl<'a> CallsFile<'a> {
-    /// Checks every line of a file that stands in `directory`, and reads the modules.
+    /// Checks every line of a file, and reads the modules that it names.
     ///
     /// # Errors
     /// The first line that is not of the forms, names a module that cannot be read, or holds what no batch can carry.
-    pub(crate) fn parse(text: &'a [u8], directory: &Path) -> Result<CallsFile<'a>, BadLine> {
+    fn parse(text: &'a [u8], mut read: Modules<'_>) -> Result<CallsFile<'a>, BadLine> {
         let mut file = CallsFile { lines: Vec::new(), deploys: HashMap::new(), modules: HashMap::new() };
-        let mut read = ReadModules { directory, modules: HashMap::new() };
         let lines = text.strip_suffix(b"\n").unwrap_or(text);
         for (index, line) in lines.split(|&byte| byte == b'\n').enumerate() {
             if text.is_empty() {
@@ -197,7 +199,7 @@ impl<'a> CallsFile<'a> {
         Ok(file)
     }
 
-    fn add(&mut self, index: usize, line: &'a [u8], read: &mut ReadModules<'_>) -> Result<(), String> {
+    fn add(&mut self, index: usize, line: &'a [u8], read: &mut Modules<'_>) -> Result<(), String> {
         if line.trim_ascii().is_empty() {
             return Err("the line is empty".to_owned());
         }
@@ -237,30 +239,6 @@ impl<'a> CallsFile<'a> {
     /// The module of the deploy line that makes this id.
     pub(crate) fn module(&self, id: &Address) -> Option<&[u8]> {
         self.modules.get(id).map(|module| &module[..])
-    }
-}
-
-/// Modules by path: many lines may deploy one.
-struct ReadModules<'d> {
-    directory: &'d Path,
-    modules: HashMap<PathBuf, Arc<Vec<u8>>>,
-}
-
-impl ReadModules<'_> {
-    fn module(&mut self, wasm: &str) -> Result<Arc<Vec<u8>>, String> {
-        let path = self.directory.join(wasm);
-        if let Some(module) = self.modules.get(&path) {
-            return Ok(Arc::clone(module));
-        }
-        let unreadable = |error: std::io::Error| format!("module {}: {error}", path.display());
-        let metadata = fs::metadata(&path).map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(format!("module {}: not a file", path.display()));
-        }
-        fits_batch("the module", metadata.len())?;
-        let module = Arc::new(fs::read(&path).map_err(unreadable)?);
-        self.modules.insert(path, Arc::clone(&module));
-        Ok(module)
     }
 }
 

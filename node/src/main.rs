@@ -9,6 +9,7 @@ mod execution;
 mod exit;
 mod hex;
 mod interrupt;
+mod oracle_check;
 mod output;
 mod progress;
 mod replay;

@@ -16,6 +16,7 @@
 //! | enums | the variant's name, or `{"Name": fields}` |
 
 mod decode;
+pub(crate) mod diff;
 mod encode;
 mod types;
 
@@ -111,6 +112,16 @@ struct FieldLine {
 enum VariantLine {
     Unit(String),
     Fields { name: String, fields: Vec<FieldLine> },
+}
+
+impl VariantLine {
+    /// Its name and fields.
+    fn parts(&self) -> (&str, &[FieldLine]) {
+        match self {
+            VariantLine::Unit(name) => (name, &[]),
+            VariantLine::Fields { name, fields } => (name, fields),
+        }
+    }
 }
 
 /// The bytes of a module's section; `None` if it has none, or is no module.

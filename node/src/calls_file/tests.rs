@@ -18,7 +18,9 @@ fn parse(lines: &[String], check: impl FnOnce(&CallsFile<'_>)) -> Result<(), Str
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(directory.path().join("m.wasm"), b"module").expect("a file");
     let text = lines.join("\n");
-    CallsFile::parse(text.as_bytes(), directory.path()).map(|file| check(&file)).map_err(|error| error.to_string())
+    CallsFile::parse(text.as_bytes(), Modules::of(directory.path()))
+        .map(|file| check(&file))
+        .map_err(|error| error.to_string())
 }
 
 fn refusal(line: &str) -> String {

@@ -1,6 +1,5 @@
 //! `phalanx run`.
 
-mod check;
 mod equivalence;
 mod report;
 
@@ -9,19 +8,18 @@ use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use phalanx_engine::log::Origin;
 use phalanx_engine::{EngineError, EquivalenceCheck, HashSeed, LoggedEngine, Mode, Options};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::batches::Batches;
-use crate::calls_file::CallsFile;
+use crate::calls_file::{CallsFile, read as read_calls};
 use crate::command_line::{Context, DataDirectory};
 use crate::execution::{ModeAsked, Workers, logged_options};
 use crate::exit::{Exit, Failure};
+use crate::oracle_check::OracleCheck;
 use crate::progress::Progress;
 use crate::replay::{log_failure, logged_failure};
-use check::OracleCheck;
 use equivalence::{EquivalenceReport, differs_at_opening, not_serial, write_reproducer};
 use report::Ran;
 
@@ -72,17 +70,8 @@ fn percent(text: &str) -> Result<EquivalenceCheck, String> {
 
 pub(crate) fn execute(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
     let mode = arguments.mode.of_engine()?;
-    let text = fs::read(&arguments.calls).map_err(|error| {
-        Failure::usage(format_args!("{}: {error}", arguments.calls.display()), "name a file of calls")
-    })?;
-    let directory = arguments.calls.parent().unwrap_or(Path::new(""));
-    let file = CallsFile::parse(&text, directory).map_err(|bad| {
-        Failure::usage(
-            format_args!("{}: {bad}", arguments.calls.display()),
-            "a line is {\"deploy\": {wasm, name, sender, salt?}}, {\"upgrade\": {wasm, contract, sender}} or \
-             {\"call\": {contract, method, sender, args or input, gas?}}; nothing ran",
-        )
-    })?;
+    let text = read_calls(&arguments.calls)?;
+    let file = CallsFile::of(&text, &arguments.calls)?;
     run(arguments, mode, &file, context)
 }
 

@@ -7,11 +7,11 @@ use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::check::Difference;
 use super::equivalence::EquivalenceReport;
 use crate::batches::CutBatch;
 use crate::execution::{ModeAsked, ModeChosen, ModesRun, Workers};
 use crate::hex::hex;
+use crate::oracle_check::Difference;
 use crate::output::{Integer, Report, as_hex, print_rows};
 
 /// Counts while a run goes on.

@@ -1,4 +1,4 @@
-//! `--check`: the same batches once more, in the oracle.
+//! The same batches once more, in the oracle.
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{LogReader, Record};
@@ -14,27 +14,32 @@ use crate::progress::Progress;
 use crate::replay::log_failure;
 
 /// An oracle that follows the engine.
-pub(super) struct OracleCheck {
+pub(crate) struct OracleCheck {
     oracle: Oracle,
     difference: Option<Difference>,
 }
 
 /// The first place where engine and oracle differ.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// `receipt`, `write`, `digest` or `state`.
-    pub(super) what: &'static str,
-    pub(super) height: u64,
+    pub(crate) what: &'static str,
+    pub(crate) height: u64,
     /// Index of the first call whose receipt or writes differ.
-    pub(super) call: Option<u32>,
+    pub(crate) call: Option<u32>,
     /// The contract and key of that call's first write that differs, if one does.
-    pub(super) contract: Option<String>,
-    pub(super) key: Option<String>,
+    pub(crate) contract: Option<String>,
+    pub(crate) key: Option<String>,
 }
 
 impl OracleCheck {
+    /// An oracle that begins where an engine in memory does.
+    pub(crate) fn from_nothing() -> OracleCheck {
+        OracleCheck { oracle: Oracle::new(), difference: None }
+    }
+
     /// An oracle that has executed what the log of a data directory holds, if there is one.
-    pub(super) fn after_log(data_directory: &Path) -> Result<OracleCheck, Failure> {
+    pub(crate) fn after_log(data_directory: &Path) -> Result<OracleCheck, Failure> {
         let mut oracle = Oracle::new();
         let reader = LogReader::new(Arc::new(RealFileSystem), data_directory);
         let progress = Progress::of_heights();
@@ -49,7 +54,7 @@ impl OracleCheck {
     }
 
     /// Executes a batch that the engine has executed. Answers whether the two agree.
-    pub(super) fn height(&mut self, bytes: &BatchBytes, executed: &Executed) -> Result<bool, Failure> {
+    pub(crate) fn height(&mut self, bytes: &BatchBytes, executed: &Executed) -> Result<bool, Failure> {
         let batch = Batch::decode(bytes.clone()).map_err(|error| refused(&error.into()))?;
         let outcome = self.oracle.execute_batch(bytes.clone()).map_err(|error| refused(&error))?;
         self.difference = difference(&batch, executed, &outcome);
@@ -57,7 +62,7 @@ impl OracleCheck {
     }
 
     /// Compares the whole states.
-    pub(super) fn finish(self, state_digest: &Digest) -> Option<Difference> {
+    pub(crate) fn finish(self, state_digest: &Digest) -> Option<Difference> {
         let height = self.oracle.height();
         self.difference.or_else(|| {
             let state = Difference { what: "state", height, call: None, contract: None, key: None };

@@ -1,6 +1,6 @@
-//! `phalanx contract`: looking at modules without running them.
+//! `phalanx contract check`: whether modules would be accepted.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use phalanx_engine::prepare::{Reason, prepare};
 use serde::Serialize;
 use std::fs;
@@ -10,16 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::abi::Abi;
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
-use crate::output::{Integer, Report, print_json};
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ContractVerb {
-    /// Tell whether modules would be accepted; nothing is compiled. Exit code 0: all are, 1: some are refused, 2: some
-    /// cannot be read
-    Check(CheckArguments),
-    /// Print a module's ABI as one JSON document
-    Abi(AbiArguments),
-}
+use crate::output::{Integer, Report};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -31,49 +22,37 @@ pub(crate) struct CheckArguments {
     require_abi: bool,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct AbiArguments {
-    /// The module
-    file: PathBuf,
-}
-
-pub(crate) fn execute(verb: &ContractVerb, context: &Context) -> Result<Exit, Failure> {
-    match verb {
-        ContractVerb::Check(arguments) => check(arguments, context),
-        ContractVerb::Abi(arguments) => abi(arguments, context),
-    }
-}
-
 #[derive(Serialize)]
 struct Checked {
     files: Vec<CheckedFile>,
 }
 
+/// What is to be said of a module.
 #[derive(Serialize)]
-struct CheckedFile {
-    file: String,
-    verdict: Verdict,
-    bytes: usize,
+pub(super) struct CheckedFile {
+    pub(super) file: String,
+    pub(super) verdict: Verdict,
+    pub(super) bytes: usize,
     /// Bytes after the preparation pass; 0 if refused.
-    instrumented_bytes: usize,
-    methods: Vec<String>,
+    pub(super) instrumented_bytes: usize,
+    pub(super) methods: Vec<String>,
     abi: bool,
-    reasons: Vec<RefusalReason>,
-    warnings: Vec<String>,
+    pub(super) reasons: Vec<RefusalReason>,
+    pub(super) warnings: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+pub(super) enum Verdict {
     Accepted,
     Refused,
     Unreadable,
 }
 
 #[derive(Serialize)]
-struct RefusalReason {
+pub(super) struct RefusalReason {
     name: &'static str,
-    text: String,
+    pub(super) text: String,
     /// Where a limit is passed: the greatest value that passes, and the module's.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Integer>,
@@ -121,7 +100,7 @@ impl Report for Checked {
     }
 }
 
-fn check(arguments: &CheckArguments, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn execute(arguments: &CheckArguments, context: &Context) -> Result<Exit, Failure> {
     let checked =
         Checked { files: arguments.files.iter().map(|file| check_file(file, arguments.require_abi)).collect() };
     for file in &checked.files {
@@ -138,7 +117,8 @@ fn check(arguments: &CheckArguments, context: &Context) -> Result<Exit, Failure>
     })
 }
 
-fn check_file(path: &Path, require_abi: bool) -> CheckedFile {
+/// Reads a module and passes it through the preparation.
+pub(super) fn check_file(path: &Path, require_abi: bool) -> CheckedFile {
     let mut checked = CheckedFile {
         file: path.display().to_string(),
         verdict: Verdict::Unreadable,
@@ -191,19 +171,4 @@ fn check_abi(module: &[u8], require_abi: bool, checked: &mut CheckedFile) {
         }
         None => checked.warnings.push("there is no ABI: arguments are sent to it as JSON".to_owned()),
     }
-}
-
-fn abi(arguments: &AbiArguments, context: &Context) -> Result<Exit, Failure> {
-    let file = arguments.file.display();
-    let module = fs::read(&arguments.file)
-        .map_err(|error| Failure::usage(format_args!("{file}: {error}"), "name the file of a module"))?;
-    let abi = Abi::of_module(&module).ok_or_else(|| {
-        Failure::failed(
-            format_args!("{file}: the module has no custom section `abi`"),
-            "build it with the contract SDK, or keep custom sections when it is stripped",
-        )
-    })?;
-    // One document in either format: an ABI is JSON already.
-    context.output.write(|out| print_json(out, "phalanx.contract.abi/1", abi.lines()))?;
-    Ok(Exit::Ok)
 }
