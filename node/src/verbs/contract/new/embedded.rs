@@ -34,6 +34,7 @@ pub(super) const SDK: &[(&str, &str)] = embedded![
     "sdk/src/lib.rs",
     "sdk/src/list.rs",
     "sdk/src/ordered.rs",
+    "sdk/src/signature.rs",
     "sdk/src/state.rs",
     "sdk/src/test.rs",
     "sdk/src/test/ledger.rs",
