@@ -65,7 +65,7 @@ enum Verb {
     /// Read the state that the log of a data directory leads to
     #[command(subcommand)]
     State(state::StateVerb),
-    /// Look at contract modules
+    /// Make, build, test, measure, compare and check contracts
     #[command(subcommand)]
     Contract(contract::ContractVerb),
     /// Print versions

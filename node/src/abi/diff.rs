@@ -199,7 +199,7 @@ fn variants_change(old: &[VariantLine], new: &[VariantLine]) -> Found {
     found
 }
 
-fn slot_change(old: &Vec<(String, String)>, new: &Vec<(String, String)>) -> Found {
+fn slot_change(old: &[(String, String)], new: &[(String, String)]) -> Found {
     let text =
         |of: &[(String, String)]| of.iter().map(|(ty, name)| format!("{name}: {ty}")).collect::<Vec<_>>().join(" and ");
     if old.len() != new.len() {
