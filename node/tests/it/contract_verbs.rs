@@ -46,6 +46,16 @@ fn token_calls() -> Vec<Value> {
     ]
 }
 
+/// Name, version and checksum of what a crate's lock names.
+fn packages(folder: &Path) -> Vec<(String, String, Option<String>)> {
+    let lock: toml::Table = toml::from_str(&text(&folder.join("Cargo.lock"))).expect("TOML");
+    let packages = lock["package"].as_array().expect("a list").iter();
+    let field = |package: &toml::Value, name: &str| package.get(name).and_then(toml::Value::as_str).map(str::to_owned);
+    packages
+        .map(|it| (field(it, "name").expect("a name"), field(it, "version").expect("a version"), field(it, "checksum")))
+        .collect()
+}
+
 #[test]
 fn a_new_crate_passes_its_tests_and_builds() {
     let files = tempfile::tempdir().expect("a temporary directory");
@@ -60,15 +70,19 @@ fn a_new_crate_passes_its_tests_and_builds() {
     }
     assert!(written.iter().all(|path| folder.join(path).is_file()));
 
-    let lock = text(&folder.join("Cargo.lock"));
-    let tested = on_crate("test", &folder, &["-o", "json", "--", "--locked"]).with_code(0);
+    let given = packages(&folder);
+    let tested = on_crate("test", &folder, &["-o", "json", "--", "--offline"]).with_code(0);
     assert!(tested.stderr.contains("3 passed"), "{}", tested.stderr);
     assert!(tested.stderr.contains("phalanx contract build"), "what is missing is said: {}", tested.stderr);
     let tested = tested.json("phalanx.contract.test/1");
     assert_eq!((&tested["native"], &tested["engine"]), (&"passed".into(), &Value::Null));
-    assert_eq!(text(&folder.join("Cargo.lock")), lock, "the lock is what Cargo would write");
+    let taken = packages(&folder);
+    assert!(
+        taken.len() > 10 && taken.iter().all(|package| given.contains(package)),
+        "{taken:?} are not all of {given:?}"
+    );
 
-    let built = on_crate("build", &folder, &["-o", "json", "--", "--locked"]);
+    let built = on_crate("build", &folder, &["-o", "json", "--", "--offline"]);
     if built.code == 1 && built.stderr.contains("there is no compiler for wasm32-unknown-unknown") {
         eprintln!("the module was not built: {}", built.stderr);
         return;

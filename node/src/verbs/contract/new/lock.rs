@@ -1,4 +1,7 @@
 //! The lock of a new crate: the versions that the SDK is tested with, and no others.
+//!
+//! It may name a few packages too many: those that only a feature brings which another user in this workspace switches on. Cargo takes them
+//! out at the first build.
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
