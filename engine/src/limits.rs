@@ -52,8 +52,9 @@ pub const BODY_BYTES_MAX: usize = 128 << 10;
 pub const LOOPS_TIMES_LOCALS_MAX: u64 = 16_384;
 /// Loops × locals summed over a module's functions: 250 functions at the limit of one took 3 s of the quickest compiler.
 pub const MODULE_LOOPS_TIMES_LOCALS_MAX: u64 = 262_144;
-/// Calls in a module: each compiles to a dozen instructions and more (450,000 of them took 2 s of the quickest compiler).
-pub const MODULE_CALLS_MAX: u64 = 131_072;
+/// Calls in a module: each compiles to a dozen instructions and more, and is an edge where it is checked (98,000 of those took 3.9 s of the
+/// quickest compiler).
+pub const MODULE_CALLS_MAX: u64 = 32_768;
 /// Control operators of a function: see [`LOOPS_TIMES_LOCALS_MAX`].
 pub const CONTROL_OPERATORS_MAX: u32 = 4_096;
 /// Targets of all `br_table`s of a function: each is an edge of the compiler's graph.

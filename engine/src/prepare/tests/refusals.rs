@@ -162,7 +162,7 @@ fn limits_are_refused_by_name_with_limit_and_value() {
             with(&repeat(&format!("(func (local {}) {})", i64s(128), repeat("loop end ", 128)), 17)),
             "ModuleLoopsTimesLocals",
         ),
-        (with(&format!("(func $f) {}", repeat(&format!("(func {})", repeat("call $f ", 32_769)), 4))), "ModuleCalls"),
+        (with(&format!("(func $f) {}", repeat(&format!("(func {})", repeat("call $f ", 8_193)), 4))), "ModuleCalls"),
         (body(&repeat("block end ", 4_097)), "ControlOperators"),
         (body(&nested(129)), "Nesting"),
         (body(&format!("(param i32) block local.get 0 br_table {} 0 end", repeat("0 ", 8_193))), "BranchTargets"),
@@ -204,8 +204,8 @@ fn limits_are_refused_by_name_with_limit_and_value() {
     ));
     assert_eq!(names(&module), ["ModuleBytes"], "data of the limit's size makes the module too large first");
     // Loops become many times as many bytes with their charges and checks.
-    let loops = repeat("loop call 1 end loop end ", 1_950);
-    let many = repeat(&format!("(func {loops})"), 50);
+    let loops = repeat("loop call 1 end ", 500) + &repeat("loop i32.const 0 br_if 0 end ", 1_750);
+    let many = repeat(&format!("(func {loops})"), 60);
     assert_eq!(with(&many), ["InstrumentedBytes"]);
 }
 
