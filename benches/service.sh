@@ -59,7 +59,7 @@ trap end_node EXIT
 
 # Starts a node; $endpoint is where it listens.
 start_node() {
-    directory=$(mktemp -d "$folder/phalanx-service.XXXXXX")
+    directory=$(mktemp -d --tmpdir="$folder")
     local -a workers=()
     [[ -n ${WORKERS:-} ]] && workers=(--workers "$WORKERS")
     "$PHALANX" serve --data-dir "$directory/data" --listen 127.0.0.1:0 "${workers[@]}" -o json >"$directory/serving" &
