@@ -44,7 +44,8 @@ pub struct Options {
     /// ones, after they were executed, and nothing on a call's own way. Results never depend on it.
     pub explain: bool,
     /// Executes a share of the committed batches once more, by the oracle, beside the engine, and stops it at the first
-    /// difference with [`EngineError::NotSerial`]. It costs the whole state once more, in a `BTreeMap`, and a core. Where that core does not keep up, [`Engine::commit`] waits for it. What still waits when the engine is dropped is not checked:
+    /// difference with [`EngineError::NotSerial`]. It costs the whole state once more, in a `BTreeMap`, and a core. Where that core does
+    /// not keep up, [`Engine::commit`] waits for it. What still waits when the engine is dropped is not checked:
     /// [`Engine::wait_checked`] comes first. Results never depend on it. None by default.
     pub equivalence: Option<EquivalenceCheck>,
 }

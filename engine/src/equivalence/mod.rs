@@ -14,8 +14,8 @@
 //!
 //! - **Memory**: the whole state once more, in a `BTreeMap`; code that checked batches called, compiled once more; and up to
 //!   [`UNCHECKED_BATCHES_MAX`] batches with their results.
-//! - **Time**: a core beside the workers. A checked call gets a fresh instance there. When [`UNCHECKED_BATCHES_MAX`] batches wait, [`Engine::commit`](crate::Engine::commit) blocks until one is done:
-//!   so the share that is checked bounds the engine's rate where no core is free enough.
+//! - **Time**: a core beside the workers. A checked call gets a fresh instance there. When [`UNCHECKED_BATCHES_MAX`] batches wait,
+//!   [`Engine::commit`](crate::Engine::commit) blocks until one is done: so the share that is checked bounds the engine's rate where no core is free enough.
 //!
 //! # When it stops
 //!
