@@ -100,6 +100,8 @@ pub struct Batch {
 /// One call of a batch, borrowed from its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct CallRef<'a> {
+    /// What every record begins with. Decoding has seen to it, so that reading a field need not.
+    head: &'a [u8; SENDER_END],
     record: &'a [u8],
 }
 
@@ -112,29 +114,29 @@ impl<'a> CallRef<'a> {
     /// Number of the call's target.
     #[inline]
     pub fn target(&self) -> usize {
-        usize::from(u16_at(self.record, 8))
+        usize::from(u16_at(self.head, 8))
     }
 
     /// Most gas that the call may use.
     #[inline]
     pub fn gas_limit(&self) -> u64 {
-        u64::from(u32_at(self.record, 4))
+        u64::from(u32_at(self.head, 4))
     }
 
     /// Who calls.
     #[inline]
     pub fn sender(&self) -> &'a Address {
-        self.record[CALL_HEADER_BYTES..SENDER_END].try_into().expect("32 bytes")
+        self.head[CALL_HEADER_BYTES..].try_into().expect("32 bytes")
     }
 
     #[inline]
     fn arguments_start(&self) -> usize {
-        arguments_start(u16_at(self.record, 10))
+        arguments_start(u16_at(self.head, 10))
     }
 
     /// The call's 16-byte id, if it carries one.
     pub fn id(&self) -> Option<&'a [u8; 16]> {
-        (u16_at(self.record, 10) & FLAG_ID != 0)
+        (u16_at(self.head, 10) & FLAG_ID != 0)
             .then(|| self.record[SENDER_END..SENDER_END + 16].try_into().expect("16 bytes"))
     }
 
@@ -142,7 +144,7 @@ impl<'a> CallRef<'a> {
     pub fn submission(&self) -> Option<Submission> {
         let bytes = &self.record[..self.arguments_start()];
         let (_, bytes) = bytes.split_last_chunk::<SUBMISSION_BYTES>()?;
-        (u16_at(self.record, 10) & FLAG_SUBMISSION != 0).then(|| Submission {
+        (u16_at(self.head, 10) & FLAG_SUBMISSION != 0).then(|| Submission {
             session: bytes[..SESSION_BYTES].try_into().expect("16 bytes"),
             sequence: u64_at(bytes, SESSION_BYTES),
         })
@@ -150,7 +152,7 @@ impl<'a> CallRef<'a> {
 
     /// Whether the call belongs to the submission of the call before it.
     pub fn continues_submission(&self) -> bool {
-        u16_at(self.record, 10) & FLAG_CONTINUES != 0
+        u16_at(self.head, 10) & FLAG_CONTINUES != 0
     }
 
     /// The arguments.
@@ -160,15 +162,18 @@ impl<'a> CallRef<'a> {
     }
 }
 
+#[inline]
 fn arguments_start(flags: u16) -> usize {
     let part = |flag, bytes| if flags & flag != 0 { bytes } else { 0 };
     SENDER_END + part(FLAG_ID, 16) + part(FLAG_SIGNATURE, 64) + part(FLAG_SUBMISSION, SUBMISSION_BYTES)
 }
 
+#[inline]
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
+#[inline]
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
 }
@@ -235,7 +240,8 @@ impl Batch {
     /// The call at an index below [`Batch::len`].
     #[inline]
     pub fn call(&self, index: usize) -> CallRef<'_> {
-        CallRef { record: &self.bytes.0[self.offsets[index] as usize..self.offsets[index + 1] as usize] }
+        let record = &self.bytes.0[self.offsets[index] as usize..self.offsets[index + 1] as usize];
+        CallRef { head: record.first_chunk().expect("decoding has seen to it"), record }
     }
 
     /// Where the call at an index starts in the batch's bytes.

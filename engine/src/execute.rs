@@ -1,6 +1,6 @@
 //! Executes the calls of a batch: the engine's side of the scheduler's seam.
 
-use crate::batch::{Batch, SYSTEM_CONTRACT};
+use crate::batch::{Batch, CallRef, SYSTEM_CONTRACT};
 use crate::deploy::{self, SystemCall};
 use crate::finish::{Finisher, Home, Writing};
 use crate::gas;
@@ -119,15 +119,13 @@ impl<'a> BatchExecutor<'a> {
         Self { pool, frame: Some(frame), run: RunOutput::default(), finisher, fault: None }
     }
 
-    fn run(&mut self, context: &BatchContext<'_>, index: CallIndex) -> Outcome {
+    fn run(&mut self, context: &BatchContext<'_>, index: CallIndex, call: CallRef<'_>, target: &Target) -> Outcome {
         let batch = &context.writing.batch;
-        let call = batch.call(index.0 as usize);
         let frame = self.frame.as_mut().expect("the frame is back between calls");
         let start = frame.receipts.len();
         frame.receipts.extend_from_slice(&[0; RECEIPT_HEADER_BYTES]);
         frame.events = 0;
         frame.return_bytes.clear();
-        let target = &context.targets[call.target()];
         let arguments = call.arguments();
         let system = matches!(target, Target::System);
         let invocation = if call.gas_limit() > CALL_GAS_MAX || (arguments.len() > ARGUMENT_BYTES_MAX && !system) {
@@ -214,14 +212,15 @@ impl<'a> Executor for BatchExecutor<'a> {
             return (view, Verdict::Drop);
         }
         self.frame.as_mut().expect("the frame is back between calls").view = Some(view);
-        let outcome = self.run(context, index);
+        let call = context.writing.batch.call(index.0 as usize);
+        let target = &context.targets[call.target()];
+        let outcome = self.run(context, index, call, target);
         let frame = self.frame.as_mut().expect("a call gives its frame back");
         let view = frame.view.take().expect("a call gives the view back");
         if outcome != Outcome::Ok {
             return (view, Verdict::Drop);
         }
-        let call = context.writing.batch.call(index.0 as usize);
-        if let Target::Method(method) = &context.targets[call.target()] {
+        if let Target::Method(method) = target {
             // By the first call of the method that succeeds, on any worker.
             method.code.patterns[method.method].get_or_init(|| KeyPatterns::learn(&call, view.written_keys()));
         }

@@ -47,15 +47,19 @@ impl KeyPatterns {
     /// Builds the keys that the call would touch, and hands each to `visit`.
     #[inline]
     pub(crate) fn predict(&self, call: &CallRef<'_>, mut visit: impl FnMut(&[u8])) {
-        for pattern in self.patterns.iter().flatten() {
-            let mut key = [0; 1 + 2 * ADDRESS_BYTES];
-            key[0] = pattern.slot;
+        // They are learned front to back.
+        for pattern in self.patterns.iter().map_while(Option::as_ref) {
             let Some(first) = pattern.first.bytes(call) else { continue };
-            key[1..1 + ADDRESS_BYTES].copy_from_slice(first);
-            match pattern.second.map(|second| second.bytes(call)) {
-                None => visit(&key[..1 + ADDRESS_BYTES]),
-                Some(None) => {}
-                Some(Some(second)) => {
+            match pattern.second {
+                None => {
+                    let mut key = [pattern.slot; 1 + ADDRESS_BYTES];
+                    key[1..].copy_from_slice(first);
+                    visit(&key);
+                }
+                Some(second) => {
+                    let Some(second) = second.bytes(call) else { continue };
+                    let mut key = [pattern.slot; 1 + 2 * ADDRESS_BYTES];
+                    key[1..1 + ADDRESS_BYTES].copy_from_slice(first);
                     key[1 + ADDRESS_BYTES..].copy_from_slice(second);
                     visit(&key);
                 }

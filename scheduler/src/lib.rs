@@ -70,6 +70,7 @@ mod execute;
 mod executor;
 mod fold;
 pub mod hash;
+mod in_place;
 mod key;
 mod open;
 mod partition;

@@ -301,13 +301,18 @@ impl Partition {
     /// The version of a slot's key, made at its first touch in the branch, and whether that is now.
     #[inline]
     pub(crate) fn version(&mut self, index: u32) -> (usize, bool) {
+        if let Some(number) = self.touched(index) {
+            return (number, false);
+        }
+        (self.new_version(index), true)
+    }
+
+    /// The version of a slot's key that the branch had not touched.
+    #[inline]
+    pub(crate) fn new_version(&mut self, index: u32) -> usize {
         let (epoch, number) = (self.epoch, self.versions.len());
         let slot = &mut self.slots_mut()[index as usize];
-        if slot.epoch == epoch {
-            return (slot.version as usize, false);
-        }
-        slot.epoch = epoch;
-        slot.version = number as u32;
+        (slot.epoch, slot.version) = (epoch, number as u32);
         let (tag, old) = slot.raw_value();
         // Filled in where it stays: a line that is made elsewhere of small parts and moved as a whole makes the processor
         // wait until the parts have been stored.
@@ -316,19 +321,14 @@ impl Partition {
         (version.old_tag, version.old) = (tag, old);
         (version.base_tag, version.base) = (tag, old);
         version.slot = index;
-        (number, true)
+        number
     }
 
-    /// Gives a slot the value that a record leaves, and its key's version the record's id. Returns the id that it had.
+    /// The version of a slot's key, if the branch has touched the key.
     #[inline]
-    pub(crate) fn write(&mut self, index: u32, value: Raw, long: Option<&[u8]>, id: RecordId) -> RecordId {
-        let (version, fresh) = self.version(index);
-        self.set(index, version, value, long);
-        let last = &mut self.versions[version].last;
-        // A fresh version's line is still being written: reading it here would wait for that.
-        let before = if fresh { RecordId::NONE } else { *last };
-        *last = id;
-        before
+    pub(crate) fn touched(&self, index: u32) -> Option<usize> {
+        let slot = &self.slots()[index as usize];
+        (slot.epoch == self.epoch).then_some(slot.version as usize)
     }
 
     /// The version of a slot's key, with the chain of a round begun if this is the key's first record in it.
@@ -350,10 +350,16 @@ impl Partition {
 
     /// Gives a slot another value; a long one's bytes are `long`. The value that it had is freed unless its version needs it.
     #[inline]
-    pub(crate) fn set(&mut self, index: u32, version: usize, (tag, mut raw): Raw, long: Option<&[u8]>) {
+    pub(crate) fn set(&mut self, index: u32, version: usize, value: Raw, long: Option<&[u8]>) {
         if self.slots()[index as usize].raw_value_ref().0 == ValueTag::LONG {
             self.free_replaced(index, version);
         }
+        self.put(index, value, long);
+    }
+
+    /// The same, where whoever asks knows what becomes of the value that the slot had.
+    #[inline]
+    pub(crate) fn put(&mut self, index: u32, (tag, mut raw): Raw, long: Option<&[u8]>) {
         if let Some(bytes) = long {
             raw = placed(self.values.put(bytes.into()));
         }
@@ -361,12 +367,39 @@ impl Partition {
         self.slots_mut()[index as usize].set_raw_value(tag, raw);
     }
 
+    /// The same, of an integer in the place of another.
+    #[inline]
+    pub(crate) fn set_integer(&mut self, index: u32, value: u128) {
+        self.slots_mut()[index as usize].set_raw_value(ValueTag::inline(16), value.to_le_bytes());
+    }
+
+    /// Frees what the value of a slot holds on the heap.
+    #[inline]
+    pub(crate) fn free_value(&mut self, index: u32) {
+        self.free(self.raw(index), &[]);
+    }
+
+    /// Frees a long value that no slot has any more, unless the version holds it.
+    #[cold]
+    pub(crate) fn release(&mut self, version: usize, value: Raw) {
+        let (old, base) = (self.versions[version].old(), self.versions[version].base());
+        self.holds_long = true;
+        self.free(value, &[old, base]);
+    }
+
+    /// Puts back the value and the last write that a key had, and frees the value that it has.
+    pub(crate) fn take_back(&mut self, version: usize, last: RecordId, (tag, raw): Raw) {
+        let index = self.versions[version].slot;
+        self.free_value(index);
+        self.holds_absent |= tag == ValueTag::ABSENT;
+        self.slots_mut()[index as usize].set_raw_value(tag, raw);
+        self.versions[version].last = last;
+    }
+
     /// Out of line: most values are short, and writing one should be few instructions.
     #[cold]
     fn free_replaced(&mut self, index: u32, version: usize) {
-        let (old, base) = (self.versions[version].old(), self.versions[version].base());
-        self.holds_long = true;
-        self.free(self.raw(index), &[old, base]);
+        self.release(version, self.raw(index));
     }
 
     /// Gives a slot a value that its version holds.

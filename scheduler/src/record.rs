@@ -11,7 +11,7 @@
 use crate::delta::{Answer, Delta, Operator};
 use crate::hash::owner;
 use crate::key::{ADDRESS_KEY_BYTES, CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
-use crate::value::{INLINE_VALUE_BYTES, ValueTag};
+use crate::value::{INLINE_VALUE_BYTES, Raw, ValueTag};
 
 /// Slot number of a key that the table does not hold.
 pub(crate) const NO_SLOT: u32 = u32::MAX;
@@ -284,6 +284,12 @@ impl Entry {
     #[inline]
     pub(crate) fn value<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         run_value(self.tag, &self.value, bytes)
+    }
+
+    /// The value as an access has it: of a long one, its place in the run's bytes.
+    #[inline]
+    pub(crate) fn raw(&self) -> Raw {
+        (self.tag, self.value)
     }
 
     #[inline]

@@ -68,6 +68,13 @@ impl State {
         (owner, self.partitions[owner].search(key).unwrap_or(NO_SLOT))
     }
 
+    /// The same, without a number for none.
+    #[inline]
+    pub(crate) fn find(&self, key: &StateKey<'_>) -> (usize, Option<u32>) {
+        let owner = owner(key.hash);
+        (owner, self.partitions[owner].search(key).ok())
+    }
+
     /// Asks the processor for the lines of keys that later calls will probably want.
     #[inline]
     pub(crate) fn prefetch(&self, hashes: &[PrefetchHash]) {

@@ -2,20 +2,20 @@
 //!
 //! A call reads through its own records down to a base. The base is one of three:
 //!
-//! - *in place*: the view owns the batch. The base is the state as the calls before have left it; a good call's writes go
-//!   into it as soon as it ends, and what it read is nobody's business.
+//! - *in place*: the view owns the batch. The base is the state as the calls before have left it; the call writes into it as
+//!   it runs, and what it reads is nobody's business. See [`crate::in_place`].
 //! - *snapshot*: workers share the state as it was before the round. Nothing is written; everything that the call saw or
 //!   did is recorded, for the keys' owners to chain and check.
 //! - *chains*: the view owns the batch, and the call is executed again in the middle of its round. It sees what the
 //!   calls before it left, by the chains.
 
 use crate::delta::{Answer, Delta};
-use crate::hash::OWNERS;
+use crate::in_place::Undo;
 use crate::key::{CallIndex, ContractIndex, StateKey};
 use crate::open::OpenBatch;
 use crate::planted::{Bug, planted};
 use crate::prefetch::prefetch_for_write;
-use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, RecordId, Scan, long_value};
+use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, Scan};
 use crate::run::{RunLog, Side};
 use crate::state::{KeyRange, State, integer};
 use crate::value::{ValueTag, integer_of};
@@ -44,14 +44,16 @@ pub struct View {
     pub(crate) base: Base,
     /// The run that the call belongs to.
     pub(crate) run: RunLog,
-    call: CallIndex,
-    /// The call's records.
+    pub(crate) call: CallIndex,
+    /// The call's records, unless it writes in place.
     records: Vec<Record>,
+    /// How its writes are taken back, if it does.
+    pub(crate) undo: Vec<Undo>,
     index: HashTable<u32>,
-    /// Place of the call's first entry in the run: that of its record `n` is `n` places behind.
-    run_open: usize,
+    /// Place of the call's first entry in the run: that of its record or undo `n` is `n` places behind.
+    pub(crate) run_open: usize,
     /// Keys that the call has written.
-    written: usize,
+    pub(crate) written: usize,
     /// What the run's side held when the call began.
     mark: (usize, usize, usize),
 }
@@ -63,6 +65,7 @@ impl View {
             run: RunLog::default(),
             call: CallIndex(0),
             records: Vec::with_capacity(LINEAR_RECORDS),
+            undo: Vec::new(),
             index: HashTable::new(),
             run_open: 0,
             written: 0,
@@ -79,16 +82,16 @@ impl View {
         }
     }
 
-    /// Whether what the call reads is recorded.
+    /// Whether the call writes in place, and so records nothing of what it reads.
     #[inline]
-    fn records_reads(&self) -> bool {
-        !matches!(self.base, Base::InPlace(_))
+    fn in_place(&self) -> bool {
+        matches!(self.base, Base::InPlace(_))
     }
 
     /// Begins a call.
     #[inline]
     pub(crate) fn begin_call(&mut self, call: CallIndex) {
-        debug_assert!(self.records.is_empty());
+        debug_assert!(self.records.is_empty() && self.undo.is_empty());
         self.call = call;
         self.run_open = self.run.open();
         let Side { entries, bytes, predicates, scans } = &self.run.side;
@@ -104,6 +107,10 @@ impl View {
     #[inline]
     pub fn get(&mut self, contract: ContractIndex, key: &[u8], ordered: bool) -> Option<&[u8]> {
         let key = self.state().hasher.key(contract, key, ordered);
+        if self.in_place() {
+            let (owner, found) = self.state().find(&key);
+            return found.and_then(|index| self.state().partitions[owner].value(index));
+        }
         let slot = match self.find(&key) {
             Some(at) => {
                 self.read_exactly(at);
@@ -114,10 +121,8 @@ impl View {
             }
             None => {
                 let (owner, index) = self.state().locate(&key);
-                if self.records_reads() {
-                    let at = self.push(&key, index);
-                    self.read_exactly(at);
-                }
+                let at = self.push(&key, index);
+                self.read_exactly(at);
                 (owner, index)
             }
         };
@@ -136,6 +141,9 @@ impl View {
         value: Option<&[u8]>,
     ) -> Result<(), TooManyWrites> {
         let key = self.state().hasher.key(contract, key, ordered);
+        if self.in_place() {
+            return self.set_in_place(&key, value);
+        }
         let at = match self.find(&key) {
             Some(at) => at,
             None => {
@@ -164,6 +172,9 @@ impl View {
         value: &[u8],
     ) -> Result<bool, TooManyWrites> {
         let key = self.state().hasher.key(contract, key, ordered);
+        if self.in_place() {
+            return self.set_once_in_place(&key, value);
+        }
         let own = self.find(&key);
         let (present, slot) = match own {
             Some(at) if self.records[at].writes() => (self.entry(at).value(&self.run.side.bytes).is_some(), NO_SLOT),
@@ -173,18 +184,7 @@ impl View {
                 (self.before(slot).is_some(), slot.1)
             }
         };
-        if present && !self.records_reads() {
-            return Ok(false);
-        }
-        let at = match own {
-            Some(at) => at,
-            None => {
-                if !self.records_reads() {
-                    self.may_write_one_more()?;
-                }
-                self.push(&key, slot)
-            }
-        };
+        let at = own.unwrap_or_else(|| self.push(&key, slot));
         // What the call has written itself is there whatever was before it.
         if !self.records[at].writes() {
             self.saw_presence(at, present);
@@ -211,14 +211,17 @@ impl View {
         ordered: bool,
         delta: Delta,
     ) -> Result<Answer, TooManyWrites> {
-        let (state, recorded) = (self.state(), self.records_reads());
+        let state = self.state();
         let key = state.hasher.key(contract, key, ordered);
+        if self.in_place() {
+            return self.add_in_place(&key, delta);
+        }
         let own = self.find(&key);
         let (before, slot) = match own {
             Some(at) if self.records[at].writes() => (integer(self.entry(at).value(&self.run.side.bytes)), NO_SLOT),
             Some(at) => (self.integer_before(self.locate_again(at)), NO_SLOT),
             None => {
-                let slot = state.locate(&key);
+                let slot = self.state().locate(&key);
                 (self.integer_before(slot), slot.1)
             }
         };
@@ -228,18 +231,7 @@ impl View {
             Some(None) => Answer::Refused,
             Some(Some(_)) => Answer::Applied,
         };
-        if answer != Answer::Applied && !recorded {
-            return Ok(answer);
-        }
-        let at = match own {
-            Some(at) => at,
-            None => {
-                if !recorded {
-                    self.may_write_one_more()?;
-                }
-                self.push(&key, slot)
-            }
-        };
+        let at = own.unwrap_or_else(|| self.push(&key, slot));
         if answer == Answer::Applied
             && let Err(error) = self.count_write(at)
         {
@@ -268,7 +260,7 @@ impl View {
     ) {
         let mut stored = Vec::new();
         let exhausted = self.merge(contract, range, descending, &mut stored, visit);
-        if self.records_reads() {
+        if !self.in_place() {
             self.record_scan(contract, range, descending, exhausted, &stored);
         }
     }
@@ -292,8 +284,8 @@ impl View {
     }
 
     fn written_entries(&self) -> impl Iterator<Item = &Entry> {
-        let entries = &self.run.side.entries[self.run_open..];
-        self.records.iter().zip(entries).filter(|(record, _)| record.writes()).map(|(_, entry)| entry)
+        let entries = self.run.side.entries[self.run_open..].iter().enumerate();
+        entries.filter(|(at, _)| self.in_place() || self.records[*at].writes()).map(|(_, entry)| entry)
     }
 
     #[inline]
@@ -349,7 +341,7 @@ impl View {
     #[inline]
     fn read_exactly(&mut self, at: usize) {
         let record = &self.records[at];
-        if !self.records_reads() || record.effect == Effect::Value || record.check == Check::Exact {
+        if record.effect == Effect::Value || record.check == Check::Exact {
             return;
         }
         let seen = match self.before(self.locate_again(at)) {
@@ -373,7 +365,6 @@ impl View {
     fn saw_presence(&mut self, at: usize, present: bool) {
         let record = &mut self.records[at];
         match record.check {
-            _ if matches!(self.base, Base::InPlace(_)) => {}
             Check::None => record.check = Check::Presence(present),
             Check::Presence(_) | Check::Exact => {}
             // A record has one check; this one says both.
@@ -386,7 +377,7 @@ impl View {
     #[inline]
     fn answered(&mut self, at: usize, delta: Delta, answer: Answer) {
         let record = &mut self.records[at];
-        if matches!(self.base, Base::InPlace(_)) || record.effect == Effect::Value || record.check == Check::Exact {
+        if record.effect == Effect::Value || record.check == Check::Exact {
             return;
         }
         if let Check::Presence(_) = record.check {
@@ -469,11 +460,12 @@ impl View {
         mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> bool {
         let state = self.state();
-        let noting = self.records_reads();
+        let noting = !self.in_place();
         let keys = state.partitions[state.hasher.owner_of_slot(contract, range.slot)].keys_of(contract, range.slot);
         let keys = keys.into_iter().flat_map(|keys| keys.range::<[u8], _>(range.bounds())).map(|key| &**key);
         let bytes = &self.run.side.bytes;
-        let own = self.written_entries().filter(|entry| entry.contract == contract);
+        // What a call has written in place is among the keys that are stored.
+        let own = self.written_entries().filter(|entry| noting && entry.contract == contract);
         let mut own: Vec<&[u8]> = own.map(|entry| entry.key_bytes(bytes)).filter(|key| range.contains(key)).collect();
         own.sort_unstable();
         let mut step = |keys: &mut dyn Iterator<Item = &'_ [u8]>, own: &mut dyn Iterator<Item = &'_ [u8]>| {
@@ -564,12 +556,10 @@ impl View {
     /// recorded at all.
     #[inline]
     pub(crate) fn end_call(&mut self, keep: bool) {
-        if self.records_reads() {
-            self.log_records(keep);
-        } else if keep {
-            self.apply();
+        if self.in_place() {
+            self.end_in_place(keep);
         } else {
-            self.drop_side();
+            self.log_records(keep);
         }
         self.run.end_call();
         self.clear();
@@ -584,7 +574,8 @@ impl View {
         self.written = 0;
     }
 
-    fn drop_side(&mut self) {
+    /// Drops what the call has left in the run.
+    pub(crate) fn drop_side(&mut self) {
         let Side { entries, bytes, predicates, scans } = &mut self.run.side;
         entries.truncate(self.run_open);
         bytes.truncate(self.mark.0);
@@ -632,41 +623,6 @@ impl View {
         self.written = 0;
         records
     }
-
-    fn apply(&mut self) {
-        let Base::InPlace(open) = &mut self.base else { unreachable!("only calls in place are applied") };
-        let state = &mut *open.state;
-        // New keys first: making room may move slots, which the other records then look up again.
-        let moves = self.records.iter().any(|record| record.slot == NO_SLOT).then(|| state.moves());
-        for (record, at) in self.records.iter().zip(self.run_open..) {
-            let entry = &mut self.run.side.entries[at];
-            entry.set_writes();
-            let owner = usize::from(entry.owner);
-            let partition = &mut state.partitions[owner];
-            let index = match &moves {
-                Some(moves) if !partition.is_still(record.slot, moves[owner]) => {
-                    let key = state.hasher.key_of(entry, &self.run.side.bytes);
-                    partition.find_or_insert(&key, &state.hasher)
-                }
-                _ => record.slot,
-            };
-            let id = match self.run.has_accesses {
-                true => self.run.log(record, self.call, at),
-                false => RecordId::new(self.run.number, at),
-            };
-            let Side { entries, bytes, .. } = &self.run.side;
-            let entry = &entries[at];
-            let long = (entry.tag == ValueTag::LONG).then(|| long_value(&entry.value, bytes));
-            if entry.is_ordered() {
-                partition.order(entry.contract, entry.key_bytes(bytes), entry.tag != ValueTag::ABSENT);
-            }
-            let last = partition.write(index, (entry.tag, entry.value), long, id);
-            if last != RecordId::NONE {
-                let run = if last.run() == self.run.number { &mut self.run } else { &mut open.runs[last.run()] };
-                run.supersede(owner, last);
-            }
-        }
-    }
 }
 
 /// An entry as a scan's record keeps it.
@@ -676,10 +632,4 @@ pub(crate) fn push_entry(bytes: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) 
     bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
     bytes.extend_from_slice(key);
     bytes.extend_from_slice(value);
-}
-
-impl State {
-    fn moves(&self) -> [u32; OWNERS] {
-        core::array::from_fn(|owner| self.partitions[owner].moves)
-    }
 }

@@ -137,8 +137,8 @@ impl Guest {
 
     #[inline]
     fn word<T: Copy>(&self, at: u64) -> T {
-        // SAFETY: the three words lie inside the control memory (fact 3), aligned to their size; integers have no invalid
-        // patterns.
+        // SAFETY: the words that are asked for lie inside the control memory (fact 3), aligned to their size; integers have no
+        // invalid patterns.
         unsafe { self.control.as_ptr().add(at as usize).cast::<T>().read() }
     }
 
@@ -189,13 +189,16 @@ impl Guest {
     pub(crate) fn reset(&mut self, image: &Image, whole_map: bool) -> u64 {
         let granules = if whole_map { DIRTY_BYTES as usize } else { self.length >> GRANULE_LOG2 };
         let mut dirty = 0;
-        // A page has 64 granules, so marks come in whole words of eight.
-        for word in 0..granules / 8 {
-            let at = CONTROL_DIRTY + 8 * word as u64;
-            let marks: u64 = self.word(at);
-            if marks != 0 {
-                dirty += self.reset_word(word, marks, image);
-                self.set_word(at, 0u64);
+        // A page has 64 granules, so marks come in blocks of eight words of eight. Most are blank, and are passed over whole.
+        for block in 0..granules / 64 {
+            let at = |word: usize| CONTROL_DIRTY + 64 * block as u64 + 8 * word as u64;
+            let marks: [u64; 8] = self.word(at(0));
+            if marks.iter().fold(0, |all, marks| all | marks) == 0 {
+                continue;
+            }
+            for (word, marks) in marks.into_iter().enumerate().filter(|(_, marks)| *marks != 0) {
+                dirty += self.reset_word(8 * block + word, marks, image);
+                self.set_word(at(word), 0u64);
             }
         }
         dirty
