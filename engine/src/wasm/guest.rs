@@ -196,8 +196,8 @@ impl Guest {
             if marks.iter().fold(0, |all, marks| all | marks) == 0 {
                 continue;
             }
-            for (word, marks) in marks.into_iter().enumerate().filter(|(_, marks)| *marks != 0) {
-                dirty += self.reset_word(8 * block + word, marks, image);
+            for (word, marks) in marks.iter().enumerate().filter(|(_, marks)| **marks != 0) {
+                dirty += self.reset_word(8 * block + word, *marks, image);
                 self.set_word(at(word), 0u64);
             }
         }
