@@ -72,6 +72,13 @@ pub(crate) struct Finished {
     home: Arc<Home>,
 }
 
+impl Finished {
+    /// Bytes of receipts and writes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.receipts.iter().chain(&self.writes).map(Vec::len).sum()
+    }
+}
+
 impl Drop for Finished {
     fn drop(&mut self) {
         let pieces = self.receipts.drain(..).zip(self.writes.drain(..));
@@ -160,6 +167,11 @@ impl Pending {
     /// Whether there is nothing to wait for.
     pub(crate) fn is_done(&self) -> bool {
         self.finished.get().is_some()
+    }
+
+    /// What the batch comes to, if that is known.
+    pub(crate) fn finished(&self) -> Option<&Finished> {
+        self.finished.get().and_then(|finished| finished.as_ref().ok())
     }
 
     /// Waits for the end of the batch.

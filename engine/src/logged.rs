@@ -9,7 +9,7 @@ use crate::engine::{Engine, Executed, Options};
 use crate::error::EngineError;
 use crate::finish::Pending;
 use crate::fs::FileSystem;
-use crate::log::receipts::{ReceiptSegments, ReceiptsAndWrites};
+use crate::log::receipts::{ReceiptKeeper, ReceiptSegments, ReceiptsAndWrites};
 use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal, layout};
 use crate::stage::StageClock;
 use crate::wasm::CodeCache;
@@ -101,7 +101,7 @@ fn hex(digest: &Digest) -> String {
 pub struct LoggedEngine {
     engine: Engine,
     log: Log,
-    receipts: Option<ReceiptSegments>,
+    receipts: Option<ReceiptKeeper>,
     /// Held while a height is logged and executed: heights must not overtake each other.
     turn: Mutex<Turn>,
 }
@@ -151,7 +151,7 @@ impl LoggedEngine {
                 // Derived, so what is broken or ahead of the log is dropped and made again.
                 let intact_to = found.damage.iter().map(|damage| damage.height).min();
                 segments.truncate_from(intact_to.unwrap_or(u64::MAX).min(opened.last_input + 1))?;
-                Some(segments)
+                Some(ReceiptKeeper::start(segments))
             }
         };
         let code_cache = match options.machine_code {
@@ -186,6 +186,9 @@ impl LoggedEngine {
                 record => check_record(&record, &mut unsealed)?,
             }
         }
+        if let Some(keeper) = &self.receipts {
+            keeper.segments(u64::MAX)?;
+        }
         // A crash may leave inputs without their seals; what they execute to is sealed now.
         unsealed.into_iter().try_for_each(|seal| Ok(self.log.append_seal(seal)?))
     }
@@ -202,6 +205,7 @@ impl LoggedEngine {
         if let Some(why) = &turn.failed {
             return Err(EngineError::Stopped(why.clone()).into());
         }
+        self.receipts.as_ref().map_or(Ok(()), ReceiptKeeper::may_go_on)?;
         let (batch, clock) = self.engine.decode(bytes)?;
         let done = self.log_and_execute(&batch, clock, &mut turn.unsealed);
         // The input is in the log: whatever failed after that, going on would log the next one behind a gap.
@@ -244,18 +248,9 @@ impl LoggedEngine {
         Ok(())
     }
 
-    /// Appends the height's receipts, unless they are there already, as they should be.
     fn keep_receipts(&self, executed: &Executed) -> Result<(), LogError> {
-        let Some(segments) = &self.receipts else { return Ok(()) };
-        let (height, receipts, writes) = (executed.height(), executed.receipts(), executed.write_set());
-        let (receipts, writes) = (&*receipts.bytes(), &*writes.bytes());
-        match segments.receipts(height) {
-            Ok(Some(kept)) if (kept.0.as_slice(), kept.1.as_slice()) == (receipts, writes) => return Ok(()),
-            // Missing, damaged, or of another history; or above all that is there, and then nothing is cut.
-            Ok(_) | Err(LogError::Damaged(_)) => segments.truncate_from(height)?,
-            Err(error) => return Err(error),
-        }
-        segments.append(height, receipts, writes)
+        let Some(keeper) = &self.receipts else { return Ok(()) };
+        keeper.keep(executed.height(), Arc::clone(executed.pending()))
     }
 
     /// Waits until a height is as durable as the log's options make it.
@@ -272,15 +267,17 @@ impl LoggedEngine {
     }
 
     /// Encoded receipts and write set of a height, as [`Receipts::new`](crate::Receipts::new) and
-    /// [`WriteSet::new`](crate::WriteSet::new) read them; `None` if they are not kept.
+    /// [`WriteSet::new`](crate::WriteSet::new) read them; `None` if they are not kept. Those of a height that has just been
+    /// executed are waited for.
     ///
     /// # Errors
-    /// [`LogError::Damaged`], [`LogError::Io`].
+    /// [`LogError::Damaged`], [`LogError::Io`]; [`LogError::Stopped`] if they could not be kept.
     pub fn receipts(&self, height: u64) -> Result<Option<ReceiptsAndWrites>, LogError> {
-        self.receipts.as_ref().map_or(Ok(None), |segments| segments.receipts(height))
+        self.receipts.as_ref().map_or(Ok(None), |keeper| keeper.segments(height)?.receipts(height))
     }
 
-    /// First and last height whose receipts are kept, damage and gaps between them apart.
+    /// First and last height whose receipts are kept, damage and gaps between them apart. The last heights that were
+    /// executed may be missing, as receipts are kept behind execution.
     pub fn receipt_heights(&self) -> Option<RangeInclusive<u64>> {
         self.receipts.as_ref()?.heights()
     }
@@ -299,9 +296,9 @@ impl LoggedEngine {
     ///
     /// # Errors
     /// [`LogError`] if that, or an earlier write, failed.
-    pub fn close(self) -> Result<(), LogError> {
-        if let Some(segments) = &self.receipts {
-            segments.sync()?;
+    pub fn close(mut self) -> Result<(), LogError> {
+        if let Some(keeper) = self.receipts.take() {
+            keeper.close()?;
         }
         self.append_seals(&mut self.turn.lock().unsealed, |_| true)?;
         self.log.close()

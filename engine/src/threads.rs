@@ -29,3 +29,8 @@ pub(crate) fn finisher(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 pub(crate) fn checker(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     std::thread::Builder::new().name("phalanx-check".into()).spawn(work).expect("the system starts a thread")
 }
+
+/// The thread that keeps receipts.
+pub(crate) fn receipts(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name("phalanx-receipt".into()).spawn(work).expect("the system starts a thread")
+}

@@ -1,8 +1,11 @@
 //! The operating system's file system.
 
+use rustix::fs::{Advice, fadvise};
 use std::any::Any;
 use std::fs::{self, DirBuilder, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -133,5 +136,12 @@ impl File for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn forget_cached(&self, range: Range<u64>) {
+        if let Some(length) = NonZeroU64::new(range.end.saturating_sub(range.start)) {
+            // Where the file system takes no advice, pages stay cached.
+            _ = fadvise(&self.0, range.start, Some(length), Advice::DontNeed);
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::header::{BLOCK_BYTES, SegmentHeader, record_bytes};
 use super::record::{INPUT_PREFIX_BYTES, Kind, Position, SEAL_BYTES, Seal};
 use super::segment::segment_path;
 use super::{Durability, Options};
-use crate::fs::{Access, File, FileSystem};
+use crate::fs::{Access, CACHED_BYTES, File, FileSystem, Forgetting};
 
 /// Bytes of zeros written ahead and synced at once: what a batch that arrives meanwhile waits for at most.
 const AHEAD_SLICE_BYTES: u64 = 1 << 20;
@@ -51,6 +51,9 @@ pub(crate) struct Writer {
     filling: bool,
     /// Full segments that nobody synced, of a log that isn't durable.
     unsynced: Vec<OpenSegment>,
+    /// The segment before, of a log that is, as long as it stays cached.
+    before: Option<OpenSegment>,
+    forgetting: Forgetting,
 }
 
 /// The segment being written.
@@ -108,6 +111,8 @@ impl Writer {
             unhashed: None,
             filling: false,
             unsynced: Vec::new(),
+            before: None,
+            forgetting: Forgetting::default(),
         };
         writer.write_genesis()?;
         Ok(writer)
@@ -146,6 +151,8 @@ impl Writer {
             unhashed: None,
             filling: false,
             unsynced: Vec::new(),
+            before: None,
+            forgetting: Forgetting::default(),
         }
     }
 
@@ -269,10 +276,22 @@ impl Writer {
         if self.options.durability == Durability::Sync {
             file.sync_data().map_err(failed("sync", path))?;
             self.mark = end;
+            self.forget_cached();
         }
         self.end = end;
         self.scratch = group.into_scratch();
         Ok(())
+    }
+
+    /// After a sync: what lies well behind the mark need not stay in memory.
+    fn forget_cached(&mut self) {
+        let synced = self.mark.0 - self.segment.base.0;
+        self.forgetting.synced(&*self.segment.file, synced);
+        if synced > CACHED_BYTES
+            && let Some(before) = self.before.take()
+        {
+            before.file.forget_cached(0..self.segment.base.0 - before.base.0);
+        }
     }
 
     /// Ends this segment and begins the next. All of this one is synced, if the log is, since each group was.
@@ -288,8 +307,10 @@ impl Writer {
         };
         let next = OpenSegment::create(self.fs.as_ref(), &self.directory, &header, self.options.durability)?;
         let full = std::mem::replace(&mut self.segment, next);
-        if self.options.durability == Durability::None {
-            self.unsynced.push(full);
+        self.forgetting = Forgetting::default();
+        match self.options.durability {
+            Durability::None => self.unsynced.push(full),
+            Durability::Sync => self.before = Some(full),
         }
         self.end.0 += BLOCK_BYTES;
         if self.options.durability == Durability::Sync {

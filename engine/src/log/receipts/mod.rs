@@ -6,6 +6,7 @@
 //! ([`ReceiptSegments::truncate_from`], then append again).
 
 mod format;
+mod keeper;
 mod segment;
 
 use std::ops::RangeInclusive;
@@ -14,10 +15,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use self::segment::{ReceiptSegment, Scan};
+pub(crate) use self::keeper::ReceiptKeeper;
+use self::segment::{ReceiptSegment, Scan, bytes_of};
 use super::error::{Damage, LogError, failed};
 use super::layout;
-use crate::fs::FileSystem;
+use crate::fs::{CACHED_BYTES, FileSystem};
+
+/// Bytes that [`ReceiptSegments::settle`] leaves unsynced.
+const SETTLE_BYTES: u64 = 8 << 20;
 
 /// Receipts and write set of a height, encoded.
 pub type ReceiptsAndWrites = (Vec<u8>, Vec<u8>);
@@ -89,13 +94,25 @@ impl ReceiptSegments {
     ///
     /// [`LogError::OutOfOrder`] changes nothing. After [`LogError::Io`] the height isn't there; it may be appended again.
     pub fn append(&self, height: u64, receipts: &[u8], writes: &[u8]) -> Result<(), LogError> {
+        self.append_pieces(height, &[receipts], &[writes])
+    }
+
+    /// The same, of receipts and writes in pieces.
+    pub(crate) fn append_pieces(
+        &self,
+        height: u64,
+        receipts: &[impl AsRef<[u8]>],
+        writes: &[impl AsRef<[u8]>],
+    ) -> Result<(), LogError> {
         let mut segments = self.segments.lock();
         let next = segments.last().map_or(0, ReceiptSegment::next_height);
         if height < next {
             return Err(LogError::OutOfOrder { what: "height of receipts", expected: next, actual: height });
         }
         let fits = segments.last().is_some_and(|last| {
-            last.damage().is_none() && height == next && last.has_room(receipts, writes, self.segment_bytes)
+            last.damage().is_none()
+                && height == next
+                && last.has_room(bytes_of(receipts) + bytes_of(writes), self.segment_bytes)
         });
         if !fits {
             if let Some(last) = segments.last_mut() {
@@ -126,6 +143,24 @@ impl ReceiptSegments {
             Some(index) => segments[index].read(height),
             None => Ok(None),
         }
+    }
+
+    /// Syncs what was appended when it has become much: a segment's worth at its end would keep the disk busy for longer than
+    /// the log can wait. To be called by whoever appends; others can read meanwhile.
+    pub(crate) fn settle(&self) -> Result<(), LogError> {
+        let last = |segments: &[ReceiptSegment]| segments.last().and_then(|last| last.unsynced(SETTLE_BYTES));
+        let Some((file, end)) = last(&self.segments.lock()) else { return Ok(()) };
+        file.sync_data().map_err(failed("sync", &self.directory))?;
+        let mut segments = self.segments.lock();
+        if let [.., before, _] = &mut segments[..]
+            && end > CACHED_BYTES
+        {
+            before.forget_cached();
+        }
+        if let Some(last) = segments.last_mut() {
+            last.synced(end);
+        }
+        Ok(())
     }
 
     /// Makes what was appended durable. Nothing depends on it but how much a crash makes to rebuild.

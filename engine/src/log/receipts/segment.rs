@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::ReceiptsAndWrites;
 use super::format::{HEADER_BYTES, RecordHeader, encode_segment, is_segment};
-use crate::fs::{Access, File, FileSystem};
+use crate::fs::{Access, File, FileSystem, Forgetting};
 use crate::log::error::{Damage, LogError, failed};
 
 const EXTENSION: &str = ".receipts";
@@ -22,7 +23,7 @@ pub(super) enum Scan {
 
 pub(super) struct ReceiptSegment {
     path: PathBuf,
-    file: Box<dyn File>,
+    file: Arc<dyn File>,
     first_height: u64,
     /// Offset of each height's record.
     offsets: Vec<u64>,
@@ -31,6 +32,7 @@ pub(super) struct ReceiptSegment {
     /// Everything before it is synced.
     mark: u64,
     damage: Option<Damage>,
+    forgetting: Forgetting,
 }
 
 /// First heights of the segments in a directory, in order.
@@ -59,10 +61,19 @@ impl ReceiptSegment {
             }
             answer => answer,
         };
-        let file = file.map_err(failed("create", &path))?;
+        let file: Arc<dyn File> = file.map_err(failed("create", &path))?.into();
         file.write_at(0, &[&encode_segment(first_height)]).map_err(failed("write", &path))?;
         let end = HEADER_BYTES as u64;
-        Ok(ReceiptSegment { path, file, first_height, offsets: Vec::new(), end, mark: 0, damage: None })
+        Ok(ReceiptSegment {
+            path,
+            file,
+            first_height,
+            offsets: Vec::new(),
+            end,
+            mark: 0,
+            damage: None,
+            forgetting: Forgetting::default(),
+        })
     }
 
     /// Opens and scans a segment; damage is kept, not returned.
@@ -74,9 +85,18 @@ impl ReceiptSegment {
     ) -> Result<ReceiptSegment, LogError> {
         let path = path(directory, first_height);
         let access = if scan == Scan::All { Access::Read } else { Access::ReadWrite };
-        let file = fs.open(&path, access).map_err(failed("open", &path))?;
+        let file: Arc<dyn File> = fs.open(&path, access).map_err(failed("open", &path))?.into();
         let end = HEADER_BYTES as u64;
-        let mut segment = ReceiptSegment { path, file, first_height, offsets: Vec::new(), end, mark: 0, damage: None };
+        let mut segment = ReceiptSegment {
+            path,
+            file,
+            first_height,
+            offsets: Vec::new(),
+            end,
+            mark: 0,
+            damage: None,
+            forgetting: Forgetting::default(),
+        };
         segment.scan(scan)?;
         Ok(segment)
     }
@@ -241,25 +261,36 @@ impl ReceiptSegment {
         Ok(())
     }
 
-    pub(super) fn has_room(&self, receipts: &[u8], writes: &[u8], segment_bytes: u64) -> bool {
-        self.offsets.is_empty() || self.end + (HEADER_BYTES + receipts.len() + writes.len()) as u64 <= segment_bytes
+    pub(super) fn has_room(&self, payload_bytes: usize, segment_bytes: u64) -> bool {
+        self.offsets.is_empty() || self.end + (HEADER_BYTES + payload_bytes) as u64 <= segment_bytes
     }
 
-    pub(super) fn append(&mut self, height: u64, receipts: &[u8], writes: &[u8]) -> Result<(), LogError> {
+    pub(super) fn append(
+        &mut self,
+        height: u64,
+        receipts: &[impl AsRef<[u8]>],
+        writes: &[impl AsRef<[u8]>],
+    ) -> Result<(), LogError> {
+        let header = &mut [0; HEADER_BYTES];
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(receipts.len() + writes.len() + 2);
+        parts.extend(receipts.iter().map(AsRef::as_ref));
+        parts.extend(writes.iter().map(AsRef::as_ref));
         let mut crc = crc32fast::Hasher::new();
-        crc.update(receipts);
-        crc.update(writes);
-        let payload_bytes = receipts.len() + writes.len();
-        let header = RecordHeader {
+        parts.iter().for_each(|part| crc.update(part));
+        let (receipts_bytes, writes_bytes) = (bytes_of(receipts), bytes_of(writes));
+        let payload_bytes = receipts_bytes + writes_bytes;
+        *header = RecordHeader {
             height,
             offset: self.end,
             mark: self.mark,
-            receipts_bytes: receipts.len() as u64,
-            writes_bytes: writes.len() as u64,
+            receipts_bytes: receipts_bytes as u64,
+            writes_bytes: writes_bytes as u64,
             payload_crc: crc.finalize(),
-        };
+        }
+        .encode();
         let padding = payload_bytes.next_multiple_of(HEADER_BYTES) - payload_bytes;
-        let parts = [&header.encode()[..], receipts, writes, &[0; HEADER_BYTES][..padding]];
+        parts.insert(0, header);
+        parts.push(&[0; HEADER_BYTES][..padding]);
         self.file.write_at(self.end, &parts).map_err(failed("write", &self.path))?;
         self.offsets.push(self.end);
         self.end += (HEADER_BYTES + payload_bytes + padding) as u64;
@@ -268,8 +299,24 @@ impl ReceiptSegment {
 
     pub(super) fn sync(&mut self) -> Result<(), LogError> {
         self.file.sync_data().map_err(failed("sync", &self.path))?;
-        self.mark = self.end;
+        self.synced(self.end);
         Ok(())
+    }
+
+    /// The file and its end, if more than `bytes` of it are not synced.
+    pub(super) fn unsynced(&self, bytes: u64) -> Option<(Arc<dyn File>, u64)> {
+        (self.end - self.mark > bytes).then(|| (Arc::clone(&self.file), self.end))
+    }
+
+    /// After a sync of everything before `end`.
+    pub(super) fn synced(&mut self, end: u64) {
+        self.mark = end;
+        self.forgetting.synced(&*self.file, end);
+    }
+
+    /// The next segment is under way.
+    pub(super) fn forget_cached(&mut self) {
+        self.forgetting.all(&*self.file, self.mark);
     }
 
     /// Reads a height at or above the first, below the next segment's first.
@@ -300,6 +347,11 @@ impl ReceiptSegment {
     pub(super) fn remove(self, fs: &dyn FileSystem) -> Result<(), LogError> {
         fs.remove(&self.path).map_err(failed("remove", &self.path))
     }
+}
+
+/// Bytes of all pieces.
+pub(super) fn bytes_of(pieces: &[impl AsRef<[u8]>]) -> usize {
+    pieces.iter().map(|piece| piece.as_ref().len()).sum()
 }
 
 fn path(directory: &Path, first_height: u64) -> PathBuf {
