@@ -9,7 +9,7 @@ use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Color, Format, Output};
 use crate::verbs::remote::{call, deploy, load, receipt, subscribe};
-use crate::verbs::{bench, completions, contract, log, run, serve, state, version};
+use crate::verbs::{backup, bench, completions, config, contract, doctor, log, run, serve, state, version};
 
 /// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
 #[derive(Debug, Parser)]
@@ -41,7 +41,12 @@ enum Verb {
     /// Deploy and execute a file of calls, in a data directory that is created or continued
     Run(run::RunArguments),
     /// Serve gRPC from a data directory that is created or continued, until SIGTERM or SIGINT
-    Serve(serve::ServeArguments),
+    ///
+    /// Each setting is an environment variable and a key of configuration files too: --data-dir is PHALANX_DATA_DIR and data_dir, and
+    /// so on. A flag wins over the environment, that over the file that --config or PHALANX_CONFIG names, that over
+    /// ./phalanx.toml, that over phalanx/config.toml in $XDG_CONFIG_HOME (or ~/.config). `phalanx config show --origin` prints what
+    /// applies, and why.
+    Serve(Box<serve::ServeArguments>),
     /// Deploy a module on a node
     Deploy(deploy::DeployArguments),
     /// Execute a call on a node; exits 1 if its receipt says that it failed
@@ -62,12 +67,27 @@ enum Verb {
     /// Check, print and export the log of a data directory; nothing on disk changes
     #[command(subcommand)]
     Log(log::LogVerb),
+    /// Copy what a data directory cannot make again into a folder; a node may be using the directory meanwhile
+    ///
+    /// The backup holds every call that was durable when this began, up to the height that is printed. It is made of the log alone:
+    /// receipts, state and machine code are made again when the restored directory is opened.
+    Backup(backup::BackupArguments),
+    /// Make a data directory from a backup, which is checked before anything is written
+    Restore(backup::RestoreArguments),
     /// Read the state that the log of a data directory leads to
     #[command(subcommand)]
     State(state::StateVerb),
     /// Make, build, test, measure, compare and check contracts
     #[command(subcommand)]
     Contract(contract::ContractVerb),
+    /// Examine whether this machine and a data directory are fit for a node; nothing on disk changes
+    ///
+    /// It takes the flags of `serve` and looks at what `serve` would use. It exits 1 if a check fails, 4 if the log is damaged, and 0 with
+    /// warnings.
+    Doctor(Box<doctor::DoctorArguments>),
+    /// Print the configuration of `serve`
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
     /// Print versions
     Version,
     /// Print a completion script for a shell
@@ -131,8 +151,12 @@ fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Subscribe(arguments) => subscribe::execute(arguments, context),
         Verb::Load(arguments) => load::execute(arguments, context),
         Verb::Log(verb) => log::execute(verb, context),
+        Verb::Backup(arguments) => backup::back_up(arguments, context),
+        Verb::Restore(arguments) => backup::restore(arguments, context),
         Verb::State(verb) => state::execute(verb, context),
         Verb::Contract(verb) => contract::execute(verb, context),
+        Verb::Doctor(arguments) => doctor::execute(arguments, context),
+        Verb::Config(verb) => config::execute(verb, context),
         Verb::Version => version::execute(context),
         Verb::Completions(arguments) => completions::execute(arguments, context),
     }

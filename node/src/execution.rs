@@ -21,6 +21,12 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
+    /// A number of them, as a flag or a file may have it.
+    pub(crate) fn parse(text: &str) -> Result<Workers, String> {
+        let asked = text.parse().ok().filter(|asked| (1..=WORKERS_MAX as u32).contains(asked));
+        asked.map(|asked| Workers { asked: Some(asked) }).ok_or_else(|| format!("{text} is not in 1..={WORKERS_MAX}"))
+    }
+
     /// How many.
     pub(crate) fn count(self) -> usize {
         let cores = || available_parallelism().map_or(1, usize::from).min(WORKERS_MAX as usize);

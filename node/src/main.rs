@@ -1,10 +1,12 @@
 //! The phalanx command.
 
 mod abi;
+mod backup;
 mod batches;
 mod calls_file;
 mod command_line;
 mod contracts;
+mod doctor;
 mod execution;
 mod exit;
 mod hex;

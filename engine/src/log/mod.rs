@@ -34,6 +34,7 @@
 //! ```
 
 mod chain;
+mod copy;
 mod error;
 mod group;
 mod handle;
@@ -44,18 +45,21 @@ mod reader;
 pub mod receipts;
 mod record;
 mod segment;
+mod survey;
 mod tail;
 mod thread;
 mod verify;
 mod walk;
 mod writer;
 
+pub use copy::{COPY_BYTES, copy};
 pub use error::{Damage, LogError};
 pub use group::BatchBytes;
 pub use handle::Log;
 pub use open::{Opened, Origin};
 pub use reader::{LogReader, Records};
 pub use record::{Genesis, Hash, Input, Position, Record, Seal, input_hash};
+pub use survey::{Surveyed, SurveyedSegment, survey};
 pub use tail::Cut;
 pub use verify::{Verified, verify};
 pub use walk::Located;

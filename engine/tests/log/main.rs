@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are sized by their environment")]
 
+mod copy;
 mod crash;
 mod damage;
 mod faults;

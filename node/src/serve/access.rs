@@ -29,7 +29,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// Its name in the configuration.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Role::Read => "read",
             Role::Submit => "submit",
@@ -39,7 +39,7 @@ impl Role {
 }
 
 /// Senders that a principal may act as.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Senders {
     /// Any.
     Any,

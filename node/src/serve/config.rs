@@ -1,46 +1,16 @@
-//! The configuration file of `phalanx serve`.
+//! Principals of `phalanx serve`, as configuration files have them.
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::access::{Access, Principal, Role, Senders};
 use crate::exit::Failure;
-use crate::hex::{parse_address, parse_hex};
-
-/// What the file may hold. Paths in it are relative to it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Config {
-    /// Where gRPC is served.
-    pub(crate) listen: Option<SocketAddr>,
-    /// Where metrics, health and version are served over HTTP; nowhere if missing.
-    pub(crate) admin: Option<SocketAddr>,
-    /// Certificates; without them, connections are not encrypted.
-    pub(crate) tls: Option<Tls>,
-    /// Who may do what; without any, everybody may do everything, on loopback only.
-    #[serde(rename = "principal")]
-    pub(crate) principals: Vec<PrincipalEntry>,
-}
-
-/// Certificates.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Tls {
-    /// The server's certificate chain, PEM.
-    pub(crate) certificate: PathBuf,
-    /// Its private key, PEM.
-    pub(crate) key: PathBuf,
-    /// Authorities of client certificates, PEM. A client may then show a certificate instead of a token.
-    pub(crate) client_authorities: Option<PathBuf>,
-}
+use crate::hex::{hex, parse_address, parse_hex};
 
 /// A principal.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PrincipalEntry {
     name: String,
@@ -55,7 +25,7 @@ pub(crate) struct PrincipalEntry {
 }
 
 /// `"any"`, or a list of addresses.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SendersEntry(Senders);
 
 impl Default for SendersEntry {
@@ -91,73 +61,86 @@ fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>
     Ok(Some(hash))
 }
 
-impl Config {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// Exit code 2, with the place of what is wrong.
-    pub(crate) fn read(path: &Path) -> Result<Config, Failure> {
-        let failure = |error: &dyn std::fmt::Display| {
-            Failure::usage(
-                format_args!("{}: {error}", path.display()),
-                "the keys are listen, admin, [tls] and [[principal]]; README.md shows them",
-            )
+impl PrincipalEntry {
+    /// What may be shown of it: all but what its token is found by.
+    pub(crate) fn shown(&self) -> ShownPrincipal<'_> {
+        let mut roles: Vec<_> = self.roles.iter().map(|role| role.name()).collect();
+        roles.sort_unstable();
+        let senders = match &self.senders.0 {
+            Senders::Any => serde_json::Value::from("any"),
+            Senders::Listed(listed) => {
+                let mut senders: Vec<_> = listed.iter().map(|sender| hex(sender)).collect();
+                senders.sort_unstable();
+                senders.into()
+            }
         };
-        let text = fs::read_to_string(path).map_err(|error| failure(&error))?;
-        let mut config: Config = toml::from_str(&text).map_err(|error| failure(&error))?;
-        let directory = path.parent().unwrap_or(Path::new(""));
-        if let Some(tls) = &mut config.tls {
-            let files = [Some(&mut tls.certificate), Some(&mut tls.key), tls.client_authorities.as_mut()];
-            files.into_iter().flatten().for_each(|file| *file = directory.join(&*file));
-        }
-        Ok(config)
+        let token_sha256 = self.token_sha256.is_some().then_some("redacted");
+        ShownPrincipal { name: &self.name, roles, senders, token_sha256, certificate: self.certificate.as_deref() }
     }
+}
 
-    /// Who may do what.
-    ///
-    /// # Errors
-    /// Exit code 2: two principals that could not be told apart, or one that nobody could be.
-    pub(crate) fn access(&mut self) -> Result<Access, Failure> {
-        if self.principals.is_empty() {
-            return Ok(Access::open());
-        }
-        let usage = |what: String| Failure::usage(what, "correct the [[principal]] in the configuration file");
-        let mut access = Access::default();
-        let mut names = HashSet::new();
-        for PrincipalEntry { name, roles, senders, token_sha256, certificate } in std::mem::take(&mut self.principals) {
-            if token_sha256.is_none() && certificate.is_none() {
-                return Err(usage(format!("principal {name}: there is neither token_sha256 nor certificate")));
-            }
-            if certificate.is_some() && self.tls.as_ref().is_none_or(|tls| tls.client_authorities.is_none()) {
-                return Err(usage(format!("principal {name}: certificate needs tls.client_authorities")));
-            }
-            if !names.insert(name.clone()) {
-                return Err(usage(format!("principal {name}: there are two of this name")));
-            }
-            let principal = Arc::new(Principal { name, roles, senders: senders.0 });
-            let twice = |what| Err(usage(format!("principal {}: another one has its {what}", principal.name)));
-            if let Some(token) = token_sha256
-                && access.by_token.insert(token, Arc::clone(&principal)).is_some()
-            {
-                return twice("token_sha256");
-            }
-            if let Some(certificate) = certificate
-                && access.by_certificate.insert(certificate, Arc::clone(&principal)).is_some()
-            {
-                return twice("certificate");
-            }
-        }
-        Ok(access)
+/// A principal as it is shown.
+#[derive(Serialize)]
+pub(crate) struct ShownPrincipal<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) roles: Vec<&'static str>,
+    pub(crate) senders: serde_json::Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_sha256: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<&'a str>,
+}
+
+/// Who may do what. `certificates` says whether clients' are verified.
+///
+/// # Errors
+/// Exit code 2: two principals that could not be told apart, or one that nobody could be.
+pub(crate) fn access(principals: &[PrincipalEntry], certificates: bool) -> Result<Access, Failure> {
+    if principals.is_empty() {
+        return Ok(Access::open());
     }
+    let usage = |what: String| Failure::usage(what, "correct the [[principal]] in the configuration file");
+    let mut access = Access::default();
+    let mut names = HashSet::new();
+    for PrincipalEntry { name, roles, senders, token_sha256, certificate } in principals.iter().cloned() {
+        if token_sha256.is_none() && certificate.is_none() {
+            return Err(usage(format!("principal {name}: there is neither token_sha256 nor certificate")));
+        }
+        if certificate.is_some() && !certificates {
+            return Err(usage(format!("principal {name}: certificate needs tls.client_authorities")));
+        }
+        if !names.insert(name.clone()) {
+            return Err(usage(format!("principal {name}: there are two of this name")));
+        }
+        let principal = Arc::new(Principal { name, roles, senders: senders.0 });
+        let twice = |what| Err(usage(format!("principal {}: another one has its {what}", principal.name)));
+        if let Some(token) = token_sha256
+            && access.by_token.insert(token, Arc::clone(&principal)).is_some()
+        {
+            return twice("token_sha256");
+        }
+        if let Some(certificate) = certificate
+            && access.by_certificate.insert(certificate, Arc::clone(&principal)).is_some()
+        {
+            return twice("certificate");
+        }
+    }
+    Ok(access)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        principal: Vec<PrincipalEntry>,
+    }
+
     fn access(text: &str) -> Result<Access, String> {
-        let mut config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.access().map_err(|failure| failure.cause)
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        super::access(&file.principal, false).map_err(|failure| failure.cause)
     }
 
     const TOKEN: &str = "token_sha256 = \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"";

@@ -21,25 +21,36 @@ mod cutter;
 mod execution_service;
 mod history;
 mod limits;
+pub(crate) mod logging;
 mod node;
 mod once;
 mod pace;
+mod process;
 mod query_service;
 mod refusal;
+mod refusals;
 mod server;
 mod session_stream;
+pub(crate) mod settings;
+mod slow_sync;
 mod submission;
+mod supervision;
 mod telemetry;
+mod tls;
+mod validity;
 mod wire;
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{LogError, Origin};
 use phalanx_engine::{LoggedEngine, LoggedError, Options};
+use signal_hook::consts::SIGHUP;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
@@ -47,15 +58,18 @@ use tokio::sync::{Semaphore, watch};
 use self::access::Access;
 use self::answers::Progress;
 use self::catalog::Catalog;
-use self::config::Tls;
 use self::cutter::{Cutter, Work};
 use self::node::{Node, Shared};
 use self::once::Once;
 use self::pace::Pace;
+use self::settings::Tls;
+use self::tls::Certificates;
 use crate::command_line::Context;
 use crate::execution::{CHAIN_ID, logged_options};
 use crate::exit::{Exit, Failure};
 use crate::replay::{log_failure, logged_failure};
+
+pub(crate) use self::limits::CONNECTIONS_MAX;
 
 /// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
 const BATCHES_BETWEEN: usize = 4;
@@ -102,14 +116,26 @@ pub(crate) fn serve(
     context: &Context,
     started: &dyn Fn(Started) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
-    let tls = setup.tls.as_ref().map(server::tls).transpose()?;
+    let certificates = setup.tls.map(Certificates::load).transpose()?.map(Arc::new);
+    let hangup = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&hangup)).map_err(|error| {
+        Failure::failed(format_args!("signals: {error}"), "this is a fault of the system: report it")
+    })?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_directory = %setup.data_directory.display(),
+        workers = setup.engine.workers,
+        "starting"
+    );
     let runtime = runtime()?;
     // Before the log is replayed, which may take long: an address that is taken is said at once.
     let (listener, address) = bind(&runtime, setup.listen)?;
     let admin = setup.admin.map(|address| bind(&runtime, address)).transpose()?;
     let (admin_listener, admin) = admin.unzip();
     let metrics = telemetry::start()?;
+    certificates.iter().for_each(|certificates| certificates.note_expiry());
 
+    let opening = Instant::now();
     let mut catalog = Catalog::default();
     let mut once = Once::default();
     let (logged, opened) = LoggedEngine::open_observed(
@@ -123,10 +149,11 @@ pub(crate) fn serve(
     )
     .map_err(|error| logged_failure(&error))?;
     if let Origin::Cut(tail) = &opened.origin {
-        context.output.warn(&tail.to_string());
+        tracing::warn!(%tail, "the log's tail was cut");
     }
     let logged = Arc::new(logged);
     let height = logged.engine().height();
+    tracing::info!(height, milliseconds = opening.elapsed().as_millis() as u64, "log replayed");
 
     let (work, queue) = crossbeam_channel::unbounded();
     let (progress_to, progress) = watch::channel(Progress { durable_height: height, stopped: false });
@@ -158,17 +185,24 @@ pub(crate) fn serve(
     };
     let threads = Threads::start(cutter, batches, &logged, progress_to)?;
     started(Started { address, admin, height })?;
+    tracing::info!(%address, admin = admin.map(tracing::field::display), tls = certificates.is_some(), "serving");
+    supervision::ready();
 
     let served = runtime.block_on(async {
         let ending = async {
             wait_for_end(&node, context).await;
+            tracing::info!(stopped = node.shared.progress.borrow().stopped, "draining: requests are no longer taken");
+            supervision::stopping();
             drain.send_replace(true);
             std::future::pending().await
         };
         tokio::select! {
-            served = server::run(node.clone(), listener, tls) => served,
+            served = server::run(node.clone(), listener, certificates.clone()) => served,
             failed = admin::run(node.clone(), metrics, admin_listener) => failed,
             never = ending => never,
+            never = keep_up(certificates.as_deref(), &hangup) => match never {},
+            never = refusals::report_now_and_then() => match never {},
+            never = supervision::feed_watchdog(&node) => match never {},
         }
     });
     // What was ordered is executed and synced, whoever still waits for it.
@@ -176,12 +210,15 @@ pub(crate) fn serve(
     let ended = threads.join();
     drop((node, work));
     runtime.shutdown_timeout(READERS_TIMEOUT);
+    refusals::report();
     ended?;
     served?;
+    let height = logged.engine().height();
     match Arc::into_inner(logged) {
         Some(logged) => logged.close().map_err(|error| log_failure(&error))?,
-        None => context.output.warn("a reader did not end: the log is complete, but not marked as closed"),
+        None => tracing::warn!("a reader did not end: the log is complete, but not marked as closed"),
     }
+    tracing::info!(height, "ended");
     Ok(Exit::Ok)
 }
 
@@ -196,6 +233,14 @@ fn runtime() -> Result<Runtime, Failure> {
     let threads =
         Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).thread_name("phalanx-io").enable_all().build();
     threads.map_err(|error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads"))
+}
+
+/// Looks after certificates until the future is dropped; without any, SIGHUP changes nothing.
+async fn keep_up(certificates: Option<&Certificates>, asked: &AtomicBool) -> Infallible {
+    match certificates {
+        Some(certificates) => certificates.keep_up(asked).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for a signal, or for the engine to stop.
@@ -220,12 +265,17 @@ impl Threads {
         let (of_cutter, of_taker_apart, of_syncer) = (fault(), fault(), fault());
         let logged = Arc::clone(logged);
         Ok(Threads {
-            cutter: named("phalanx-cutter").spawn(move || of_cutter.unless_ok(|| cutter.run())).map_err(failure)?,
+            cutter: named("phalanx-cutter")
+                .spawn(move || of_cutter.unless_ok(|| cutter.run().inspect_err(execution_stopped)))
+                .map_err(failure)?,
             taker_apart: named("phalanx-answers")
                 .spawn(move || of_taker_apart.unless_panicked(|| answers::take_apart(&batches, &taken_apart)))
                 .map_err(failure)?,
             syncer: named("phalanx-syncs")
-                .spawn(move || of_syncer.unless_ok(|| answers::wait_for_syncs(&unsynced, &logged, &progress)))
+                .spawn(move || {
+                    let waited = || answers::wait_for_syncs(&unsynced, &logged, &progress).inspect_err(log_stopped);
+                    of_syncer.unless_ok(waited)
+                })
                 .map_err(failure)?,
         })
     }
@@ -239,6 +289,14 @@ impl Threads {
         cutter.map_err(|error| logged_failure(&error))?;
         syncer.map_err(|error| log_failure(&error))
     }
+}
+
+fn execution_stopped(error: &LoggedError) {
+    tracing::error!(%error, "a batch failed: the engine has stopped");
+}
+
+fn log_stopped(error: &LogError) {
+    tracing::error!(%error, "a sync failed: the log has stopped");
 }
 
 /// Tells everybody that the engine has stopped, also when a thread panics that it needs.

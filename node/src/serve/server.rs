@@ -2,19 +2,18 @@
 
 use phalanx_proto::v1::execution_service_server::ExecutionServiceServer;
 use phalanx_proto::v1::query_service_server::QueryServiceServer;
-use std::fs;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 
-use super::config::Tls;
 use super::connections::{self, BEGINNING_TIMEOUT};
 use super::limits::{
     CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX, REQUEST_SECONDS_MAX,
 };
 use super::node::Node;
+use super::tls::{self, Certificates};
 use crate::exit::Failure;
 
 /// Bytes that a client may send ahead, a request and a connection. Large messages over a long way need them.
@@ -23,18 +22,19 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 /// A connection that says nothing is asked whether it is still there, and closed if it does not answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for a TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams that a client has reset and that are not yet forgotten; more close the connection.
 const PENDING_RESETS_MAX: usize = 64;
 /// Time that requests have to end when the server is asked to.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until the node drains and its requests have ended.
-pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTlsConfig>) -> Result<(), Failure> {
-    let failure = |error: &dyn std::fmt::Display| {
-        Failure::failed(format_args!("the server: {error}"), "check the certificates and the address")
-    };
+pub(super) async fn run(
+    node: Node,
+    listener: TcpListener,
+    certificates: Option<Arc<Certificates>>,
+) -> Result<(), Failure> {
+    let failure =
+        |error: &dyn std::fmt::Display| Failure::failed(format_args!("the server: {error}"), "check the address");
     let mut server = Server::builder()
         .timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
@@ -44,9 +44,6 @@ pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTls
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(METADATA_BYTES_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX));
-    if let Some(tls) = tls {
-        server = server.tls_config(tls).map_err(|error| failure(&error))?;
-    }
     let (health, health_service) = tonic_health::server::health_reporter();
     set_serving(&health).await;
     let reflection = || {
@@ -58,13 +55,22 @@ pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTls
     };
     let execution = ExecutionServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(QUESTION_BYTES_MAX);
-    let serving = server
+    let services = server
         .add_service(execution)
         .add_service(query)
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(|error| failure(&error))?)
-        .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?)
-        .serve_with_incoming_shutdown(connections::accept(listener, BEGINNING_TIMEOUT), node.drained());
+        .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?);
+    let connections = connections::accept(listener, BEGINNING_TIMEOUT);
+    let drained = node.drained();
+    let serving = async {
+        match certificates {
+            None => services.serve_with_incoming_shutdown(connections, drained).await,
+            Some(certificates) => {
+                services.serve_with_incoming_shutdown(tls::accept(connections, certificates), drained).await
+            }
+        }
+    };
     let ends_late = async {
         node.drained().await;
         set_not_serving(&health).await;
@@ -86,19 +92,4 @@ async fn set_not_serving(health: &HealthReporter) {
     health.set_not_serving::<ExecutionServiceServer<Node>>().await;
     health.set_not_serving::<QueryServiceServer<Node>>().await;
     health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-}
-
-/// Reads the certificates.
-pub(super) fn tls(files: &Tls) -> Result<ServerTlsConfig, Failure> {
-    let read = |path: &Path| {
-        fs::read(path)
-            .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display()), "name PEM files under [tls]"))
-    };
-    let identity = Identity::from_pem(read(&files.certificate)?, read(&files.key)?);
-    let mut tls = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE_TIMEOUT);
-    if let Some(authorities) = &files.client_authorities {
-        // Optional: who shows no certificate has to have a token.
-        tls = tls.client_ca_root(Certificate::from_pem(read(authorities)?)).client_auth_optional(true);
-    }
-    Ok(tls)
 }

@@ -5,6 +5,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use phalanx_engine::{Executed, Outcome};
 use std::time::Duration;
 
+use super::node::QUEUE_BYTES_MAX;
+use super::{process, refusals, slow_sync};
 use crate::exit::Failure;
 
 const CALLS: &str = "phalanx_calls_total";
@@ -19,7 +21,10 @@ const REPEATS: &str = "phalanx_repeated_submissions_total";
 const HEIGHT: &str = "phalanx_height";
 const DURABLE_HEIGHT: &str = "phalanx_durable_height";
 const QUEUE_BYTES: &str = "phalanx_queue_bytes";
+const QUEUE_LIMIT_BYTES: &str = "phalanx_queue_limit_bytes";
 const SUBSCRIBERS: &str = "phalanx_subscribers";
+const TLS_RELOADS: &str = "phalanx_tls_reloads_total";
+const TLS_NOT_AFTER: &str = "phalanx_tls_certificate_not_after_seconds";
 const BUILD_INFO: &str = "phalanx_build_info";
 
 /// Bounds of all histograms of time: 10 µs to 10 s, each twice the one before.
@@ -46,15 +51,22 @@ pub(super) fn start() -> Result<PrometheusHandle, Failure> {
     describe_counter!(REEXECUTIONS, "Executions of calls beyond the first, by conflicts within a batch");
     describe_counter!(REFUSALS, "Requests that were refused, by reason");
     describe_counter!(REPEATS, "Submissions that had been executed before, and were answered");
+    describe_counter!(TLS_RELOADS, "Changes of the certificates' files, by whether they could be used");
     describe_gauge!(HEIGHT, "Last executed height");
     describe_gauge!(DURABLE_HEIGHT, "Last executed and durable height");
     describe_gauge!(QUEUE_BYTES, Unit::Bytes, "Bytes of calls that are queued, executing or unanswered");
+    describe_gauge!(QUEUE_LIMIT_BYTES, Unit::Bytes, "Bytes of calls that may be");
     describe_gauge!(SUBSCRIBERS, "Readers of the history");
+    describe_gauge!(TLS_NOT_AFTER, Unit::Seconds, "When the certificate in use expires, from 1970 on");
+    process::describe();
     describe_gauge!(BUILD_INFO, "1, with the version of the server");
+    gauge!(QUEUE_LIMIT_BYTES).set(QUEUE_BYTES_MAX as f64);
     gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     // All series are there from the first look on, so that rates and alerts have something to begin with.
     Outcome::ALL.iter().for_each(|outcome| counter!(CALLS, "outcome" => outcome.name()).absolute(0));
     ["repaired", "in_order"].into_iter().for_each(|cause| counter!(REEXECUTIONS, "cause" => cause).absolute(0));
+    ["loaded", "failed"].into_iter().for_each(|result| counter!(TLS_RELOADS, "result" => result).absolute(0));
+    ["QUEUE_FULL", "UNAUTHENTICATED"].into_iter().for_each(|reason| counter!(REFUSALS, "reason" => reason).absolute(0));
     [GAS, REPEATS].into_iter().for_each(|name| counter!(name).absolute(0));
     Ok(handle)
 }
@@ -107,6 +119,7 @@ pub(super) fn repeated(submissions: usize) {
 pub(super) fn synced(height: u64, waited: Duration) {
     gauge!(DURABLE_HEIGHT).set(height as f64);
     histogram!(SYNC_SECONDS).record(waited);
+    slow_sync::note(height, waited);
 }
 
 /// Notes a durable answer.
@@ -117,10 +130,22 @@ pub(super) fn durable(since_admission: Duration) {
 /// Counts a refusal.
 pub(super) fn refused(reason: &'static str) {
     counter!(REFUSALS, "reason" => reason).increment(1);
+    refusals::count(reason);
+}
+
+/// Notes when the certificate in use expires.
+pub(super) fn tls_certificate(not_after_seconds: u64) {
+    gauge!(TLS_NOT_AFTER).set(not_after_seconds as f64);
+}
+
+/// Counts a change of the certificates' files.
+pub(super) fn tls_reloaded(could_be_used: bool) {
+    counter!(TLS_RELOADS, "result" => if could_be_used { "loaded" } else { "failed" }).increment(1);
 }
 
 /// Notes what is in use, when somebody looks.
 pub(super) fn in_use(queued_bytes: u64, subscribers: usize) {
     gauge!(QUEUE_BYTES).set(queued_bytes as f64);
     gauge!(SUBSCRIBERS).set(subscribers as f64);
+    process::look();
 }

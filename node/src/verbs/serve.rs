@@ -6,40 +6,88 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::command_line::{Context, DataDirectory};
+use crate::command_line::Context;
 use crate::execution::{ModeAsked, Workers};
 use crate::exit::{Exit, Failure};
 use crate::output::{Integer, Report};
-use crate::serve::config::Config;
-use crate::serve::{self, Setup};
-
-/// Where gRPC is served if nothing else is said.
-const LISTEN_DEFAULT: &str = "127.0.0.1:7400";
+use crate::serve::logging::{self, LogFormat, LogLevel};
+use crate::serve::settings::{Layer, Settings, Sourced, key};
+use crate::serve::{self, Setup, config};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
-    data_directory: DataDirectory,
+    settings: SettingsArguments,
+}
+
+// A comment, as clap takes documentation of flattened arguments for that of the verb: the settings of `serve` as flags.
+#[derive(Debug, Args)]
+pub(crate) struct SettingsArguments {
+    /// Data directory
+    #[arg(long = "data-dir", value_name = "DIR")]
+    data_directory: Option<PathBuf>,
     /// Address that gRPC is served on; port 0 takes any that is free [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Address that metrics, health and version are served on, over HTTP; nowhere if missing
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
-    /// Configuration file, TOML: listen, admin, and the tables tls and principal
+    /// Configuration file, TOML; each setting is a key of it, and an environment variable PHALANX_…
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Let whoever reaches an address that is not loopback do everything, if no principal is configured
     #[arg(long)]
     allow_public_without_authentication: bool,
-    /// Calls after which a batch is cut
-    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = super::run::batch_size)]
-    batch_size: usize,
-    #[command(flatten)]
-    workers: Workers,
-    /// How calls are executed; results never depend on it
-    #[arg(long, value_enum, default_value = "auto")]
-    mode: ModeAsked,
+    /// Calls after which a batch is cut [default: 16384]
+    #[arg(long, value_name = "N", value_parser = super::run::batch_size)]
+    batch_size: Option<usize>,
+    /// Threads that may execute calls; results never depend on it [default: the cores of this machine]
+    #[arg(long, value_name = "N", value_parser = Workers::parse)]
+    workers: Option<Workers>,
+    /// How calls are executed; results never depend on it [default: auto]
+    #[arg(long, value_enum)]
+    mode: Option<ModeAsked>,
+    /// Least severe events that are written to standard error [default: info]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    log: Option<LogLevel>,
+    /// How events are written [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Certificate chain, PEM; a file that changes is read again, as on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Authorities of client certificates, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_client_authorities: Option<PathBuf>,
+}
+
+impl SettingsArguments {
+    /// These flags upon environment, files and defaults.
+    ///
+    /// # Errors
+    /// Exit code 2: a file or variable that cannot be understood.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let public = self.allow_public_without_authentication.then_some(true);
+        let flags = Layer {
+            data_directory: Sourced::of_flag(self.data_directory.clone(), key::data_directory),
+            listen: Sourced::of_flag(self.listen, key::listen),
+            admin: Sourced::of_flag(self.admin, key::admin),
+            allow_public: Sourced::of_flag(public, key::allow_public),
+            batch_size: Sourced::of_flag(self.batch_size, key::batch_size),
+            workers: Sourced::of_flag(self.workers, key::workers),
+            mode: Sourced::of_flag(self.mode, key::mode),
+            log: Sourced::of_flag(self.log, key::log),
+            log_format: Sourced::of_flag(self.log_format, key::log_format),
+            tls_certificate: Sourced::of_flag(self.tls_certificate.clone(), key::tls_certificate),
+            tls_key: Sourced::of_flag(self.tls_key.clone(), key::tls_key),
+            tls_client_authorities: Sourced::of_flag(self.tls_client_authorities.clone(), key::tls_client_authorities),
+            principals: Vec::new(),
+        };
+        Settings::read(flags, self.config.as_deref())
+    }
 }
 
 /// What is printed when the server takes requests.
@@ -65,35 +113,51 @@ impl Report for Serving {
 }
 
 pub(crate) fn execute(arguments: &ServeArguments, context: &Context) -> Result<Exit, Failure> {
-    let mode = arguments.mode.of_engine()?;
-    let mut config = arguments.config.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
-    let listen = arguments.listen.or(config.listen);
-    let listen = listen.unwrap_or_else(|| LISTEN_DEFAULT.parse().expect("the default is an address"));
-    let access = config.access()?;
-    let open = access.is_open();
-    if open && !listen.ip().is_loopback() && !arguments.allow_public_without_authentication {
-        return Err(Failure::usage(
-            format_args!("{listen} is not loopback, and whoever reaches it could do everything"),
-            "configure a [[principal]], listen on 127.0.0.1, or say --allow-public-without-authentication",
-        ));
+    let settings = arguments.settings.settings()?;
+    let setup = setup(&settings, settings.data_directory()?.to_owned())?;
+    logging::start(settings.log(), settings.log_format())?;
+    settings.files().iter().for_each(|file| tracing::info!(file = %file.display(), "configuration read"));
+    if !setup.listen.ip().is_loopback() && setup.tls.is_none() {
+        tracing::warn!(address = %setup.listen, "served without TLS: tokens and calls can be read on their way");
     }
-    if !listen.ip().is_loopback() && config.tls.is_none() {
-        context.output.warn(&format!("{listen} is served without [tls]: tokens and calls can be read on their way"));
-    }
-    let setup = Setup {
-        data_directory: arguments.data_directory.path.clone(),
-        listen,
-        admin: arguments.admin.or(config.admin),
-        tls: config.tls,
-        access,
-        engine: phalanx_engine::Options { mode, ..arguments.workers.options() },
-        batch_calls: arguments.batch_size,
-    };
+    let open = setup.access.is_open();
     context.interrupt.hold();
     let scheme = if setup.tls.is_some() { "https" } else { "http" };
     serve::serve(setup, context, &|started| {
         let endpoint = format!("{scheme}://{}", started.address);
         let admin = started.admin.map(|address| format!("http://{address}"));
         context.output.print(&Serving { endpoint, admin, height: Integer(started.height), open })
+    })
+}
+
+/// Refuses settings that `serve` would refuse in any data directory.
+///
+/// # Errors
+/// Exit code 2.
+pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
+    setup(settings, PathBuf::new()).map(|_| ())
+}
+
+/// What settings come to, checked against each other.
+fn setup(settings: &Settings, data_directory: PathBuf) -> Result<Setup, Failure> {
+    let mode = settings.mode().of_engine()?;
+    let listen = settings.listen();
+    let tls = settings.tls()?;
+    let principals: Vec<_> = settings.principals().cloned().collect();
+    let access = config::access(&principals, tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some()))?;
+    if access.is_open() && !listen.ip().is_loopback() && !settings.allow_public() {
+        return Err(Failure::usage(
+            format_args!("{listen} is not loopback, and whoever reaches it could do everything"),
+            "configure a [[principal]], listen on 127.0.0.1, or say --allow-public-without-authentication",
+        ));
+    }
+    Ok(Setup {
+        data_directory,
+        listen,
+        admin: settings.admin(),
+        tls,
+        access,
+        engine: phalanx_engine::Options { mode, ..settings.workers().options() },
+        batch_calls: settings.batch_size(),
     })
 }

@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 pub(crate) fn phalanx() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    // No settings but a test's own.
+    command.env("XDG_CONFIG_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-configuration"));
     command
 }
 

@@ -1,8 +1,10 @@
 //! The command as a user runs it: the built binary, its streams, exit codes and files.
 
 mod command;
+mod config;
 mod contract_verbs;
 mod damage;
+mod doctor;
 mod equivalence;
 mod interrupt;
 mod misuse;

@@ -19,15 +19,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn principal(name: &str, roles: &str, senders: &str, rest: &str) -> String {
+pub(super) fn principal(name: &str, roles: &str, senders: &str, rest: &str) -> String {
     format!("[[principal]]\nname = \"{name}\"\nroles = {roles}\nsenders = {senders}\n{rest}\n")
 }
 
-fn token_line(token: &str) -> String {
+pub(super) fn token_line(token: &str) -> String {
     format!("token_sha256 = \"{}\"", hex(&Sha256::digest(token)))
 }
 
-fn as_bearer<T>(token: &str, message: T) -> Request<T> {
+pub(super) fn as_bearer<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("it is text"));
     request
@@ -93,10 +93,10 @@ async fn tokens_bind_principals_to_roles_and_senders() {
 }
 
 /// An authority, and what it has signed.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Authority {
+    pub(super) fn new() -> Authority {
         let mut params = CertificateParams::new([]).expect("it is valid");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("there is randomness");
@@ -104,14 +104,14 @@ impl Authority {
     }
 
     /// A certificate and its key, both PEM.
-    fn sign(&self, name: &str) -> (String, String) {
+    pub(super) fn sign(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().expect("there is randomness");
         let params = CertificateParams::new([name.to_owned()]).expect("it is valid");
         (params.signed_by(&key, &self.0).expect("it is valid").pem(), key.serialize_pem())
     }
 }
 
-fn write_tls(folder: &Path, authority: &Authority) -> String {
+pub(super) fn write_tls(folder: &Path, authority: &Authority) -> String {
     let (certificate, key) = authority.sign("localhost");
     for (name, text) in [("server.pem", certificate), ("server.key", key), ("ca.pem", authority.0.pem())] {
         fs::write(folder.join(name), text).expect("it is writable");
@@ -119,7 +119,11 @@ fn write_tls(folder: &Path, authority: &Authority) -> String {
     "[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\nclient_authorities = \"ca.pem\"\n".to_owned()
 }
 
-fn connect(served: &Served, authority: &Authority, client: Option<(String, String)>) -> tonic::transport::Channel {
+pub(super) fn connect(
+    served: &Served,
+    authority: &Authority,
+    client: Option<(String, String)>,
+) -> tonic::transport::Channel {
     let mut tls =
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.0.pem())).domain_name("localhost");
     if let Some((certificate, key)) = client {

@@ -4,14 +4,19 @@
 //! ends, and the node would wait for it.
 
 mod access;
+mod backup;
 mod calls;
 mod client;
+mod deployments;
+mod events;
 mod history;
 mod hostile;
 mod load;
 mod load_misuse;
-mod node;
+pub(crate) mod node;
 mod once;
 mod operation;
 mod refusals;
+mod reload;
+mod supervision;
 mod verbs;

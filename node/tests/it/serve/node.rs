@@ -26,6 +26,11 @@ pub(crate) struct Served {
 impl Served {
     /// Serves the folder `data` of a folder, with options.
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Served {
+        Served::start_in(folder, options, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub(crate) fn start_in(folder: &Path, options: &[&str], variables: &[(&str, &str)]) -> Served {
         let data = folder.join("data");
         let listen: &[&str] = if options.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = phalanx()
@@ -33,6 +38,9 @@ impl Served {
             .arg(&data)
             .args(listen)
             .args(options)
+            // What starts and ends is nothing to look at, unless a test asks for it by a flag.
+            .env("PHALANX_LOG", "warn")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

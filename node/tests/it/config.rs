@@ -1,0 +1,101 @@
+//! `phalanx config show`: which value applies, and where it came from.
+
+use serde_json::Value;
+use std::fs;
+use tempfile::tempdir;
+
+use crate::command::{Ended, phalanx};
+
+fn origin_of<'a>(shown: &'a Value, key: &str) -> (&'a Value, &'a Value) {
+    let settings = shown["settings"].as_array().expect("a list");
+    let setting = settings.iter().find(|setting| setting["key"] == key).expect("every setting is there");
+    (&setting["value"], &setting["origin"])
+}
+
+#[test]
+fn each_value_says_where_it_came_from() {
+    let folder = tempdir().expect("a temporary directory");
+    let token = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let named = "# the node's\nlisten = \"127.0.0.1:7500\"\nadmin = \"127.0.0.1:7501\"\nbatch_size = 100\n\n[[principal]]\nname = \
+                 \"billing\"\nroles = [\"submit\"]\ntoken_sha256 = \""
+        .to_owned()
+        + token
+        + "\"\n";
+    fs::write(folder.path().join("node.toml"), named).expect("it is writable");
+    fs::write(folder.path().join("phalanx.toml"), "mode = \"serial\"\nbatch_size = 7\n").expect("it is writable");
+    let users = folder.path().join("home/phalanx");
+    fs::create_dir_all(&users).expect("it is writable");
+    fs::write(users.join("config.toml"), "mode = \"pipe\"\nlog = \"debug\"\n").expect("it is writable");
+    let show = |rest: &[&str]| {
+        let mut command = phalanx();
+        command.args(["config", "show", "--config", "node.toml", "--listen", "127.0.0.1:7600"]).args(rest);
+        command.current_dir(folder.path()).env("XDG_CONFIG_HOME", folder.path().join("home"));
+        command.env("PHALANX_ADMIN", "127.0.0.1:7601").env("PHALANX_LISTEN", "127.0.0.1:7602");
+        Ended::of(command.output().expect("the binary starts")).with_code(0)
+    };
+    let shown = show(&["--origin", "-o", "json"]).json("phalanx.config/1");
+    let users = users.join("config.toml");
+    for (key, value, origin) in [
+        ("listen", Value::from("127.0.0.1:7600"), serde_json::json!({"kind": "flag", "name": "--listen"})),
+        ("admin", "127.0.0.1:7601".into(), serde_json::json!({"kind": "environment", "name": "PHALANX_ADMIN"})),
+        ("batch_size", 100.into(), serde_json::json!({"kind": "file", "path": "node.toml", "line": 4})),
+        ("mode", "serial".into(), serde_json::json!({"kind": "file", "path": "phalanx.toml", "line": 1})),
+        ("log", "debug".into(), serde_json::json!({"kind": "file", "path": users, "line": 2})),
+        ("log_format", "text".into(), serde_json::json!({"kind": "default"})),
+        ("tls.key", Value::Null, serde_json::json!({"kind": "default"})),
+    ] {
+        assert_eq!(origin_of(&shown, key), (&value, &origin), "{key}");
+    }
+    assert_eq!(shown["principals"][0]["origin"]["line"], 6);
+    assert_eq!(shown["principals"][0]["token_sha256"], "redacted");
+    assert_eq!(shown["files"].as_array().map(Vec::len), Some(3));
+
+    let human = show(&["--origin"]);
+    assert!(human.stdout.contains("mode = \"serial\"  # phalanx.toml:1\n"), "{}", human.stdout);
+    assert!(human.stdout.contains("[[principal]]  # node.toml:6\nname = \"billing\"\n"), "{}", human.stdout);
+    for ended in [&human, &show(&["-o", "json"])] {
+        assert!(!ended.stdout.contains(token) && !ended.stderr.contains(token));
+    }
+    // Printed as a configuration file that says the same.
+    fs::write(
+        folder.path().join("again.toml"),
+        human.stdout.replace("# token_sha256 is redacted", "certificate = \"a\""),
+    )
+    .expect("it is writable");
+    let mut again = phalanx();
+    again.args([
+        "config",
+        "show",
+        "--config",
+        "again.toml",
+        "--tls-client-authorities",
+        "ca.pem",
+        "--tls-certificate",
+        "a",
+    ]);
+    let again = again.args(["--tls-key", "a"]).current_dir(folder.path()).output().expect("the binary starts");
+    assert!(Ended::of(again).with_code(0).stdout.contains("batch_size = 100\n"));
+}
+
+#[test]
+fn settings_that_serve_would_refuse_are_refused() {
+    let folder = tempdir().expect("a temporary directory");
+    let with = |name: &str, value: &str, arguments: &[&str]| {
+        let mut command = phalanx();
+        command.args(["config", "show"]).args(arguments).env(name, value).current_dir(folder.path());
+        Ended::of(command.output().expect("the binary starts")).with_code(2).stderr
+    };
+    let cases = [
+        (with("PHALANX_LISTEN", "here", &[]), "PHALANX_LISTEN: here: invalid socket address"),
+        (with("PHALANX_WORKERS", "0", &[]), "PHALANX_WORKERS: 0 is not in 1..=1024"),
+        (with("PHALANX_LISTEN", "0.0.0.0:7400", &[]), "0.0.0.0:7400 is not loopback"),
+        (with("PHALANX_CONFIG", "missing.toml", &[]), "missing.toml: No such file"),
+        (with("PHALANX_TLS_KEY", "a.key", &[]), "TLS is set in part (PHALANX_TLS_KEY): tls.certificate is missing"),
+    ];
+    for (found, expected) in cases {
+        assert!(found.contains(expected), "{found}");
+    }
+    fs::write(folder.path().join("phalanx.toml"), "lisen = \"127.0.0.1:1\"\n").expect("it is writable");
+    let found = with("PHALANX_LOG", "info", &[]);
+    assert!(found.contains("unknown field `lisen`") && found.contains("did you mean `listen`?"), "{found}");
+}
