@@ -23,6 +23,11 @@ use core::ops::ControlFlow;
 use hashbrown::HashTable;
 use std::sync::Arc;
 
+mod savepoint;
+
+use savepoint::Note;
+pub use savepoint::Savepoint;
+
 /// Most calls touch two or three keys: their records are compared one after another; past this an index takes over, so that
 /// a call with a thousand writes does not make each access a thousand comparisons.
 const LINEAR_RECORDS: usize = 16;
@@ -54,6 +59,9 @@ pub struct View {
     written: usize,
     /// What the run's side held when the call began.
     mark: (usize, usize, usize),
+    /// Records below this are noted before they are touched; see `savepoint.rs`.
+    floor: usize,
+    notes: Vec<Note>,
 }
 
 impl View {
@@ -67,6 +75,8 @@ impl View {
             run_open: 0,
             written: 0,
             mark: (0, 0, 0),
+            floor: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -106,6 +116,7 @@ impl View {
         let key = self.state().hasher.key(contract, key, ordered);
         let slot = match self.find(&key) {
             Some(at) => {
+                self.touch(at);
                 self.read_exactly(at);
                 if self.records[at].writes() {
                     return self.entry(at).value(&self.run.side.bytes);
@@ -137,7 +148,7 @@ impl View {
     ) -> Result<(), TooManyWrites> {
         let key = self.state().hasher.key(contract, key, ordered);
         let at = match self.find(&key) {
-            Some(at) => at,
+            Some(at) => self.touch(at),
             None => {
                 self.may_write_one_more()?;
                 let (_, index) = self.state().locate(&key);
@@ -177,7 +188,7 @@ impl View {
             return Ok(false);
         }
         let at = match own {
-            Some(at) => at,
+            Some(at) => self.touch(at),
             None => {
                 if !self.records_reads() {
                     self.may_write_one_more()?;
@@ -232,7 +243,7 @@ impl View {
             return Ok(answer);
         }
         let at = match own {
-            Some(at) => at,
+            Some(at) => self.touch(at),
             None => {
                 if !recorded {
                     self.may_write_one_more()?;
@@ -273,9 +284,10 @@ impl View {
         }
     }
 
-    /// Keys that the running call has written.
-    pub fn written_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.written_entries().map(|entry| entry.key_bytes(&self.run.side.bytes))
+    /// Keys of the contract that the running call has written.
+    pub fn written_keys(&self, contract: ContractIndex) -> impl Iterator<Item = &[u8]> {
+        let entries = self.written_entries().filter(move |entry| entry.contract == contract);
+        entries.map(|entry| entry.key_bytes(&self.run.side.bytes))
     }
 
     /// How many keys the running call has written.
@@ -328,6 +340,15 @@ impl View {
             let hash = self.records[place].hash;
             self.index.insert_unique(hash, place as u32, |&at| self.records[at as usize].hash);
         }
+    }
+
+    /// A record that was found is about to be looked at or changed.
+    #[inline]
+    fn touch(&mut self, at: usize) -> usize {
+        if at < self.floor {
+            self.note(at);
+        }
+        at
     }
 
     #[inline]
@@ -564,6 +585,7 @@ impl View {
     /// recorded at all.
     #[inline]
     pub(crate) fn end_call(&mut self, keep: bool) {
+        debug_assert!(self.floor == 0 && self.notes.is_empty(), "all savepoints are closed");
         if self.records_reads() {
             self.log_records(keep);
         } else if keep {
