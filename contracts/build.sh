@@ -14,7 +14,7 @@ set -euo pipefail
 export LC_ALL=C
 
 contracts=(
-    token hostile exerciser conflicts
+    token vault hostile exerciser conflicts
     evidence exchange smallbank kv collectible licence identity land trade-finance auction trace casework advisory
     asset-backed donothing cpuheavy ioheavy
 )
@@ -60,12 +60,18 @@ build() {
     install -m 644 "$2/wasm32-unknown-unknown/contract/phalanx_${1//-/_}.wasm" "$3"
 }
 
-# The digest of a contract's sources: of the lines that sha256sum prints for its files, the SDK's and the build script that all
-# share, in the order of their paths.
+# Contracts whose handles a contract uses: its dependencies with the feature "library".
+libraries() {
+    sed -n 's/^phalanx-\([a-z-]*\) = .*"library".*/\1/p' "$root/contracts/$1/Cargo.toml"
+}
+
+# The digest of a contract's sources: of the lines that sha256sum prints for its files, the SDK's, those of contracts that it calls
+# and the build script that all share, in the order of their paths.
 source_digest() {
     (
         cd "$root/contracts"
-        find "$1" sdk macros token/build.rs -type f \( -path '*/src/*' -o -name build.rs -o -name Cargo.toml \) | sort -u \
+        # shellcheck disable=SC2046 # Names of folders.
+        find "$1" $(libraries "$1") sdk macros token/build.rs -type f \( -path '*/src/*' -o -name build.rs -o -name Cargo.toml \) | sort -u \
             | xargs sha256sum | sha256sum | cut -d' ' -f1
     )
 }

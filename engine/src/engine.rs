@@ -33,7 +33,7 @@ pub struct Options {
     pub mode: Mode,
     /// Instances that the engine keeps for reuse, over all workers: one a code and worker is enough. Each costs the memory that
     /// its calls have touched, 16 MiB at most, and address space, of which a process has enough for 2,000: engines that share one
-    /// share those. A call that finds none makes one, in about 20 µs. Results never depend on it.
+    /// share those. Contracts that others call have as many again. A call that finds none makes one, in about 20 µs. Results never depend on it.
     pub instances: usize,
     /// After every this many calls an instance's whole memory is compared with its image, and a difference stops the
     /// engine. 1 looks after every call and costs microseconds each; at the default it cannot be measured.
@@ -79,7 +79,8 @@ pub struct Engine {
 struct Core {
     /// Absent only while a batch executes, or for good after a fault.
     state: Option<Box<State>>,
-    registry: Registry,
+    /// Shared with a batch's workers while it executes.
+    registry: Arc<Registry>,
     /// A pool a worker.
     pools: Vec<InstancePool>,
     chooser: Chooser,
@@ -194,7 +195,7 @@ impl Engine {
         Self {
             core: Mutex::new(Core {
                 state: Some(Box::new(State::new(options.hash_seed, CALL_WRITES_MAX))),
-                registry: Registry::new(),
+                registry: Arc::new(Registry::new()),
                 pools: (0..workers)
                     .map(|_| InstancePool::new(instances, options.pristine_check_calls.max(1)))
                     .collect(),
@@ -284,7 +285,7 @@ impl Engine {
         core.state.as_mut().expect("no batch executes").commit();
         core.branch_open = false;
         for change in &executed.changes {
-            core.registry.put(change.id, &change.record);
+            core.registry().put(change.id, &change.record);
         }
         core.height = executed.height;
         core.time_ms = executed.time_ms;
@@ -387,6 +388,11 @@ impl Core {
         }
     }
 
+    /// To be changed between batches.
+    fn registry(&mut self) -> &mut Registry {
+        Arc::get_mut(&mut self.registry).expect("no batch executes")
+    }
+
     fn execute(&mut self, batch: &Batch, mut stages: StageClock, engine: &Engine) -> Result<Executed, EngineError> {
         let mode = self.chooser.choose(batch.len());
         let context = BatchContext::new(batch, &self.registry, &engine.home);
@@ -467,7 +473,7 @@ impl Core {
             {
                 let hash = change.record.code_hash;
                 let code = Code::new(hash, prepared, &self.code_cache).map_err(EngineError::Stopped)?;
-                self.registry.add_code(hash, code);
+                self.registry().add_code(hash, code);
             }
         }
         Ok(())

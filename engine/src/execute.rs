@@ -11,7 +11,7 @@ use crate::planted::{Bug, planted, swap_events};
 use crate::prefetch::KeyPatterns;
 use crate::receipt::{self, RECEIPT_HEADER_BYTES};
 use crate::registry::Registry;
-use crate::wasm::{Code, Frame, InstancePool, Invocation, TargetContract};
+use crate::wasm::{Code, Frame, InstancePool, Invocation, Nested, TargetContract};
 use core::ops::Range;
 use phalanx_scheduler::hash::KeyHasher;
 use phalanx_scheduler::{CallIndex, ContractIndex, Executor, PrefetchHash, RunLog, Verdict, View, prefetch};
@@ -42,14 +42,14 @@ enum Target {
 /// What all workers know of a batch.
 pub(crate) struct BatchContext<'a> {
     pub(crate) writing: Arc<Writing>,
-    registry: &'a Registry,
+    registry: &'a Arc<Registry>,
     targets: Vec<Target>,
     contracts: Arc<[TargetContract]>,
     home: &'a Home,
 }
 
 impl<'a> BatchContext<'a> {
-    pub(crate) fn new(batch: &Batch, registry: &'a Registry, home: &'a Home) -> Self {
+    pub(crate) fn new(batch: &Batch, registry: &'a Arc<Registry>, home: &'a Home) -> Self {
         let mut contracts = Vec::new();
         let targets = batch.targets.iter().map(|target| resolve(batch, registry, target, &mut contracts)).collect();
         let called = batch.targets.iter().map(|target| registry.index(&target.contract)).collect();
@@ -82,7 +82,7 @@ fn resolve(
         code: Arc::clone(code),
         code_number: contract.code,
         method,
-        entry_gas: gas::CALL + u64::from(code.memory_pages_min) * gas::MEMORY_PAGE_SCAN,
+        entry_gas: code.entry_gas,
     })
 }
 
@@ -115,6 +115,7 @@ impl<'a> BatchExecutor<'a> {
             halt: None,
             abort_text: None,
             scratch: Vec::new(),
+            nested: Nested::new(Arc::clone(context.registry), pool.lend_nested()),
         });
         Self { pool, frame: Some(frame), run: RunOutput::default(), finisher, fault: None }
     }
@@ -191,6 +192,14 @@ impl<'a> BatchExecutor<'a> {
     }
 }
 
+impl Drop for BatchExecutor<'_> {
+    fn drop(&mut self) {
+        if let Some(frame) = self.frame.take() {
+            self.pool.return_nested(frame.nested.into_instances());
+        }
+    }
+}
+
 /// A call that ends before it enters anything pays for being looked at.
 fn refused(outcome: Outcome, gas_limit: u64) -> Invocation {
     Invocation { outcome, gas_used: gas_limit.min(gas::CALL) }
@@ -222,7 +231,8 @@ impl<'a> Executor for BatchExecutor<'a> {
         }
         if let Target::Method(method) = target {
             // By the first call of the method that succeeds, on any worker.
-            method.code.patterns[method.method].get_or_init(|| KeyPatterns::learn(&call, view.written_keys()));
+            method.code.patterns[method.method]
+                .get_or_init(|| KeyPatterns::learn(&call, view.written_keys(method.index)));
         }
         (view, Verdict::Keep)
     }

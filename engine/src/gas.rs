@@ -30,9 +30,12 @@ pub const MODULE_BYTE: u64 = 300;
 /// Deploy and upgrade, besides their bytes.
 pub const DEPLOY: u64 = 100_000;
 
+/// A nested call may have at most what is left without its part of this: who calls keeps something to end with.
+pub const CALL_RESERVE_PART: u64 = 64;
+
 /// The host functions a module may import from `phalanx`, with their parameters and result as `i` (i32) and `I` (i64)
 /// and the base price charged in the block that calls them.
-pub const HOST_FUNCTIONS: [HostFunction; 20] = [
+pub const HOST_FUNCTIONS: [HostFunction; 21] = [
     host("input", "ii", "i", 20),
     host("ret", "ii", "", 20),
     host("caller", "i", "", 20),
@@ -53,6 +56,8 @@ pub const HOST_FUNCTIONS: [HostFunction; 20] = [
     host("set_once", "iiii", "i", 220),
     host("call_index", "", "i", 15),
     host("verify", "iiiii", "i", 120_000),
+    // It may have to make an instance, which is never priced by whether it was there.
+    host("call", "iiiiiIii", "I", 10_000),
 ];
 
 /// One importable function.

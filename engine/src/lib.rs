@@ -78,7 +78,7 @@ pub use equivalence::{Difference, Differing, EquivalenceCheck, EquivalenceStatis
 pub use error::{BatchError, EngineError};
 pub use logged::{DIGEST_FORMAT, LoggedEngine, LoggedError, LoggedOptions, MachineCode, VerifiedLog, verify_log};
 pub use mode::{Mode, ModeChosen};
-pub use oracle::{Oracle, OracleOutcome};
+pub use oracle::{NestedEnd, Oracle, OracleOutcome};
 pub use outcome::Outcome;
 pub use phalanx_scheduler::{Cause, HashSeed, KeyPrefix, Statistics};
 #[cfg(planted)]

@@ -33,6 +33,8 @@ pub const EVENT_TOPIC_BYTES_MAX: usize = 64;
 pub const CALL_WRITES_MAX: usize = 1_024;
 /// Entries that one scan may return.
 pub const SCAN_ENTRIES_MAX: usize = 1_000;
+/// Calls within calls, the one of the batch included: each has an instance of its own in memory while it runs.
+pub const CALL_DEPTH_MAX: usize = 8;
 /// Bytes of an abort text that are kept for the caller.
 pub const ABORT_TEXT_BYTES_MAX: usize = 1 << 10;
 
@@ -82,7 +84,7 @@ pub const SEGMENTS_MAX: u32 = 10_000;
 pub const DATA_BYTES_MAX: usize = 1 << 20;
 /// Exported methods of a module.
 pub const METHODS_MAX: usize = 1_024;
-/// Units of the stack budget of a call: a frame costs its locals, its deepest operand stack, and a constant.
+/// Units of the stack budget of a call, nested calls included: a frame costs its locals, its deepest operand stack, and a constant.
 pub const STACK_UNITS_MAX: u32 = 65_536;
 
 /// Bytes of one file of the cache of machine code, which is read into memory whole. What takes more is compiled each time.

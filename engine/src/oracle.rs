@@ -12,19 +12,24 @@ use crate::error::{BatchError, EngineError};
 use crate::gas;
 use crate::limits::*;
 use crate::outcome::Outcome;
-use crate::prepare::{self, CONTROL_DIRTY, OrderedSlots, Prepared};
+use crate::prepare::{self, CONTROL_DIRTY, OrderedSlots};
 use crate::registry::DeployRecord;
 use crate::state_root::state_root;
 use crate::threads;
 use crate::wasm::{oracle_engine, trap_outcome};
 use phalanx_scheduler::{Delta, Operator};
 use rayon::ThreadPool;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use wasmtime::{Caller, Error, InstancePre, Linker, Memory, Module, Result, Store, Trap};
+use wasmtime::{Caller, Error, InstancePre, Linker, Memory, Result, Store, Trap};
 
+mod codes;
 mod follow;
+mod nested;
 
+pub use nested::NestedEnd;
+
+use codes::{Codes, Context};
 use follow::Trace;
 
 /// A contract and a key of it.
@@ -34,8 +39,7 @@ type Map = BTreeMap<Key, Vec<u8>>;
 /// Executes batches one call at a time.
 pub struct Oracle {
     state: Map,
-    modules: HashMap<Digest, Arc<(Prepared, InstancePre<Run>)>>,
-    linker: Linker<Run>,
+    codes: Arc<Codes>,
     height: u64,
     time_ms: u64,
     digest: Digest,
@@ -55,10 +59,13 @@ pub struct OracleOutcome {
     pub roots: Roots,
     /// Digest of the height.
     pub digest: Digest,
+    /// How the calls of contracts by contracts ended, in order.
+    pub nested: Vec<NestedEnd>,
 }
 
 /// A running call.
 struct Run {
+    context: Arc<Context>,
     state: Arc<Map>,
     writes: BTreeMap<Key, Option<Vec<u8>>>,
     seen: BTreeSet<Key>,
@@ -67,12 +74,23 @@ struct Run {
     ordered: OrderedSlots,
     sender: Address,
     arguments: Vec<u8>,
-    height: u64,
-    time_ms: u64,
     call_index: usize,
     events: Vec<(Vec<u8>, Vec<u8>)>,
     returned: Vec<u8>,
     halt: Option<Outcome>,
+    /// Contracts whose calls wait for this one, outermost first.
+    callers: Vec<Address>,
+    nested: Vec<NestedEnd>,
+}
+
+/// With what a method is entered.
+struct Started<'a> {
+    method: &'a str,
+    /// Gas limit of the call.
+    limit: u64,
+    /// What is left of it, and of the stack.
+    gas: u64,
+    stack: u32,
 }
 
 /// How a call ended.
@@ -82,11 +100,22 @@ struct Ended {
     returned: Vec<u8>,
     events: Vec<(Vec<u8>, Vec<u8>)>,
     writes: BTreeMap<Key, Option<Vec<u8>>>,
+    /// Whatever it came to.
+    seen: BTreeSet<Key>,
+    nested: Vec<NestedEnd>,
 }
 
 impl Ended {
     fn with(outcome: Outcome, gas_used: u64) -> Self {
-        Self { outcome, gas_used, returned: Vec::new(), events: Vec::new(), writes: BTreeMap::new() }
+        Self {
+            outcome,
+            gas_used,
+            returned: Vec::new(),
+            events: Vec::new(),
+            writes: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            nested: Vec::new(),
+        }
     }
 }
 
@@ -101,8 +130,7 @@ impl Oracle {
     pub fn new() -> Self {
         Self {
             state: Map::new(),
-            modules: HashMap::new(),
-            linker: linker().expect("host functions have distinct names"),
+            codes: Arc::new(Codes::new(linker().expect("host functions have distinct names"))),
             height: 0,
             time_ms: 0,
             digest: Digest::default(),
@@ -149,13 +177,12 @@ impl Oracle {
             return Err(BatchError::TimeRunsBack { actual: batch.time_ms(), previous: self.time_ms }.into());
         }
         self.trace = Trace::begin(self.height, self.time_ms, self.digest);
-        // Code is what the state before the batch says.
-        let records: BTreeMap<Address, DeployRecord> = self.records(batch);
+        let context = Arc::new(Context::new(&self.codes, &self.state, batch));
         let mut state = Arc::new(core::mem::take(&mut self.state));
         let mut ended = Vec::new();
         let mut last_writer: BTreeMap<Key, usize> = BTreeMap::new();
         for index in 0..batch.len() {
-            let done = self.call(batch, index, &records, &state).map_err(EngineError::Stopped)?;
+            let done = self.call(batch, index, &context, &state).map_err(EngineError::Stopped)?;
             let map = Arc::get_mut(&mut state).expect("the call is over");
             for (key, value) in &done.writes {
                 last_writer.insert(key.clone(), index);
@@ -165,6 +192,7 @@ impl Oracle {
                 };
                 self.trace.replaced(key, before);
             }
+            self.trace.seen.extend(done.seen.iter().cloned());
             ended.push(done);
         }
         self.state = Arc::into_inner(state).expect("all calls are over");
@@ -195,23 +223,15 @@ impl Oracle {
         let digest = batch_digest(batch.height(), &self.digest, &roots);
         (self.height, self.time_ms, self.digest) = (batch.height(), batch.time_ms(), digest);
         let writes = write_items.into_iter().flatten().flatten().collect();
-        Ok(OracleOutcome { receipts: receipts.concat(), writes, roots, digest })
-    }
-
-    fn records(&self, batch: &Batch) -> BTreeMap<Address, DeployRecord> {
-        let ids = batch.targets.iter().map(|target| target.contract);
-        ids.filter_map(|id| {
-            let bytes = self.state.get(&(SYSTEM_CONTRACT, record_key(&id).to_vec()))?;
-            Some((id, DeployRecord::decode(bytes).expect("records are written by deploys")))
-        })
-        .collect()
+        let nested = ended.iter().flat_map(|ended| ended.nested.iter().copied()).collect();
+        Ok(OracleOutcome { receipts: receipts.concat(), writes, roots, digest, nested })
     }
 
     fn call(
         &mut self,
         batch: &Batch,
         index: usize,
-        records: &BTreeMap<Address, DeployRecord>,
+        context: &Arc<Context>,
         state: &Arc<Map>,
     ) -> core::result::Result<Ended, String> {
         let call = &batch.call(index);
@@ -225,20 +245,19 @@ impl Oracle {
         if system {
             return Ok(self.system_call(call, method, state));
         }
-        let Some(record) = records.get(contract) else {
+        let Some(record) = context.records.get(contract) else {
             return Ok(Ended::with(Outcome::UnknownContract, looked_at));
         };
-        let code = self.code(&record.code_hash, state)?;
+        let code = context.codes.get(&record.code_hash, state)?;
         let Some(method) = code.0.methods.iter().find(|name| name.as_bytes() == method) else {
             return Ok(Ended::with(Outcome::UnknownMethod, looked_at));
         };
-        let entry = gas::CALL
-            + u64::from(code.0.memory_pages_min) * gas::MEMORY_PAGE_SCAN
-            + call.arguments().len().div_ceil(8) as u64 * gas::COPY_WORD;
+        let entry = Context::entry_gas(&code.0, call.arguments().len());
         if limit < entry {
             return Ok(Ended::with(Outcome::OutOfGas, limit));
         }
-        let run = Run {
+        let called = Run {
+            context: Arc::clone(context),
             state: Arc::clone(state),
             writes: BTreeMap::new(),
             seen: BTreeSet::new(),
@@ -247,77 +266,14 @@ impl Oracle {
             ordered: record.ordered,
             sender: *call.sender(),
             arguments: call.arguments().to_vec(),
-            height: batch.height(),
-            time_ms: batch.time_ms(),
             call_index: index,
             events: Vec::new(),
             returned: Vec::new(),
             halt: None,
+            callers: Vec::new(),
+            nested: Vec::new(),
         };
-        self.run(&code.1, method, run, limit, limit - entry)
-    }
-
-    fn code(&mut self, hash: &Digest, state: &Map) -> core::result::Result<Arc<(Prepared, InstancePre<Run>)>, String> {
-        if let Some(code) = self.modules.get(hash) {
-            return Ok(Arc::clone(code));
-        }
-        let module = &state[&(SYSTEM_CONTRACT, module_key(hash).to_vec())];
-        let prepared =
-            prepare::prepare(module).map_err(|refused| format!("a deployed module is refused: {refused}"))?;
-        let ours = |error: Error| format!("{error:#}");
-        let module = Module::new(oracle_engine(), &prepared.wasm).map_err(ours)?;
-        let code = Arc::new((prepared, self.linker.instantiate_pre(&module).map_err(ours)?));
-        self.modules.insert(*hash, Arc::clone(&code));
-        Ok(code)
-    }
-
-    fn run(
-        &mut self,
-        module: &InstancePre<Run>,
-        method: &str,
-        run: Run,
-        limit: u64,
-        gas: u64,
-    ) -> core::result::Result<Ended, String> {
-        let ours = |error: Error| format!("{error:#}");
-        let mut store = Store::new(oracle_engine(), run);
-        let instance = module.instantiate(&mut store).map_err(ours)?;
-        let control = instance.get_memory(&mut store, prepare::CONTROL_EXPORT).ok_or("no control memory")?;
-        let words = control.data_mut(&mut store);
-        words[prepare::CONTROL_GAS as usize..][..8].copy_from_slice(&gas.to_le_bytes());
-        words[prepare::CONTROL_STACK as usize..][..4].copy_from_slice(&STACK_UNITS_MAX.to_le_bytes());
-        let name = format!("{}{method}", prepare::CALL_EXPORT_PREFIX);
-        let function = instance.get_typed_func::<(), i32>(&mut store, &name).map_err(ours)?;
-        let result = function.call(&mut store, ());
-        let words = control.data(&store);
-        let left = i64::from_le_bytes(words[prepare::CONTROL_GAS as usize..][..8].try_into().expect("8 bytes"));
-        let halt = i32::from_le_bytes(words[prepare::CONTROL_HALT as usize..][..4].try_into().expect("4 bytes"));
-        // A store outside of memory marks before it traps, so after a trap the whole map counts.
-        let memory = instance.get_memory(&mut store, prepare::MEMORY_EXPORT).ok_or("no memory")?;
-        let granules = if result.is_ok() { memory.data_size(&store) / 1024 } else { prepare::DIRTY_BYTES as usize };
-        let marks = &control.data(&store)[CONTROL_DIRTY as usize..][..granules];
-        let dirty = marks.iter().filter(|&&mark| mark != 0).count() as u64;
-        let left = left - (dirty * gas::DIRTY_GRANULE) as i64;
-        let mut run = store.into_data();
-        self.trace.seen.append(&mut run.seen);
-        let outcome = match result {
-            Ok(0) => Outcome::Ok,
-            Ok(1) => Outcome::Reverted,
-            Ok(2) => Outcome::BadArguments,
-            Ok(_) => Outcome::BadReturnCode,
-            Err(error) => match (run.halt, halt) {
-                (Some(outcome), _) => outcome,
-                (None, prepare::HALT_GAS) => Outcome::OutOfGas,
-                (None, prepare::HALT_STACK) => Outcome::StackExhausted,
-                _ => error.downcast_ref().and_then(|trap: &Trap| trap_outcome(*trap)).ok_or_else(|| ours(error))?,
-            },
-        };
-        let (outcome, gas_used) = if left < 0 { (Outcome::OutOfGas, limit) } else { (outcome, limit - left as u64) };
-        Ok(match outcome {
-            Outcome::Ok => Ended { outcome, gas_used, returned: run.returned, events: run.events, writes: run.writes },
-            Outcome::Reverted => Ended { returned: run.returned, ..Ended::with(outcome, gas_used) },
-            _ => Ended::with(outcome, gas_used),
-        })
+        run(&code.1, called, &Started { method, limit, gas: limit - entry, stack: STACK_UNITS_MAX })
     }
 
     fn system_call(&mut self, call: &CallRef<'_>, method: &[u8], state: &Map) -> Ended {
@@ -361,6 +317,50 @@ impl Oracle {
         ended.writes.insert((SYSTEM_CONTRACT, module_key(&code_hash).to_vec()), Some(module.to_vec()));
         ended
     }
+}
+
+/// Calls a method in an instance of its own.
+fn run(module: &InstancePre<Run>, called: Run, started: &Started<'_>) -> core::result::Result<Ended, String> {
+    let &Started { method, limit, gas, stack } = started;
+    let ours = |error: Error| format!("{error:#}");
+    let mut store = Store::new(oracle_engine(), called);
+    let instance = module.instantiate(&mut store).map_err(ours)?;
+    let control = instance.get_memory(&mut store, prepare::CONTROL_EXPORT).ok_or("no control memory")?;
+    let words = control.data_mut(&mut store);
+    words[prepare::CONTROL_GAS as usize..][..8].copy_from_slice(&gas.to_le_bytes());
+    words[prepare::CONTROL_STACK as usize..][..4].copy_from_slice(&stack.to_le_bytes());
+    let name = format!("{}{method}", prepare::CALL_EXPORT_PREFIX);
+    let function = instance.get_typed_func::<(), i32>(&mut store, &name).map_err(ours)?;
+    let result = function.call(&mut store, ());
+    let words = control.data(&store);
+    let left = i64::from_le_bytes(words[prepare::CONTROL_GAS as usize..][..8].try_into().expect("8 bytes"));
+    let halt = i32::from_le_bytes(words[prepare::CONTROL_HALT as usize..][..4].try_into().expect("4 bytes"));
+    // A store outside of memory marks before it traps, so after a trap the whole map counts.
+    let memory = instance.get_memory(&mut store, prepare::MEMORY_EXPORT).ok_or("no memory")?;
+    let granules = if result.is_ok() { memory.data_size(&store) / 1024 } else { prepare::DIRTY_BYTES as usize };
+    let marks = &control.data(&store)[CONTROL_DIRTY as usize..][..granules];
+    let dirty = marks.iter().filter(|&&mark| mark != 0).count() as u64;
+    let left = left - (dirty * gas::DIRTY_GRANULE) as i64;
+    let run = store.into_data();
+    let outcome = match result {
+        Ok(0) => Outcome::Ok,
+        Ok(1) => Outcome::Reverted,
+        Ok(2) => Outcome::BadArguments,
+        Ok(_) => Outcome::BadReturnCode,
+        Err(error) => match (run.halt, halt) {
+            (Some(outcome), _) => outcome,
+            (None, prepare::HALT_GAS) => Outcome::OutOfGas,
+            (None, prepare::HALT_STACK) => Outcome::StackExhausted,
+            _ => error.downcast_ref().and_then(|trap: &Trap| trap_outcome(*trap)).ok_or_else(|| ours(error))?,
+        },
+    };
+    let (outcome, gas_used) = if left < 0 { (Outcome::OutOfGas, limit) } else { (outcome, limit - left as u64) };
+    let ended = Ended { seen: run.seen, nested: run.nested, ..Ended::with(outcome, gas_used) };
+    Ok(match outcome {
+        Outcome::Ok => Ended { returned: run.returned, events: run.events, writes: run.writes, ..ended },
+        Outcome::Reverted => Ended { returned: run.returned, ..ended },
+        _ => ended,
+    })
 }
 
 // ---- encodings, as FORMAT.md draws them ----
@@ -619,8 +619,8 @@ fn linker() -> Result<Linker<Run>> {
     linker.func_wrap("phalanx", "caller", |mut c: C<'_>, out: i32| { let a = c.data().sender; write(&mut c, out, &a) })?;
     linker.func_wrap("phalanx", "self", |mut c: C<'_>, out: i32| { let a = c.data().contract; write(&mut c, out, &a) })?;
     linker.func_wrap("phalanx", "deployer", |mut c: C<'_>, out: i32| { let a = c.data().deployer; write(&mut c, out, &a) })?;
-    linker.func_wrap("phalanx", "height", |c: C<'_>| c.data().height as i64)?;
-    linker.func_wrap("phalanx", "batch_time", |c: C<'_>| c.data().time_ms as i64)?;
+    linker.func_wrap("phalanx", "height", |c: C<'_>| c.data().context.height as i64)?;
+    linker.func_wrap("phalanx", "batch_time", |c: C<'_>| c.data().context.time_ms as i64)?;
     linker.func_wrap("phalanx", "call_index", |c: C<'_>| c.data().call_index as i32)?;
     linker.func_wrap("phalanx", "get", |mut c: C<'_>, key: i32, key_length: i32, out: i32, cap: i32| {
         let key = read_key(&mut c, key, key_length)?;
@@ -681,5 +681,6 @@ fn linker() -> Result<Linker<Run>> {
         read(&mut c, at, (length as u32).min(ABORT_TEXT_BYTES_MAX as u32) as i32)?;
         Err::<(), _>(halt(&mut c, Outcome::Aborted))
     })?;
+    nested::link(&mut linker)?;
     Ok(linker)
 }

@@ -50,11 +50,15 @@ pub enum Outcome {
     ModuleRefused = 21,
     /// Upgrade: the sender may not.
     NotPermitted = 22,
+    /// A nested call alone: there are as many calls within calls as there may be.
+    TooDeep = 23,
+    /// A nested call alone: the contract is being called already, and the method does not allow that.
+    Reentrant = 24,
 }
 
 impl Outcome {
     /// All outcomes, by code.
-    pub const ALL: [Outcome; 23] = [
+    pub const ALL: [Outcome; 25] = [
         Outcome::Ok,
         Outcome::Reverted,
         Outcome::BadArguments,
@@ -78,6 +82,8 @@ impl Outcome {
         Outcome::AlreadyDeployed,
         Outcome::ModuleRefused,
         Outcome::NotPermitted,
+        Outcome::TooDeep,
+        Outcome::Reentrant,
     ];
 
     /// The code in a receipt.
@@ -116,6 +122,8 @@ impl Outcome {
             Outcome::AlreadyDeployed => "already_deployed",
             Outcome::ModuleRefused => "module_refused",
             Outcome::NotPermitted => "not_permitted",
+            Outcome::TooDeep => "too_deep",
+            Outcome::Reentrant => "reentrant",
         }
     }
 
@@ -127,6 +135,11 @@ impl Outcome {
             2 => Outcome::BadArguments,
             _ => Outcome::BadReturnCode,
         }
+    }
+
+    /// Whether a receipt can have it: some are answers to a calling contract alone.
+    pub fn is_in_receipts(self) -> bool {
+        !matches!(self, Outcome::TooDeep | Outcome::Reentrant)
     }
 
     /// Whether return bytes belong to the receipt.

@@ -49,7 +49,7 @@ impl View {
     #[inline]
     pub(crate) fn set_in_place(&mut self, key: &StateKey<'_>, value: Option<&[u8]>) -> Result<(), TooManyWrites> {
         let (_, found) = self.state().find(key);
-        let place = self.touch(key, found)?;
+        let place = self.place_of(key, found)?;
         let Side { entries, bytes, .. } = &mut self.run.side;
         entries[place.entry].set_value(value, bytes);
         let now = entries[place.entry].raw();
@@ -81,7 +81,7 @@ impl View {
         let before = found.map_or(Some(0), |index| integer_of(self.state().partitions[owner].raw(index)));
         let Some(before) = before else { return Ok(Answer::WrongLength) };
         let Some(after) = delta.applied_to(before) else { return Ok(Answer::Refused) };
-        let place = self.touch(key, found)?;
+        let place = self.place_of(key, found)?;
         self.run.side.entries[place.entry].set_integer(after);
         let partition = &mut self.open_mut().state.partitions[place.owner];
         partition.set_integer(place.index, after);
@@ -91,26 +91,29 @@ impl View {
         Ok(Answer::Applied)
     }
 
-    /// Makes the entry of a key that the call is about to write, unless it has one. `found`: the key's slot.
+    /// Makes the entry of a key that the call is about to write, unless it has one since the last savepoint. `found`: the
+    /// key's slot.
     #[inline]
-    fn touch(&mut self, key: &StateKey<'_>, found: Option<u32>) -> Result<Place, TooManyWrites> {
+    fn place_of(&mut self, key: &StateKey<'_>, found: Option<u32>) -> Result<Place, TooManyWrites> {
         let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
         let State { hasher, partitions, writes_max, .. } = &mut *open.state;
         let owner = owner(key.hash);
         let partition = &mut partitions[owner];
         let touched = found.and_then(|index| partition.touched(index));
+        let mut own = None;
         if let (Some(index), Some(version)) = (found, touched) {
-            // Of a write of another call there is no such undo, whatever its id.
-            let entry = partition.versions[version].last.place();
-            let own = self.undo.get(entry.wrapping_sub(self.run_open));
-            if own.is_some_and(|undo| (undo.owner, undo.version) == (owner as u8, version as u32)) {
-                return Ok(Place { owner, index, entry, again: true });
+            let last = partition.versions[version].last;
+            own = own_undo(&self.undo, self.run_open, last, owner, version as u32);
+            if own.is_some_and(|own| own >= self.floor) {
+                return Ok(Place { owner, index, entry: last.place(), again: true });
             }
         }
-        if self.written == *writes_max {
-            return Err(TooManyWrites);
+        if own.is_none() {
+            if self.written == *writes_max {
+                return Err(TooManyWrites);
+            }
+            self.written += 1;
         }
-        self.written += 1;
         let index = found.unwrap_or_else(|| partition.find_or_insert(key, hasher));
         let Side { entries, bytes, .. } = &mut self.run.side;
         let entry = entries.len();
@@ -131,7 +134,8 @@ impl View {
     #[inline]
     pub(crate) fn end_in_place(&mut self, keep: bool) {
         if !keep {
-            return self.take_back();
+            self.take_back_to(0);
+            return self.drop_side();
         }
         for at in 0..self.undo.len() {
             let Undo { owner, version, last, value } = self.undo[at];
@@ -141,7 +145,9 @@ impl View {
             if self.run.has_accesses {
                 self.log_write(at);
             }
-            if last != RecordId::NONE {
+            if let Some(own) = own_undo(&self.undo[..at], self.run_open, last, usize::from(owner), version) {
+                self.supersede_own(own);
+            } else if last != RecordId::NONE {
                 let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
                 let run = if last.run() == self.run.number { &mut self.run } else { &mut open.runs[last.run()] };
                 run.supersede(usize::from(owner), last);
@@ -160,9 +166,22 @@ impl View {
         version.last = self.run.log(&record, self.call, self.run_open + at);
     }
 
+    /// A write before a savepoint that was written over behind it.
     #[cold]
-    fn take_back(&mut self) {
-        while let Some(Undo { owner, version, last, value }) = self.undo.pop() {
+    fn supersede_own(&mut self, at: usize) {
+        let Side { entries, .. } = &mut self.run.side;
+        let entry = &mut entries[self.run_open + at];
+        let (owner, access) = (usize::from(entry.owner), entry.access as usize);
+        entry.supersede();
+        if self.run.has_accesses {
+            self.run.buckets[owner][access].set_superseded(true);
+        }
+    }
+
+    /// Takes back the writes of all but the first `kept` undos, the last one first.
+    pub(crate) fn take_back_to(&mut self, kept: usize) {
+        while self.undo.len() > kept {
+            let Some(Undo { owner, version, last, value }) = self.undo.pop() else { return };
             let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
             let partition = &mut open.state.partitions[usize::from(owner)];
             partition.take_back(version as usize, last, value);
@@ -171,6 +190,14 @@ impl View {
                 partition.order_slot(slot);
             }
         }
-        self.drop_side();
+        self.run.side.entries.truncate(self.run_open + kept);
     }
+}
+
+/// The call's undo of a key's last write, if that write is the call's. Of a write of another call there is no undo with the
+/// key's version, whatever its id.
+#[inline]
+fn own_undo(undo: &[Undo], run_open: usize, last: RecordId, owner: usize, version: u32) -> Option<usize> {
+    let at = last.place().wrapping_sub(run_open);
+    undo.get(at).is_some_and(|undo| (undo.owner, undo.version) == (owner as u8, version)).then_some(at)
 }

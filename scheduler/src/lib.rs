@@ -105,4 +105,4 @@ pub use run::{RunLog, Write};
 pub use state::{KeyRange, PrefetchHash, State, WRITES_MAX};
 pub use statistics::Statistics;
 pub use team::Team;
-pub use view::{TooManyWrites, View};
+pub use view::{Savepoint, TooManyWrites, View};

@@ -23,6 +23,11 @@ use core::ops::ControlFlow;
 use hashbrown::HashTable;
 use std::sync::Arc;
 
+mod savepoint;
+
+use savepoint::Note;
+pub use savepoint::Savepoint;
+
 /// Most calls touch two or three keys: their records are compared one after another; past this an index takes over, so that
 /// a call with a thousand writes does not make each access a thousand comparisons.
 const LINEAR_RECORDS: usize = 16;
@@ -56,6 +61,9 @@ pub struct View {
     pub(crate) written: usize,
     /// What the run's side held when the call began.
     mark: (usize, usize, usize),
+    /// Records below this are noted before they are touched, and undos below it are kept; see `savepoint.rs`.
+    pub(crate) floor: usize,
+    notes: Vec<Note>,
 }
 
 impl View {
@@ -70,6 +78,8 @@ impl View {
             run_open: 0,
             written: 0,
             mark: (0, 0, 0),
+            floor: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -113,6 +123,7 @@ impl View {
         }
         let slot = match self.find(&key) {
             Some(at) => {
+                self.touch(at);
                 self.read_exactly(at);
                 if self.records[at].writes() {
                     return self.entry(at).value(&self.run.side.bytes);
@@ -145,7 +156,7 @@ impl View {
             return self.set_in_place(&key, value);
         }
         let at = match self.find(&key) {
-            Some(at) => at,
+            Some(at) => self.touch(at),
             None => {
                 self.may_write_one_more()?;
                 let (_, index) = self.state().locate(&key);
@@ -184,7 +195,10 @@ impl View {
                 (self.before(slot).is_some(), slot.1)
             }
         };
-        let at = own.unwrap_or_else(|| self.push(&key, slot));
+        let at = match own {
+            Some(at) => self.touch(at),
+            None => self.push(&key, slot),
+        };
         // What the call has written itself is there whatever was before it.
         if !self.records[at].writes() {
             self.saw_presence(at, present);
@@ -231,7 +245,10 @@ impl View {
             Some(None) => Answer::Refused,
             Some(Some(_)) => Answer::Applied,
         };
-        let at = own.unwrap_or_else(|| self.push(&key, slot));
+        let at = match own {
+            Some(at) => self.touch(at),
+            None => self.push(&key, slot),
+        };
         if answer == Answer::Applied
             && let Err(error) = self.count_write(at)
         {
@@ -265,9 +282,10 @@ impl View {
         }
     }
 
-    /// Keys that the running call has written.
-    pub fn written_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.written_entries().map(|entry| entry.key_bytes(&self.run.side.bytes))
+    /// Keys of the contract that the running call has written.
+    pub fn written_keys(&self, contract: ContractIndex) -> impl Iterator<Item = &[u8]> {
+        let entries = self.written_entries().filter(move |entry| entry.contract == contract);
+        entries.map(|entry| entry.key_bytes(&self.run.side.bytes))
     }
 
     /// How many keys the running call has written.
@@ -320,6 +338,15 @@ impl View {
             let hash = self.records[place].hash;
             self.index.insert_unique(hash, place as u32, |&at| self.records[at as usize].hash);
         }
+    }
+
+    /// A record that was found is about to be looked at or changed.
+    #[inline]
+    fn touch(&mut self, at: usize) -> usize {
+        if at < self.floor {
+            self.note(at);
+        }
+        at
     }
 
     #[inline]
@@ -556,6 +583,7 @@ impl View {
     /// recorded at all.
     #[inline]
     pub(crate) fn end_call(&mut self, keep: bool) {
+        debug_assert!(self.floor == 0 && self.notes.is_empty(), "all savepoints are closed");
         if self.in_place() {
             self.end_in_place(keep);
         } else {

@@ -41,6 +41,16 @@ static PLACE: Place = Place(UnsafeCell::new(Buffers { script: [0; SCRIPT_BYTES_M
 
 #[unsafe(export_name = "run")]
 extern "C" fn run() -> i32 {
+    run_script()
+}
+
+#[unsafe(export_name = "run_again")]
+extern "C" fn run_again() -> i32 {
+    run_script()
+}
+
+#[inline(never)]
+fn run_script() -> i32 {
     // SAFETY: an export runs once between two resets of an instance, and nothing else takes these.
     let (buffers, journal) = unsafe { (&mut *PLACE.0.get(), Journal::new()) };
     // SAFETY: the host writes at most the array's length.
@@ -96,7 +106,8 @@ impl Interpreter<'_> {
                 code::SCAN => self.scan(&mut reader)?,
                 code::EMIT..=code::ABORT | code::VERIFY => self.output(opcode, &mut reader)?,
                 code::HOST => self.host(&mut reader)?,
-                code::WHEN..=code::REVERT => self.control(opcode, &mut reader, depth)?,
+                code::CALL => self.call(&mut reader)?,
+                code::WHEN..=code::REVERT | code::DESCEND => self.control(opcode, &mut reader, depth)?,
                 code::TRAP => machine::trap(Trap::from_number(operand(&mut reader)?).ok_or(Ended(MALFORMED))?),
                 code::STORE..=code::FOLD_MEMORY => self.memory(opcode, &mut reader)?,
                 _ => return Err(Ended(MALFORMED)),
@@ -264,6 +275,15 @@ impl Interpreter<'_> {
                 Ok(())
             }
             code::RETURN_CODE => Err(Ended(operand(reader)?)),
+            code::DESCEND => {
+                let levels: u16 = operand(reader)?;
+                let list = bytes(reader)?;
+                let mut step = Ok(());
+                let digest = machine::descend_to(levels, &mut || step = self.list(list, depth + 1));
+                step?;
+                self.journal.push_number(digest);
+                Ok(())
+            }
             _ => {
                 host::ret(bytes(reader)?);
                 Err(Ended(REVERTED))
@@ -284,6 +304,32 @@ impl Interpreter<'_> {
             code::GROW => self.journal.push_number(u64::from(machine::grow(operand(reader)?))),
             _ => self.journal.push_number(machine::fold_memory()),
         }
+        Ok(())
+    }
+
+    fn call(&mut self, reader: &mut Reader<'_>) -> Step {
+        let contract = reader.take(32).ok_or(Ended(MALFORMED))?;
+        let method = bytes(reader)?;
+        let gas: u64 = operand(reader)?;
+        let capacity = self.capacity(reader)?;
+        let arguments = bytes(reader)?;
+        // SAFETY: the host reads 32 bytes, `method` and `arguments`, and writes at most `capacity` ≤ the buffer's length.
+        let answer = unsafe {
+            raw::call(
+                contract.as_ptr(),
+                method.as_ptr(),
+                method.len(),
+                arguments.as_ptr(),
+                arguments.len(),
+                gas,
+                self.answer.as_mut_ptr(),
+                capacity,
+            )
+        };
+        self.journal.push_number(answer);
+        self.journal.push(&self.answer[..(answer as u32 as usize).min(capacity)]);
+        let outcome = answer >> 32;
+        (self.last, self.absent) = (u128::from(outcome), outcome != 0);
         Ok(())
     }
 
@@ -328,6 +374,7 @@ fn call_host(function: u8, a: &[u64; 8]) -> Option<u64> {
             17 => raw::set_once(p(0), n(1), p(2), n(3)) as u64,
             18 => u64::from(raw::call_index()),
             19 => raw::verify(a[0] as i32, p(1), p(2), n(3), p(4)) as u64,
+            20 => raw::call(p(0), p(1), n(2), p(3), n(4), a[5], m(6), n(7)),
             _ => return None,
         }
     })

@@ -1,8 +1,9 @@
 //! A contract that does what its arguments say: each host function with any operands, accesses that depend on values read, every
 //! trap. The engine's equivalence tests generate its scripts.
 //!
-//! The module has one method, `run`; its arguments are a script, in the bytes that [`script`] describes. What the host answers
-//! goes into the return bytes, so that two executions which saw different answers have different receipts.
+//! The module has two methods, `run` and `run_again`; their arguments are a script, in the bytes that [`script`] describes. What the host
+//! answers goes into the return bytes, so that two executions which saw different answers have different receipts. `run_again` may
+//! be called while the contract is being called already.
 //!
 //! Slots 0x80 to 0xff are ordered.
 
@@ -28,6 +29,11 @@ pub const SCRATCH_BYTES: usize = 40 << 10;
 pub const JOURNAL_BYTES_MAX: usize = 4 << 10;
 /// Nesting of `Repeat` and `When`: the interpreter recurses.
 pub const NESTING_MAX: usize = 8;
+
+/// Names of methods, each after its length: see `HOST.md`.
+#[cfg(target_arch = "wasm32")]
+#[unsafe(link_section = "phalanx.reentrant")]
+static _REENTRANT: [u8; 10] = *b"\x09run_again";
 
 /// Pairs `00 s`: see `HOST.md`.
 #[cfg(target_arch = "wasm32")]

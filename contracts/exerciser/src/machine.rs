@@ -29,6 +29,16 @@ fn descend_with_frames(level: u32) -> u32 {
     black_box(&mut frame)[1] ^ deeper
 }
 
+/// Runs `bottom` below so many frames on the engine's stack, which use none of the stack in memory.
+#[inline(never)]
+pub(crate) fn descend_to(levels: u16, bottom: &mut dyn FnMut()) -> u64 {
+    if levels == 0 {
+        bottom();
+        return 0;
+    }
+    height() ^ descend_to(levels - 1, bottom).rotate_left(1)
+}
+
 /// Traps as asked, or never returns.
 pub(crate) fn trap(trap: Trap) -> ! {
     match trap {

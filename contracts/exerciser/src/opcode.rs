@@ -27,11 +27,13 @@ opcodes! {
     MAX = 0x1c
     SET_ONCE = 0x1d
     VERIFY = 0x1e
+    CALL = 0x1f
     WHEN = 0x20
     REPEAT = 0x21
     BURN = 0x22
     RETURN_CODE = 0x23
     REVERT = 0x24
+    DESCEND = 0x25
     TRAP = 0x30
     STORE = 0x40
     LOAD = 0x41

@@ -27,6 +27,8 @@
 //! 1c Max              key, value u128
 //! 1d SetOnce          key, bytes
 //! 1e Verify           algorithm i32, 32 + 64 bytes, bytes
+//! 1f Call             32 bytes, method bytes, gas u64,  25 Descend          levels u16, list
+//!                     capacity u16, arguments bytes
 //! ```
 //!
 //! **Answers.** Each operation that asks the host appends the answer to a journal. A script that ends without `ReturnCode`,
@@ -34,7 +36,7 @@
 //! `Revert` leave the return bytes to `Ret` and to their own.
 //!
 //! **The last value.** `Get` leaves the first 16 bytes of the value as a number; `Add`, `Sub`, `SetOnce` and `Verify` leave 1 or 0 for applied or
-//! refused; `Scan` leaves its number of entries and a digest of them. A `When` on it, a key with a modulus, or `SetFromLast` makes what follows depend
+//! refused; `Scan` leaves its number of entries and a digest of them, `Call` the outcome's code. A `When` on it, a key with a modulus, or `SetFromLast` makes what follows depend
 //! on state.
 //!
 //! **Malformed bytes** end the script with code 2 where they are met, with what was done before dropped by the host.
@@ -190,7 +192,7 @@ pub enum Op {
     /// Calls the host function of this number, in the order of `HOST.md`'s table, with any arguments; journals the answer.
     /// Places that the host may write to should lie outside what the script needs (memory below 16 KiB is the stack).
     Host {
-        /// 0: input … 19: verify. Others are malformed.
+        /// 0: input … 20: call. Others are malformed.
         function: u8,
         /// As many as it takes count; i32 parameters take the low half.
         arguments: [u64; 8],
@@ -210,6 +212,26 @@ pub enum Op {
         times: u16,
         /// What runs.
         body: Vec<Op>,
+    },
+    /// Calls a contract; journals the answer and the return bytes, as far as they fit into a buffer of this capacity (≤ 4,096).
+    Call {
+        /// Which.
+        contract: [u8; 32],
+        /// Which method.
+        method: Vec<u8>,
+        /// Most gas that it gets.
+        gas: u64,
+        /// Bytes of the buffer.
+        capacity: u16,
+        /// With what; a script, if an exerciser is called.
+        arguments: Vec<u8>,
+    },
+    /// Runs a list below so many frames; journals a digest of the way back.
+    Descend {
+        /// How many.
+        levels: u16,
+        /// What runs.
+        then: Vec<Op>,
     },
     /// Turns an empty loop.
     Burn {
@@ -292,7 +314,13 @@ fn encode_op(op: &Op, depth: usize, out: &mut Vec<u8>) {
         Op::Input { .. } | Op::Caller | Op::ContractId | Op::Deployer | Op::Height | Op::BatchTime | Op::CallIndex => {
             context(op, out);
         }
-        Op::When { .. } | Op::Repeat { .. } | Op::Burn { .. } | Op::ReturnCode(_) | Op::Revert(_) | Op::Trap(_) => {
+        Op::When { .. }
+        | Op::Repeat { .. }
+        | Op::Descend { .. }
+        | Op::Burn { .. }
+        | Op::ReturnCode(_)
+        | Op::Revert(_)
+        | Op::Trap(_) => {
             control(op, depth, out);
         }
         Op::Store { .. } | Op::Load { .. } | Op::Grow { .. } | Op::FoldMemory => memory(op, out),
@@ -382,6 +410,14 @@ fn state(op: &Op, out: &mut Vec<u8>) {
             key(place, out);
             out.extend(addend.to_le_bytes());
         }
+        Op::Call { contract, method, gas, capacity, arguments } => {
+            out.push(code::CALL);
+            out.extend_from_slice(contract);
+            bytes(method, out);
+            out.extend(gas.to_le_bytes());
+            out.extend(capacity.to_le_bytes());
+            bytes(arguments, out);
+        }
         Op::Host { function, arguments } => {
             out.extend([code::HOST, *function]);
             arguments.iter().for_each(|argument| out.extend(argument.to_le_bytes()));
@@ -401,6 +437,11 @@ fn control(op: &Op, depth: usize, out: &mut Vec<u8>) {
             out.push(code::REPEAT);
             out.extend(times.to_le_bytes());
             nested(body, depth, out);
+        }
+        Op::Descend { levels, then } => {
+            out.push(code::DESCEND);
+            out.extend(levels.to_le_bytes());
+            nested(then, depth, out);
         }
         Op::Burn { turns } => {
             out.push(code::BURN);

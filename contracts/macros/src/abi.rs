@@ -17,12 +17,13 @@ use syn::{
 
 /// A static that becomes part of a custom section of the module.
 ///
-/// Not `#[used]`: that would keep the bytes in the module's data too.
+/// Not `#[used]`: that would keep the bytes in the module's data too. Not in a library: its sections would become those of the contract
+/// that calls it.
 pub(crate) fn section(name: &str, bytes: &[u8]) -> TokenStream {
     let len = bytes.len();
     let bytes = Literal::byte_string(bytes);
     quote! {
-        #[cfg(target_arch = "wasm32")]
+        #[cfg(all(target_arch = "wasm32", not(feature = "library")))]
         const _: () = {
             #[unsafe(link_section = #name)]
             static _SECTION: [u8; #len] = *#bytes;

@@ -7,7 +7,7 @@ use syn::{
     Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Result, ReturnType, Safety, Type, Visibility,
 };
 
-use crate::abi;
+use crate::{abi, handle};
 
 /// Bytes of a method's name: the engine's limit.
 const METHOD_BYTES_MAX: usize = 64;
@@ -16,7 +16,20 @@ const METHOD_BYTES_MAX: usize = 64;
 /// the rest of the crate is still checked against the functions.
 pub(crate) fn expand(attribute: &TokenStream, block: &ItemImpl) -> TokenStream {
     let added = additions(attribute, block).unwrap_or_else(|error| error.to_compile_error());
+    let mut block = block.clone();
+    for item in &mut block.items {
+        if let ImplItem::Fn(function) = item
+            && matches!(function.vis, Visibility::Public(_))
+        {
+            function.attrs.retain(|attribute| !is_reentrant(attribute));
+        }
+    }
     quote!(#block #added)
+}
+
+/// `#[reentrant]`, which is for this macro to read.
+fn is_reentrant(attribute: &Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|segment| segment.ident == "reentrant")
 }
 
 fn additions(attribute: &TokenStream, block: &ItemImpl) -> Result<TokenStream> {
@@ -46,7 +59,9 @@ fn additions(attribute: &TokenStream, block: &ItemImpl) -> Result<TokenStream> {
     }
     let exports = methods.iter().map(|method| method.export(contract));
     let table = methods.iter().map(|method| method.table_entry(contract));
+    let handle = handle::expand(contract, &methods)?;
     Ok(quote! {
+        #handle
         #(#exports)*
         #[cfg(not(target_arch = "wasm32"))]
         impl ::phalanx_contract::entry::Contract for #contract {
@@ -63,13 +78,14 @@ fn public_function(item: &ImplItem) -> Option<&ImplItemFn> {
 }
 
 /// A function that becomes a method.
-struct Method<'a> {
-    name: &'a Ident,
+pub(crate) struct Method<'a> {
+    pub(crate) name: &'a Ident,
     /// `#[cfg]` of the function also decides about its export.
-    conditions: Vec<&'a Attribute>,
-    arguments: Vec<(&'a Ident, &'a Type)>,
-    /// Where the source says what is returned.
-    output: Span,
+    pub(crate) conditions: Vec<&'a Attribute>,
+    pub(crate) docs: Vec<&'a Attribute>,
+    pub(crate) arguments: Vec<(&'a Ident, &'a Type)>,
+    pub(crate) output: &'a ReturnType,
+    reentrant: bool,
     abi_line: String,
 }
 
@@ -98,19 +114,25 @@ impl<'a> Method<'a> {
             abi::quoted(&abi::return_name(&signature.output)?),
             abi::doc(&function.attrs),
         );
-        let conditions = function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect();
-        let output = match &signature.output {
-            ReturnType::Default => name.span(),
+        let named = |name: &str| function.attrs.iter().filter(|attribute| attribute.path().is_ident(name)).collect();
+        let reentrant = function.attrs.iter().any(is_reentrant);
+        let (conditions, docs, output) = (named("cfg"), named("doc"), &signature.output);
+        Ok(Self { name, conditions, docs, arguments, output, reentrant, abi_line })
+    }
+
+    /// Where the source says what is returned.
+    fn output_span(&self) -> Span {
+        match self.output {
+            ReturnType::Default => self.name.span(),
             ReturnType::Type(_, ty) => ty.span(),
-        };
-        Ok(Self { name, conditions, arguments, output, abi_line })
+        }
     }
 
     /// The closure that runs the method: decode, call, encode.
     fn runner(&self, contract: &Type) -> TokenStream {
         let name = self.name;
         let (names, types): (Vec<_>, Vec<_>) = self.arguments.iter().copied().unzip();
-        let finish = quote_spanned!(self.output=> ::phalanx_contract::entry::Outcome::finish);
+        let finish = quote_spanned!(self.output_span()=> ::phalanx_contract::entry::Outcome::finish);
         quote! {
             || -> i32 {
                 const MIN: usize =
@@ -130,11 +152,13 @@ impl<'a> Method<'a> {
     fn export(&self, contract: &Type) -> TokenStream {
         let (conditions, runner, line) = (&self.conditions, self.runner(contract), abi::line(&self.abi_line));
         let name = self.name.to_string();
+        let reentrant = self.reentrant.then(|| abi::section("phalanx.reentrant", &reentrant_entry(&name)));
         quote! {
             #(#conditions)*
             const _: () = {
                 #line
-                #[cfg(target_arch = "wasm32")]
+                #reentrant
+                #[cfg(all(target_arch = "wasm32", not(feature = "library")))]
                 #[unsafe(export_name = #name)]
                 extern "C" fn export() -> i32 {
                     (#runner)()
@@ -144,19 +168,26 @@ impl<'a> Method<'a> {
     }
 
     fn table_entry(&self, contract: &Type) -> TokenStream {
-        let (conditions, runner) = (&self.conditions, self.runner(contract));
+        let (conditions, runner, reentrant) = (&self.conditions, self.runner(contract), self.reentrant);
         let name = self.name.to_string();
         quote! {
             #(#conditions)*
-            ::phalanx_contract::entry::Method { name: #name, run: #runner }
+            ::phalanx_contract::entry::Method { name: #name, run: #runner, reentrant: #reentrant }
         }
     }
+}
+
+/// An entry of the section `phalanx.reentrant`: the name behind its length. Names have been checked to be short.
+fn reentrant_entry(name: &str) -> Vec<u8> {
+    [&[name.len() as u8][..], name.as_bytes()].concat()
 }
 
 fn check_name(name: &Ident) -> Result<()> {
     let text = name.to_string();
     let refusal = if text == "memory" {
         "`memory` is the export of the module's memory"
+    } else if handle::RESERVED.contains(&&*text) {
+        "`at` and `with_gas` belong to the handle with which other contracts call this one"
     } else if text.starts_with("r#") {
         "a method's name is not a keyword"
     } else if text.len() > METHOD_BYTES_MAX {

@@ -10,7 +10,7 @@ fn contract_of(block: &syn::ItemImpl) -> String {
 
 #[test]
 fn misuse_of_contract_is_refused_with_its_reason() {
-    let cases: [(syn::ItemImpl, &str); 10] = [
+    let cases: [(syn::ItemImpl, &str); 12] = [
         (parse_quote!(impl C { pub fn f(&self) {} }), "contract functions take no `self`"),
         (parse_quote!(impl C { pub fn f((a, b): (u8, u8)) {} }), "an argument is a plain name"),
         (parse_quote!(impl C { pub async fn f() {} }), "a method is not async"),
@@ -19,6 +19,13 @@ fn misuse_of_contract_is_refused_with_its_reason() {
         (parse_quote!(impl C { pub fn f<T>(t: T) {} }), "a method has no type parameters"),
         (parse_quote!(impl C { pub fn memory() {} }), "the export of the module's memory"),
         (parse_quote!(impl C { pub fn r#type() {} }), "a method's name is not a keyword"),
+        (parse_quote!(impl C { pub fn at() {} }), "belong to the handle"),
+        (
+            parse_quote!(
+                impl (C,) {}
+            ),
+            "a contract is a named type",
+        ),
         (parse_quote!(impl T for C { }), "functions of a plain `impl` block"),
         (
             parse_quote!(

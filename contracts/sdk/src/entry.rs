@@ -119,6 +119,8 @@ pub struct Method {
     pub name: &'static str,
     /// What the export runs.
     pub run: fn() -> i32,
+    /// Whether it may be called while its contract is being called.
+    pub reentrant: bool,
 }
 
 /// The methods of a contract, for native tests; `#[contract]` implements it.

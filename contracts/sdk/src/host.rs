@@ -4,6 +4,8 @@
 
 use core::mem::MaybeUninit;
 
+use crate::nested::OutcomeCode;
+
 #[cfg(target_arch = "wasm32")]
 pub mod raw;
 
@@ -15,8 +17,8 @@ mod imp;
 mod imp;
 
 pub use imp::{
-    abort, add, batch_time, call_index, caller, contract_id, deployer, emit, get, hash, height, input, max, remove,
-    ret, scan, set, set_once, sub, verify_ed25519,
+    abort, add, batch_time, call, call_index, caller, contract_id, deployer, emit, get, hash, height, input, max,
+    remove, ret, scan, set, set_once, sub, verify_ed25519,
 };
 
 /// A hash function of the host; the number is the interface's.
@@ -50,6 +52,15 @@ pub struct Scanned {
     /// Entries in the buffer.
     pub entries: usize,
     /// Bytes of them.
+    pub bytes: usize,
+}
+
+/// How a call of another contract ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallEnd {
+    /// The engine's outcome.
+    pub outcome: OutcomeCode,
+    /// Bytes that the method returned, which may be more than the buffer holds. None unless it succeeded or reverted.
     pub bytes: usize,
 }
 

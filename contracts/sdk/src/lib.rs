@@ -63,6 +63,7 @@ pub mod hash;
 pub mod host;
 mod journal;
 mod list;
+pub mod nested;
 mod ordered;
 pub mod signature;
 mod state;
@@ -77,8 +78,9 @@ pub use context::{batch_time, call_index, caller, contract_id, deployer, height}
 pub use event::{Event, emit};
 pub use journal::Journal;
 pub use list::List;
+pub use nested::{CallError, OutcomeCode};
 pub use ordered::{Direction, OrderedKey, OrderedMap};
-pub use phalanx_contract_macros::{Wire, contract, slot};
+pub use phalanx_contract_macros::{Wire, contract, reentrant, slot};
 pub use state::{Item, Map, Refused, Set};
 pub use wire::{Bytes, Text, Wire};
 

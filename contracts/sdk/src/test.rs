@@ -12,13 +12,17 @@
 //! [`call`] runs a method as one call: an `Err`, a limit, or a panic takes back its writes and events. [`call_encoded`]
 //! goes through the encoding of arguments and results as an engine does. Neither gas nor memory nor stack is counted, calls run one after
 //! another, and reads outside a call are allowed, as in a query.
+//!
+//! Contracts that call each other are put there with [`deploy`], and called [`on`] their ids; see [`crate::nested`].
 
 pub(crate) mod ledger;
+pub(crate) mod nested;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::Address;
 use crate::entry::{Contract, Outcome};
+use crate::nested::OutcomeCode;
 use crate::wire::{Reader, Wire};
 
 /// An event of a successful call.
@@ -71,6 +75,17 @@ impl Failure {
     /// Leaves the method as a trap would. Unwinding without the panic hook: the failure is a result, which the test may expect.
     pub(crate) fn end_call(self) -> ! {
         resume_unwind(Box::new(self))
+    }
+
+    /// The engine's outcome of the same name.
+    pub fn outcome(&self) -> OutcomeCode {
+        match self {
+            Self::Aborted(_) => OutcomeCode::ABORTED,
+            Self::LimitExceeded { .. } => OutcomeCode::LIMIT_EXCEEDED,
+            Self::BadValueLength { .. } => OutcomeCode::BAD_VALUE_LENGTH,
+            Self::BadHostArgument(_) => OutcomeCode::BAD_HOST_ARGUMENT,
+            Self::SlotNotOrdered { .. } => OutcomeCode::SLOT_NOT_ORDERED,
+        }
     }
 
     /// What a caught unwind meant.
@@ -167,12 +182,29 @@ pub fn events() -> Vec<Emitted> {
 
 /// Makes `deployer` the address that deployed the contract; before, it is 32 zero bytes.
 pub fn set_deployer(deployer: Address) {
-    ledger::with(|ledger| ledger.deployer = deployer);
+    ledger::with(|ledger| ledger.set_deployer(deployer));
 }
 
-/// Makes `id` the contract's id; before, it is 32 zero bytes.
+/// Makes `id` the contract's id; before, it is 32 zero bytes. Its state and its deployer stay its own.
 pub fn set_contract_id(id: Address) {
-    ledger::with(|ledger| ledger.contract_id = id);
+    ledger::with(|ledger| ledger.set_contract_id(id));
+}
+
+/// Makes `C` the contract with this id, so that others can call it. State that the id has stays.
+pub fn deploy<C: Contract>(id: Address, deployer: Address) {
+    ledger::with(|ledger| ledger.deploy(id, deployer, C::METHODS));
+}
+
+/// Runs `act`, in which methods run and state is read as the contract with this id.
+///
+/// # Panics
+///
+/// Within a call.
+pub fn on<R>(contract: Address, act: impl FnOnce() -> R) -> R {
+    let before = ledger::with(|ledger| ledger.switch_to(contract));
+    let result = act();
+    ledger::with(|ledger| ledger.switch_to(before));
+    result
 }
 
 /// Makes `height` the height of the calls that follow, and `batch_time` their time in milliseconds. Their indices begin at 0.
@@ -182,7 +214,7 @@ pub fn set_height(height: u64, batch_time: u64) {
 
 /// Declares a slot as ordered, as the module's section `phalanx.ordered` does.
 pub fn declare_ordered(slot: u8) {
-    ledger::with(|ledger| ledger.ordered.insert(slot));
+    ledger::with(|ledger| ledger.declare_ordered(slot));
 }
 
 /// Forgets everything: state, events, deployer, height.

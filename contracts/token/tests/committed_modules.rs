@@ -35,10 +35,20 @@ fn files(folder: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Contracts whose handles a contract uses: its dependencies with the feature `library`.
+fn libraries(contract: &str) -> Vec<String> {
+    let manifest = std::fs::read_to_string(contracts().join(contract).join("Cargo.toml")).unwrap();
+    let with_feature = manifest.lines().filter(|line| line.contains("\"library\""));
+    let name = |line: &str| Some(line.strip_prefix("phalanx-")?.split_once(" = ")?.0.to_owned());
+    with_feature.filter_map(name).collect()
+}
+
 /// The digest that `source_digest` in `build.sh` computes.
 fn source_digest(contract: &str) -> String {
     let mut paths = vec!["token/build.rs".to_owned()];
-    [contract, "sdk", "macros"].iter().for_each(|folder| files(folder, &mut paths));
+    let called = libraries(contract);
+    let folders = [contract, "sdk", "macros"].into_iter().chain(called.iter().map(String::as_str));
+    folders.for_each(|folder| files(folder, &mut paths));
     paths.retain(|path| path.contains("/src/") || path.ends_with("/build.rs") || path.ends_with("/Cargo.toml"));
     paths.sort();
     paths.dedup();

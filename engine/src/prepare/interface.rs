@@ -18,6 +18,9 @@ pub const ABI_SECTION: &str = "abi";
 /// Custom section that lists ordered slots.
 pub const ORDERED_SECTION: &str = "phalanx.ordered";
 
+/// Custom section that lists the methods that may be entered while their contract is being called.
+pub const REENTRANT_SECTION: &str = "phalanx.reentrant";
+
 /// Where in the control memory the gas left is: an i64 in little-endian order. Below zero is out of gas.
 pub const CONTROL_GAS: u64 = 0;
 /// Where the stack units left are: an i32.

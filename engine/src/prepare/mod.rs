@@ -52,6 +52,7 @@ mod ordered;
 mod outline;
 mod plan;
 mod reason;
+mod reentrant;
 mod scan;
 mod schedule;
 #[cfg(test)]
@@ -61,7 +62,7 @@ mod values;
 pub use interface::{
     ABI_SECTION, CALL_EXPORT_PREFIX, CONTROL_DIRTY, CONTROL_EXPORT, CONTROL_GAS, CONTROL_HALT, CONTROL_PAGES,
     CONTROL_STACK, DIRTY_BYTES, GRANULE_LOG2, GRANULE_SLACK_BYTES, HALT_GAS, HALT_NONE, HALT_STACK, IMPORT_MODULE,
-    MEMORY_EXPORT, ORDERED_SECTION,
+    MEMORY_EXPORT, ORDERED_SECTION, REENTRANT_SECTION,
 };
 pub use ordered::OrderedSlots;
 pub use reason::{Feature, Limit, Place, Reason, Refused};
@@ -85,6 +86,8 @@ pub struct Prepared {
     pub wasm: Vec<u8>,
     /// Methods in order of their names (as bytes).
     pub methods: Vec<String>,
+    /// By method: whether it may be entered while its contract is being called.
+    pub reentrant: Vec<bool>,
     /// Slots whose keys can be scanned.
     pub ordered: OrderedSlots,
     /// Pages that memory starts with.
@@ -127,11 +130,13 @@ impl Prepared {
     fn new(wasm: Vec<u8>, outline: Outline<'_>) -> Self {
         let mut methods: Vec<String> = outline.methods.iter().map(|(name, _)| (*name).to_owned()).collect();
         methods.sort_unstable();
+        let reentrant = methods.iter().map(|method| outline.reentrant.contains(method)).collect();
         let (memory_pages_min, memory_pages_max) = outline.memory.unwrap_or_default();
         let imported = |host: &&HostFunction| outline.imports.iter().flatten().any(|found| found.name == host.name);
         Self {
             wasm,
             methods,
+            reentrant,
             ordered: outline.ordered,
             memory_pages_min,
             memory_pages_max,

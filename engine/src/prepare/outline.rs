@@ -14,9 +14,10 @@ use wasmparser::{
 };
 
 use super::features;
-use super::interface::{self, ABI_SECTION, MEMORY_EXPORT, ORDERED_SECTION};
+use super::interface::{self, ABI_SECTION, MEMORY_EXPORT, ORDERED_SECTION, REENTRANT_SECTION};
 use super::ordered::OrderedSlots;
 use super::reason::{Feature, Limit, Place, Reason, Reasons, quoted};
+use super::reentrant::ReentrantNames;
 use crate::gas::HostFunction;
 use crate::limits;
 
@@ -41,6 +42,7 @@ pub(super) struct Outline<'a> {
     pub(super) sections: CopiedSections,
     pub(super) abi: Option<Vec<u8>>,
     pub(super) ordered: OrderedSlots,
+    pub(super) reentrant: ReentrantNames<'a>,
     tables: Vec<u64>,
     memories: u32,
     segments: u64,
@@ -117,6 +119,11 @@ impl<'a> Outline<'a> {
                 ABI_SECTION => self.abi.get_or_insert_default().extend_from_slice(section.data()),
                 ORDERED_SECTION => {
                     if let Err(reason) = self.ordered.read(section.data()) {
+                        reasons.push(reason);
+                    }
+                }
+                REENTRANT_SECTION => {
+                    if let Err(reason) = self.reentrant.read(section.data()) {
                         reasons.push(reason);
                     }
                 }
@@ -382,6 +389,9 @@ impl<'a> Outline<'a> {
         }
         if self.methods.is_empty() {
             reasons.push(Reason::NoMethod);
+        }
+        if let Some(reason) = self.reentrant.unknown(&self.methods) {
+            reasons.push(reason);
         }
     }
 }

@@ -117,6 +117,16 @@ pub enum Reason {
         /// Index of the pair that is neither.
         pair: usize,
     },
+    /// The custom section `phalanx.reentrant` is not a list of names, each after its length as one byte.
+    ReentrantSection {
+        /// Index of the name that is cut off.
+        entry: usize,
+    },
+    /// The custom section `phalanx.reentrant` lists what is no method.
+    ReentrantMethod {
+        /// The name.
+        name: String,
+    },
 }
 
 /// Where in a module.
@@ -296,6 +306,8 @@ impl Reason {
             Self::NoMethod => "NoMethod",
             Self::SegmentOutOfBounds { .. } => "SegmentOutOfBounds",
             Self::OrderedSection { .. } => "OrderedSection",
+            Self::ReentrantSection { .. } => "ReentrantSection",
+            Self::ReentrantMethod { .. } => "ReentrantMethod",
         }
     }
 }
@@ -351,6 +363,10 @@ impl fmt::Display for Reason {
             Self::OrderedSection { pair } => {
                 write!(f, "pair {pair} of section phalanx.ordered is neither `00 slot` nor `01 00`")
             }
+            Self::ReentrantSection { entry } => {
+                write!(f, "name {entry} of section phalanx.reentrant is longer than the section")
+            }
+            Self::ReentrantMethod { name } => write!(f, "section phalanx.reentrant lists {name}, which is no method"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What host functions know of the running call.
 
 use super::guest::Guest;
+use super::nested::Nested;
 use crate::batch::{Address, BatchBytes};
 use crate::outcome::Outcome;
 use crate::prepare::OrderedSlots;
@@ -53,16 +54,17 @@ pub(crate) struct TargetContract {
 pub(crate) struct Frame {
     /// What the call sees of the state.
     pub(crate) view: Option<Box<View>>,
+    /// The batch, in which sender and arguments stand; in a nested call, those alone.
     pub(crate) batch: BatchBytes,
     pub(crate) height: u64,
     pub(crate) time_ms: u64,
-    /// Contracts of the batch's targets.
+    /// Contracts of the batch's targets; in a nested call, the one that is called.
     pub(crate) contracts: Arc<[TargetContract]>,
     /// The called one's place among them.
     pub(crate) contract: usize,
     /// The running call's index in the batch.
     pub(crate) call_index: u32,
-    /// Start of the sender's address in the batch.
+    /// Start of the sender's address there.
     pub(crate) sender: usize,
     pub(crate) arguments: Range<usize>,
     /// Receipts of the run so far; events of the running call are appended as they come.
@@ -75,6 +77,8 @@ pub(crate) struct Frame {
     pub(crate) abort_text: Option<String>,
     /// Where `scan` lays out its entries before they are copied.
     pub(crate) scratch: Vec<u8>,
+    /// What the call needs if it calls other contracts.
+    pub(crate) nested: Nested,
 }
 
 impl Frame {

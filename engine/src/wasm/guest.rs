@@ -172,6 +172,11 @@ impl Guest {
         self.set_word(CONTROL_HALT, 0i32);
     }
 
+    /// Stack units left.
+    pub(crate) fn stack(&self) -> i32 {
+        self.word(CONTROL_STACK)
+    }
+
     /// Why instrumented code stopped: 0, out of gas, or stack exhausted.
     pub(crate) fn halt_word(&self) -> i32 {
         self.word(CONTROL_HALT)

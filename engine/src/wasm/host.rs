@@ -10,6 +10,8 @@ use core::ops::ControlFlow;
 use phalanx_scheduler::{Answer, Delta, KeyRange, Operator};
 use wasmtime::{Caller, Linker, Result};
 
+mod call;
+
 /// A host function's body: what it answers, or the outcome with which the call ends.
 type Answered<T> = core::result::Result<T, Outcome>;
 
@@ -95,7 +97,8 @@ fn u128_of(low: i64, high: i64) -> u128 {
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     link_context(linker)?;
     link_state(linker)?;
-    link_output(linker)
+    link_output(linker)?;
+    call::link(linker)
 }
 
 /// Who calls what, when, with what.

@@ -2,6 +2,7 @@
 
 use super::frame::{Frame, Host};
 use super::guest::{Guest, Image};
+use super::nested::NestedInstances;
 use super::runtime::{Code, Runtime, trap_outcome};
 use crate::gas;
 use crate::limits::STACK_UNITS_MAX;
@@ -86,7 +87,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Calls a method with `gas` left, and makes the instance pristine again. The second value tells whether the instance may
+    /// Calls a method with `gas` and `stack` units left, and makes the instance pristine again. The second value tells whether the instance may
     /// be used once more; one whose memory grew may not.
     ///
     /// # Errors
@@ -98,6 +99,7 @@ impl Instance {
         method: usize,
         frame: &mut Option<Box<Frame>>,
         gas: u64,
+        stack: i32,
         check_calls: u64,
     ) -> Result<(Outcome, i64, bool), String> {
         if self.methods[method].is_none() {
@@ -105,7 +107,7 @@ impl Instance {
         }
         let function = self.methods[method].as_ref().expect("found above");
         let host = self.store.data_mut();
-        host.guest.arm(gas as i64, STACK_UNITS_MAX as i32);
+        host.guest.arm(gas as i64, stack);
         host.frame = frame.take();
         let result = function.call(&mut self.store, ());
         let reusable = !self.store.data().grown;
@@ -149,6 +151,8 @@ pub(crate) struct InstancePool {
     clock: u64,
     limit: usize,
     check_calls: u64,
+    /// Between batches.
+    nested: NestedInstances,
 }
 
 struct Used {
@@ -157,9 +161,20 @@ struct Used {
 }
 
 impl InstancePool {
-    /// A pool of at most `limit` instances, each of whose `check_calls`-th calls is followed by a look at all its memory.
+    /// A pool of at most `limit` instances, and as many for nested calls, each of whose `check_calls`-th calls is followed by a look at all its memory.
     pub(crate) fn new(limit: usize, check_calls: u64) -> Self {
-        Self { instances: Vec::new(), alive: 0, clock: 0, limit, check_calls }
+        let nested = NestedInstances::new(limit, check_calls);
+        Self { instances: Vec::new(), alive: 0, clock: 0, limit, check_calls, nested }
+    }
+
+    /// Lends the instances for nested calls, for a batch.
+    pub(crate) fn lend_nested(&mut self) -> NestedInstances {
+        self.nested.take_all()
+    }
+
+    /// Takes them back.
+    pub(crate) fn return_nested(&mut self, nested: NestedInstances) {
+        self.nested = nested;
     }
 
     /// Calls a method of the code with this number.
@@ -181,7 +196,8 @@ impl InstancePool {
         }
         let check_calls = self.check_calls;
         let instance = self.instance(number, code)?;
-        let (outcome, left, reusable) = instance.call(code, method, frame, gas_limit - entry_gas, check_calls)?;
+        let (gas, stack) = (gas_limit - entry_gas, STACK_UNITS_MAX as i32);
+        let (outcome, left, reusable) = instance.call(code, method, frame, gas, stack, check_calls)?;
         if !reusable {
             self.evict(number);
         }

@@ -6,15 +6,18 @@
 //! - `guest`: the only file that touches a guest's memory.
 //! - `frame`: what host functions know of the running call.
 //! - `host`: the host functions.
+//! - `nested`: calls of contracts by contracts.
 
 mod code_cache;
 mod frame;
 mod guest;
 mod host;
 mod instance;
+mod nested;
 mod runtime;
 
 pub use code_cache::{CodeCache, CodeCacheStatistics};
 pub(crate) use frame::{Frame, TargetContract};
 pub(crate) use instance::{InstancePool, Invocation};
+pub(crate) use nested::Nested;
 pub(crate) use runtime::{Code, oracle_engine, trap_outcome};

@@ -5,7 +5,8 @@ use super::frame::Host;
 use super::guest::Image;
 use super::host;
 use crate::digest::Digest;
-use crate::limits::{MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
+use crate::gas;
+use crate::limits::{CALL_DEPTH_MAX, MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
 use crate::outcome::Outcome;
 use crate::prefetch::KeyPatterns;
 use crate::prepare::{self, Prepared};
@@ -20,9 +21,9 @@ use wasmtime::{
 /// much address space (`ulimit -v`, strict overcommit, valgrind), it is half as many, and so on.
 const INSTANCES_MAX: u32 = 2_000;
 
-/// Slots beyond that, a part of the instances and at least one: for oracles, which make an instance a call and drop it, and for the
-/// only instances of workers that come when all are taken.
-const SPARE_SLOTS_PART: u32 = 20;
+/// Slots beyond that, a part of the instances, and at least as many as calls within calls: for oracles, which make an instance a
+/// call and drop it, and for the only instances of workers, and of calls within calls, that come when all are taken.
+const SPARE_SLOTS_PART: u32 = 8;
 
 /// The wasmtime engine with the host functions linked.
 pub(crate) struct Runtime {
@@ -89,7 +90,7 @@ fn make_engine() -> (Engine, u32) {
 
 fn settings(instances: u32) -> Config {
     let mut pool = PoolingAllocationConfig::default();
-    let slots = instances + (instances / SPARE_SLOTS_PART).max(1);
+    let slots = instances + (instances / SPARE_SLOTS_PART).max(CALL_DEPTH_MAX as u32);
     pool.total_core_instances(slots)
         .total_memories(2 * slots)
         .total_tables(slots)
@@ -127,7 +128,10 @@ pub(crate) struct Compiled {
 /// A contract's code: what is known of a module once it was accepted.
 pub(crate) struct Code {
     pub(crate) methods: Vec<String>,
-    pub(crate) memory_pages_min: u32,
+    /// By method: whether it may be entered while its contract is being called.
+    pub(crate) reentrant: Vec<bool>,
+    /// Charged when a method is entered, besides the copy of the arguments.
+    pub(crate) entry_gas: u64,
     /// Where the methods' keys come from, by method; set when a call of it first succeeded.
     pub(crate) patterns: Vec<OnceLock<KeyPatterns>>,
     compiled: Compiled,
@@ -140,7 +144,8 @@ impl Code {
     pub(crate) fn new(code_hash: Digest, prepared: &Prepared, cache: &CodeCache) -> Result<Arc<Code>, String> {
         Ok(Arc::new(Code {
             methods: prepared.methods.clone(),
-            memory_pages_min: prepared.memory_pages_min,
+            reentrant: prepared.reentrant.clone(),
+            entry_gas: gas::CALL + u64::from(prepared.memory_pages_min) * gas::MEMORY_PAGE_SCAN,
             patterns: prepared.methods.iter().map(|_| OnceLock::new()).collect(),
             compiled: cache.code(Runtime::shared(), code_hash, prepared)?,
             image: OnceLock::new(),

@@ -1,7 +1,7 @@
 //! Generated batches on engines of all modes beside the oracle.
 
 use crate::generate::Generator;
-use phalanx_engine::{BatchBytes, Engine, HashSeed, Mode, Options, Oracle, Receipts, Statistics};
+use phalanx_engine::{BatchBytes, Engine, HashSeed, Mode, NestedEnd, Options, Oracle, Outcome, Receipts, Statistics};
 use std::collections::BTreeMap;
 
 /// What came up.
@@ -14,6 +14,8 @@ pub(crate) struct Covered {
     pub(crate) events: u64,
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
     pub(crate) operations: BTreeMap<&'static str, u64>,
+    /// Calls of contracts by contracts, by depth and outcome.
+    pub(crate) nested: BTreeMap<(usize, Outcome), u64>,
     pub(crate) statistics: Statistics,
 }
 
@@ -91,6 +93,9 @@ fn compare(
         *covered.outcomes.entry(receipt.outcome().name()).or_default() += 1;
         covered.events += receipt.events().count() as u64;
         calls += 1;
+    }
+    for NestedEnd { depth, outcome } in expected.nested {
+        *covered.nested.entry((depth, outcome)).or_default() += 1;
     }
     for (engine, how) in engines {
         let executed = engine.execute_batch(batch.clone()).expect("executes");

@@ -7,6 +7,7 @@
 
 use crate::episode::{Covered, ENGINES, Setting, episode};
 use crate::generate::Generator;
+use phalanx_engine::limits::CALL_DEPTH_MAX;
 use phalanx_engine::{Mode, Outcome};
 
 /// Batches before both sides start afresh, with another seed.
@@ -39,8 +40,9 @@ fn report(covered: &Covered, chosen: &[Setting]) {
     println!("outcomes: {:?}", covered.outcomes);
     println!("operations: {:?}", covered.operations);
     println!("{:?}", covered.statistics);
+    report_nested(covered);
     assert!(*discarded > 0 && *events > 0 && (*large_batches > 0 || *batches < 100));
-    for outcome in Outcome::ALL {
+    for outcome in Outcome::ALL.into_iter().filter(|outcome| outcome.is_in_receipts()) {
         assert!(covered.outcomes.contains_key(outcome.name()), "no call ended as {}", outcome.name());
     }
     let parallel = chosen.iter().any(|(mode, _)| *mode == Mode::Optimistic);
@@ -49,6 +51,29 @@ fn report(covered: &Covered, chosen: &[Setting]) {
     }
     for operation in Generator::OPERATIONS {
         assert!(covered.operations.contains_key(operation), "no script held {operation}");
+    }
+}
+
+/// Calls of contracts by contracts.
+fn report_nested(covered: &Covered) {
+    let count = |of: &dyn Fn(usize, Outcome) -> bool| -> u64 {
+        let counted = covered.nested.iter().filter(|((depth, outcome), _)| of(*depth, *outcome));
+        counted.map(|(_, count)| count).sum()
+    };
+    let mut counts = vec![
+        ("that succeeded".to_owned(), count(&|_, outcome| outcome == Outcome::Ok)),
+        ("that were too deep".to_owned(), count(&|_, outcome| outcome == Outcome::TooDeep)),
+        ("that were re-entrant and refused".to_owned(), count(&|_, outcome| outcome == Outcome::Reentrant)),
+        ("that ran out of gas".to_owned(), count(&|_, outcome| outcome == Outcome::OutOfGas)),
+        ("that exhausted the stack".to_owned(), count(&|_, outcome| outcome == Outcome::StackExhausted)),
+        ("of unknown contracts".to_owned(), count(&|_, outcome| outcome == Outcome::UnknownContract)),
+        ("of unknown methods".to_owned(), count(&|_, outcome| outcome == Outcome::UnknownMethod)),
+    ];
+    let failed = |depth| count(&|at, outcome| at == depth && outcome != Outcome::Ok);
+    counts.extend((2..=CALL_DEPTH_MAX).map(|depth| (format!("that failed at depth {depth}"), failed(depth))));
+    println!("nested calls: {counts:?}");
+    for (what, count) in counts {
+        assert!(count > 0 || covered.batches < 100, "there were no nested calls {what}");
     }
 }
 

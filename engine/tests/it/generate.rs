@@ -10,11 +10,25 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
+// Beside this file wherever it is taken into a test from.
+#[path = "nested_calls.rs"]
+mod nested_calls;
+
 const TOKEN: &[u8] = include_bytes!("../../../contracts/wasm/token.wasm");
 const HOSTILE: &[u8] = include_bytes!("../../../contracts/wasm/hostile.wasm");
 const EXERCISER: &[u8] = include_bytes!("../../../contracts/wasm/exerciser.wasm");
 const DEPLOYER: Address = [1; 32];
 const SALT: [u8; 32] = [2; 32];
+/// As many as there can be calls within calls, and one more.
+const EXERCISER_SALTS: [[u8; 32]; 9] = {
+    let mut salts = [SALT; 9];
+    let mut number = 1;
+    while number < salts.len() {
+        salts[number] = [20 + number as u8; 32];
+        number += 1;
+    }
+    salts
+};
 
 /// A call that owns its parts.
 struct Owned {
@@ -29,13 +43,16 @@ pub(crate) struct Generator {
     rng: ChaCha8Rng,
     token: Address,
     hostile: Address,
-    exerciser: Address,
+    /// The first is what scripts are sent to; all have one code.
+    exercisers: Vec<Address>,
+    /// Scripts around the one that is being generated.
+    inside: usize,
     operations: BTreeMap<&'static str, u64>,
 }
 
 impl Generator {
     /// What scripts are made of; each must come up.
-    pub(crate) const OPERATIONS: [&'static str; 31] = [
+    pub(crate) const OPERATIONS: [&'static str; 33] = [
         "input",
         "caller",
         "self",
@@ -67,6 +84,8 @@ impl Generator {
         "store",
         "grow",
         "fold_memory",
+        "call",
+        "descend",
     ];
 
     pub(crate) fn new(seed: u64) -> Self {
@@ -75,7 +94,8 @@ impl Generator {
             rng: ChaCha8Rng::seed_from_u64(seed),
             token: id(TOKEN),
             hostile: id(HOSTILE),
-            exerciser: id(EXERCISER),
+            exercisers: EXERCISER_SALTS.map(|salt| contract_id(&DEPLOYER, &salt, EXERCISER)).into(),
+            inside: 0,
             operations: BTreeMap::new(),
         }
     }
@@ -95,6 +115,9 @@ impl Generator {
         if height == 1 {
             for module in [TOKEN, HOSTILE, EXERCISER] {
                 self.push(&mut batch, &deploy(SALT, module));
+            }
+            for salt in &EXERCISER_SALTS[1..] {
+                self.push(&mut batch, &deploy(*salt, EXERCISER));
             }
             return batch.finish();
         }
@@ -246,7 +269,7 @@ impl Generator {
         if self.chance(0.01) {
             arguments.truncate(arguments.len() / 2);
         }
-        Owned { contract: self.exerciser, method: "run".into(), sender: self.account(), arguments, gas_limit }
+        Owned { contract: self.exercisers[0], method: "run".into(), sender: self.account(), arguments, gas_limit }
     }
 
     fn slot(&mut self) -> u8 {
@@ -284,6 +307,7 @@ impl Generator {
 
     fn op(&mut self, depth: usize) -> Op {
         match self.rng.random_range(0..100) {
+            0..5 if self.may_call() => self.calling_op(),
             0..50 => self.state_op(),
             50..62 => self.output_op(),
             62..74 => self.context_op(),
@@ -405,7 +429,7 @@ impl Generator {
                 _ => 1 << 20,
             };
         }
-        Op::Host { function: self.rng.random_range(0..20), arguments }
+        Op::Host { function: self.rng.random_range(0..21), arguments }
     }
 
     /// An operation that ends the script.

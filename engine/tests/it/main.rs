@@ -8,5 +8,6 @@ mod generate;
 mod isolation;
 mod live_check;
 mod logged;
+mod nested;
 mod readme;
 mod token;

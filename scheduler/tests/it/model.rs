@@ -160,7 +160,19 @@ fn random_kind(rng: &mut ChaCha8Rng) -> Kind {
 
 fn random_program(rng: &mut ChaCha8Rng, kind: Kind) -> Program {
     let steps = if rng.random_bool(kind.long) { 200 } else { rng.random_range(0..6) };
-    Program { steps: (0..steps).map(|_| random_step(rng, kind)).collect(), fails: rng.random_bool(0.2) }
+    let mut steps: Vec<Step> = (0..steps).map(|_| random_step(rng, kind)).collect();
+    while rng.random_bool(0.4) {
+        make_part(rng, &mut steps);
+    }
+    Program { steps, fails: rng.random_bool(0.2) }
+}
+
+/// Makes some of the steps a part, which may fail: of whatever parts there are already too.
+fn make_part(rng: &mut ChaCha8Rng, steps: &mut Vec<Step>) {
+    let start = rng.random_range(0..=steps.len());
+    let end = rng.random_range(start..=steps.len());
+    let part = steps.drain(start..end).collect();
+    steps.insert(start, Step::Part { steps: part, fails: rng.random_bool(0.5) });
 }
 
 fn random_key(rng: &mut ChaCha8Rng, kind: Kind) -> Vec<u8> {
@@ -225,6 +237,7 @@ pub(crate) struct Run {
     wrong_length: u32,
     scanned: u32,
     removed: u32,
+    taken_back: u32,
     pub(crate) statistics: Statistics,
 }
 
@@ -244,9 +257,10 @@ impl Run {
             // After a first round with many conflicts the rest is executed in order: some batches begin without.
             let (quiet, loud) = (rng.random_range(0..2) * RUN_CALLS, kind);
             let kind = |call| if call < quiet { QUIET } else { loud };
-            let programs = (0..calls).map(|call| random_program(&mut rng, kind(call))).collect();
+            let programs: Vec<Program> = (0..calls).map(|call| random_program(&mut rng, kind(call))).collect();
             let discard = batch == 7 || rng.random_bool(0.3);
             compared.what = format!("seed {}, {quiet} quiet calls, {loud:?}", self.seed);
+            self.taken_back += taken_back(&programs);
             let (expected, statistics) = compared.batch(programs, discard);
             self.count(&expected, discard);
             statistics.iter().for_each(|one| self.statistics.add(one));
@@ -265,9 +279,16 @@ impl Run {
     }
 
     pub(crate) fn assert_covered(&self) {
-        let counts = [self.committed, self.discarded, self.refused, self.wrong_length, self.scanned, self.removed];
+        let Self { committed, discarded, refused, wrong_length, scanned, removed, taken_back, .. } = *self;
+        let counts = [committed, discarded, refused, wrong_length, scanned, removed, taken_back];
         assert!(counts.iter().all(|&count| count > 0), "seed {}: a case never came up: {counts:?}", self.seed);
     }
+}
+
+/// How many parts with steps in them fail, of programs that do not.
+fn taken_back(programs: &[Program]) -> u32 {
+    let kept = programs.iter().filter(|program| !program.fails).flat_map(|program| &program.steps);
+    kept.filter(|step| matches!(step, Step::Part { steps, fails: true } if !steps.is_empty())).count() as u32
 }
 
 /// Each dirty call has a conflict, and no other call has one.

@@ -51,8 +51,14 @@ pub(crate) enum Step {
         descending: bool,
         limit: usize,
     },
-    /// Goes on only if what was seen last has an even digest: what a program accesses changes with what it sees.
+    /// Goes on only if what was seen last has an even digest: what a program accesses changes with what it sees. Within a part
+    /// of a program, the part ends.
     StopUnlessEven,
+    /// A part whose writes are taken back if it fails, as a nested call's.
+    Part {
+        steps: Vec<Step>,
+        fails: bool,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -109,23 +115,32 @@ fn derived(seen: &[Seen]) -> Option<Vec<u8>> {
 
 pub(crate) fn run_on_view(program: &Program, state: &mut View) -> Vec<Seen> {
     let mut seen = Vec::new();
-    for step in &program.steps {
+    steps_on_view(&program.steps, state, &mut seen);
+    seen
+}
+
+fn steps_on_view(steps: &[Step], state: &mut View, seen: &mut Vec<Seen>) {
+    for step in steps {
         match step {
-            Step::StopUnlessEven if is_even(&seen) => {}
+            Step::StopUnlessEven if is_even(seen) => {}
             Step::StopUnlessEven => break,
+            Step::Part { steps, fails } => {
+                let savepoint = state.savepoint();
+                steps_on_view(steps, state, seen);
+                if *fails { state.roll_back(savepoint) } else { state.keep(savepoint) }
+            }
             Step::Derive { contract, key } => {
-                let (contract, key, value) = (*contract, key.clone(), derived(&seen));
+                let (contract, key, value) = (*contract, key.clone(), derived(seen));
                 seen.push(step_on_view(&Step::Set { contract, key, value }, state));
             }
             step => seen.push(step_on_view(step, state)),
         }
     }
-    seen
 }
 
 fn step_on_view(step: &Step, state: &mut View) -> Seen {
     match step {
-        Step::StopUnlessEven | Step::Derive { .. } => unreachable!("depends on what was seen"),
+        Step::StopUnlessEven | Step::Derive { .. } | Step::Part { .. } => unreachable!("steps_on_view's"),
         Step::Get { contract, key } => {
             Seen::Value(state.get(ContractIndex(*contract), key, ordered(key)).map(<[u8]>::to_vec))
         }
@@ -188,24 +203,11 @@ impl Plain {
     pub(crate) fn run(&mut self, program: &Program, call: u32, writes_max: usize) -> Vec<Seen> {
         let mut running = OnMap { map: &mut self.map, undo: Vec::new(), written: BTreeSet::new(), writes_max };
         let mut seen = Vec::new();
-        for step in &program.steps {
-            match step {
-                Step::StopUnlessEven if is_even(&seen) => {}
-                Step::StopUnlessEven => break,
-                Step::Derive { contract, key } => {
-                    let value = derived(&seen);
-                    seen.push(running.set((*contract, key.clone()), value));
-                }
-                step => seen.push(running.step(step)),
-            }
-        }
-        let OnMap { undo, written, .. } = running;
+        running.steps(&program.steps, &mut seen);
         if program.fails {
-            for (place, value) in undo.into_iter().rev() {
-                put(&mut self.map, place, value);
-            }
+            running.take_back(0);
         } else {
-            self.writers.extend(written.into_iter().map(|place| (place, call)));
+            self.writers.extend(running.written.into_iter().map(|place| (place, call)));
         }
         seen
     }
@@ -220,9 +222,38 @@ fn put(map: &mut Map, place: Place, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
 }
 
 impl OnMap<'_> {
+    fn steps(&mut self, steps: &[Step], seen: &mut Vec<Seen>) {
+        for step in steps {
+            match step {
+                Step::StopUnlessEven if is_even(seen) => {}
+                Step::StopUnlessEven => break,
+                Step::Part { steps, fails } => {
+                    let (undo, written) = (self.undo.len(), self.written.clone());
+                    self.steps(steps, seen);
+                    if *fails {
+                        self.take_back(undo);
+                        self.written = written;
+                    }
+                }
+                Step::Derive { contract, key } => {
+                    let value = derived(seen);
+                    seen.push(self.set((*contract, key.clone()), value));
+                }
+                step => seen.push(self.step(step)),
+            }
+        }
+    }
+
+    /// Undoes writes down to the first `left`.
+    fn take_back(&mut self, left: usize) {
+        for (place, value) in self.undo.drain(left..).rev() {
+            put(self.map, place, value);
+        }
+    }
+
     fn step(&mut self, step: &Step) -> Seen {
         match step {
-            Step::StopUnlessEven | Step::Derive { .. } => unreachable!("depends on what was seen"),
+            Step::StopUnlessEven | Step::Derive { .. } | Step::Part { .. } => unreachable!("steps'"),
             Step::Get { contract, key } => Seen::Value(self.map.get(&(*contract, key.clone())).cloned()),
             Step::Count { contract, slot, keys } => {
                 let present = |number: &u32| self.map.contains_key(&(*contract, numbered(*slot, *number)));

@@ -2,7 +2,8 @@
 
 use core::mem::MaybeUninit;
 
-use super::{HashAlgorithm, ScanEnd, Scanned, raw};
+use super::{CallEnd, HashAlgorithm, ScanEnd, Scanned, raw};
+use crate::nested::OutcomeCode;
 use crate::{Address, Direction};
 
 /// Copies the first bytes of the arguments to `out`; the whole length, which may be more than `out` holds.
@@ -173,6 +174,25 @@ pub fn hash(algorithm: HashAlgorithm, data: &[u8]) -> [u8; 32] {
 pub fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     // SAFETY: the host reads all three.
     unsafe { raw::verify(0, key.as_ptr(), message.as_ptr(), message.len(), signature.as_ptr()) != 0 }
+}
+
+/// Calls a method of another contract with at most `gas`, and copies the first bytes that it returns to `out`.
+#[inline(always)]
+pub fn call(contract: &Address, method: &str, arguments: &[u8], gas: u64, out: &mut [MaybeUninit<u8>]) -> CallEnd {
+    // SAFETY: the host reads 32 bytes of the address, `method` and `arguments`, and writes at most `out.len()` bytes at `out`.
+    let answer = unsafe {
+        raw::call(
+            contract.0.as_ptr(),
+            method.as_ptr(),
+            method.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            gas,
+            out.as_mut_ptr().cast(),
+            out.len(),
+        )
+    };
+    CallEnd { outcome: OutcomeCode((answer >> 32) as u8), bytes: answer as u32 as usize }
 }
 
 /// Ends the call; see [`crate::abort`].

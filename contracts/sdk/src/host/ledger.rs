@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use super::{HashAlgorithm, ScanEnd, Scanned};
+use super::{CallEnd, HashAlgorithm, ScanEnd, Scanned};
 use crate::test::Failure;
 use crate::test::ledger::{Ledger, with};
 use crate::{Address, Direction};
@@ -43,7 +43,7 @@ pub fn contract_id() -> Address {
 
 /// See [`crate::deployer`].
 pub fn deployer() -> Address {
-    with(|ledger| ledger.deployer)
+    with(|ledger| ledger.deployer())
 }
 
 /// See [`crate::height`].
@@ -148,6 +148,13 @@ pub fn hash(algorithm: HashAlgorithm, data: &[u8]) -> [u8; 32] {
 pub fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let signature = ed25519_zebra::Signature::from_bytes(signature);
     ed25519_zebra::VerificationKey::try_from(*key).is_ok_and(|key| key.verify(&signature, message).is_ok())
+}
+
+/// Calls a method of another contract, and copies the first bytes that it returns to `out`. Gas is not counted here.
+pub fn call(contract: &Address, method: &str, arguments: &[u8], _gas: u64, out: &mut [MaybeUninit<u8>]) -> CallEnd {
+    let (outcome, returned) = crate::test::nested::call(*contract, method, arguments);
+    copy(&returned, out);
+    CallEnd { outcome, bytes: returned.len() }
 }
 
 /// Ends the call; see [`crate::abort`].

@@ -68,6 +68,17 @@ unsafe extern "C" {
     pub fn call_index() -> u32;
     /// Whether a signature is a key's.
     pub fn verify(algorithm: i32, key: *const u8, message: *const u8, message_len: usize, signature: *const u8) -> i32;
+    /// Calls another contract.
+    pub fn call(
+        contract: *const u8,
+        method: *const u8,
+        method_len: usize,
+        arguments: *const u8,
+        arguments_len: usize,
+        gas: u64,
+        out: *mut u8,
+        cap: usize,
+    ) -> u64;
     /// Ends the call.
     pub fn abort(ptr: *const u8, len: usize) -> !;
 }

@@ -1,0 +1,124 @@
+//! Taking back what a part of a call did, as a nested call that failed is taken back.
+//!
+//! A call that writes in place has an undo for each of its writes; those behind the savepoint are taken back, and a key that
+//! was written before it is written anew, with an undo of its own.
+//!
+//! Where calls are recorded, behind a savepoint records come in two kinds. *New* ones lie behind all records that were there: their effects are dropped.
+//! *Old* ones lie below the view's `floor`: each is noted before it is looked at or changed, and put back from that note. A call
+//! without savepoints has its floor at 0, and notes nothing.
+//!
+//! What was seen stays, as it stays of a call that fails: checks are never taken back, they only get stricter. Of a delta that was
+//! applied and is taken back, the answer would have to be checked with it and later ones without it; such a record is made
+//! an exact read, which is true whatever came of the delta.
+
+use super::View;
+use crate::delta::Answer;
+use crate::record::{Check, Effect, Predicate, Record};
+use crate::value::Raw;
+
+/// A moment of a running call: see [`View::savepoint`].
+#[derive(Debug)]
+#[must_use = "a savepoint is kept or rolled back to"]
+pub struct Savepoint {
+    /// Records, or undos, that were there.
+    records: usize,
+    /// The floor of the savepoint around this one.
+    outer: usize,
+    /// Notes that were there.
+    notes: usize,
+    written: usize,
+}
+
+/// An old record as it was before it was touched.
+pub(super) struct Note {
+    at: usize,
+    record: Record,
+    /// Predicates that it had.
+    predicates: usize,
+    value: Raw,
+}
+
+impl View {
+    /// From here on, what the running call writes can be taken back. Savepoints are closed, by [`View::keep`] or
+    /// [`View::roll_back`], in the reverse order of their making, before the call ends.
+    pub fn savepoint(&mut self) -> Savepoint {
+        let records = if self.in_place() { self.undo.len() } else { self.records.len() };
+        let outer = core::mem::replace(&mut self.floor, records);
+        Savepoint { records, outer, notes: self.notes.len(), written: self.written }
+    }
+
+    /// Closes a savepoint: what was written since is a part of what the call, or the savepoint around this one, does.
+    pub fn keep(&mut self, savepoint: Savepoint) {
+        self.floor = savepoint.outer;
+        if self.floor == 0 {
+            self.notes.clear();
+        }
+    }
+
+    /// Closes a savepoint and takes back what was written since. What was read since is depended on as before.
+    pub fn roll_back(&mut self, savepoint: Savepoint) {
+        if self.in_place() {
+            self.take_back_to(savepoint.records);
+        }
+        while self.notes.len() > savepoint.notes {
+            // What a savepoint within this one noted of a new record has no use any more.
+            if let Some(note) = self.notes.pop()
+                && note.at < savepoint.records
+            {
+                self.put_back(note);
+            }
+        }
+        (savepoint.records..self.records.len()).for_each(|at| self.drop_effect(at));
+        self.written = savepoint.written;
+        self.floor = savepoint.outer;
+    }
+
+    /// Notes an old record, which is about to be looked at or changed.
+    #[cold]
+    pub(super) fn note(&mut self, at: usize) {
+        let record = self.records[at];
+        let predicates = match record.check {
+            Check::One(..) => 1,
+            _ => self.predicates(&record).count(),
+        };
+        let entry = self.entry(at);
+        let value = (entry.tag, entry.value);
+        self.notes.push(Note { at, record, predicates, value });
+    }
+
+    fn put_back(&mut self, note: Note) {
+        let Note { at, record: before, predicates, value } = note;
+        let entry = &mut self.run.side.entries[self.run_open + at];
+        (entry.tag, entry.value) = value;
+        let added = self.has_applied(&self.records[at], predicates);
+        let record = &mut self.records[at];
+        // Deltas of a value that has been read since: the value is known, and so is what they made of it.
+        let known = record.check == Check::Exact && before.effect == Effect::Deltas;
+        record.effect = if known { Effect::Value } else { before.effect };
+        if added {
+            self.read_exactly(at);
+        }
+    }
+
+    fn drop_effect(&mut self, at: usize) {
+        self.records[at].effect = Effect::None;
+        if self.has_applied(&self.records[at], 0) {
+            self.read_exactly(at);
+        }
+    }
+
+    /// Whether the record has an applied delta behind its first `from` predicates.
+    fn has_applied(&self, record: &Record, from: usize) -> bool {
+        match record.check {
+            Check::One(_, answer) => from == 0 && answer == Answer::Applied,
+            _ => self.predicates(record).skip(from).any(|predicate| predicate.answer == Answer::Applied),
+        }
+    }
+
+    /// The record's list of predicates; a single one has none.
+    fn predicates(&self, record: &Record) -> impl Iterator<Item = &Predicate> {
+        let first = if record.check == Check::Many { record.side } else { u32::MAX };
+        let list = &self.run.side.predicates;
+        core::iter::successors(list.get(first as usize), |predicate| list.get(predicate.next as usize))
+    }
+}
