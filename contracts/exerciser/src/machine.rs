@@ -29,7 +29,7 @@ fn descend_with_frames(level: u32) -> u32 {
     black_box(&mut frame)[1] ^ deeper
 }
 
-/// Runs `bottom` below so many frames on the engine's stack, which use none of the stack in memory.
+/// Runs `bottom` below so many frames. Whichever stack is exhausted first, the engine's or the one in memory, ends the call.
 #[inline(never)]
 pub(crate) fn descend_to(levels: u16, bottom: &mut dyn FnMut()) -> u64 {
     if levels == 0 {

@@ -94,7 +94,7 @@ impl Generator {
         }
     }
 
-    /// Frames below frames, in one contract and in the one that it calls: they share a budget.
+    /// Frames below frames, in one contract and in the one that it calls.
     fn descent(&mut self) -> Op {
         self.name("descend");
         let levels = [10, 1_500, 2_500];
