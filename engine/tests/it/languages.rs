@@ -1,6 +1,5 @@
 //! The token in C and in AssemblyScript beside the one in Rust: by the host interface alone they do the same.
 
-use std::fmt::Debug;
 use std::path::Path;
 
 use phalanx_engine::gas::HOST_FUNCTIONS;
@@ -92,7 +91,7 @@ fn receipts(module: &[u8]) -> Vec<Vec<u8>> {
             gas_limit: 100_000,
         })
         .collect();
-    let mut engine = Engine::new(Options::default());
+    let engine = Engine::new(Options::default());
     let mut oracle = Oracle::new();
     let mut records = Vec::new();
     for (height, calls) in (1..).zip([&[deploy][..], &calls]) {
@@ -156,7 +155,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     rest.split_once(after).unwrap_or_else(|| panic!("no `{after}` behind `{before}`")).0
 }
 
-fn letters<T: AsRef<str> + Debug>(types: impl Iterator<Item = T>) -> String {
+fn letters<T: AsRef<str>>(types: impl Iterator<Item = T>) -> String {
     types
         .filter_map(|ty| match ty.as_ref().trim() {
             "" | "void" => None,
