@@ -137,7 +137,13 @@ impl Contract {
         out.finish()
     }
 
-    /// A driver's code. The contract's interface passes regions: offset, capacity and length, three i32.
+    /// Where in a region its length is: regions are an offset, a capacity and a length, three i32; until 0.7 there was no
+    /// capacity.
+    pub(crate) fn length_at(&self) -> usize {
+        if self.exports_any("cosmwasm_api") { 4 } else { 8 }
+    }
+
+    /// A driver's code. The contract's interface passes regions.
     fn method(&self, driver: &Driver) -> Function {
         let count = driver.arguments.len() as u32;
         let target = count;
@@ -151,7 +157,7 @@ impl Contract {
                 let at = MemArg { offset, align: 0, memory_index: 0 };
                 sink.local_get(target).i32_const(i32::from(byte)).i32_store8(at);
             }
-            sink.local_get(region).i32_const(text.len() as i32).i32_store(field(8));
+            sink.local_get(region).i32_const(text.len() as i32).i32_store(field(self.length_at() as u64));
         }
         for region in 0..count {
             sink.local_get(region);

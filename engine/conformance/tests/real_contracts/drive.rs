@@ -12,8 +12,8 @@ use crate::engines::{Host, Run};
 const ENVIRONMENT: &str = r#"{"block":{"height":12345,"time":"1571797419879305533","chain_id":"phalanx"},"transaction":{"index":3},"contract":{"address":"contract"}}"#;
 /// As those before are, whose sender is either in it or beside it.
 const OLD_ENVIRONMENT: &str = r#"{"block":{"height":12345,"time":1571797419,"time_nanos":879305533,"chain_id":"phalanx"},"message":{"sender":"creator","sent_funds":[]},"contract":{"address":"contract"}}"#;
-/// As 0.7 is, whose addresses are bytes.
-const OLDEST_ENVIRONMENT: &str = r#"{"block":{"height":12345,"time":1571797419,"chain_id":"phalanx"},"message":{"sender":"Y3JlYXRvcg==","sent_funds":null},"contract":{"address":"Y29udHJhY3Q=","balance":[]}}"#;
+/// As those before 0.10 are, whose addresses are bytes.
+const OLDEST_ENVIRONMENT: &str = r#"{"block":{"height":12345,"time":1571797419,"chain_id":"phalanx"},"message":{"sender":"Y3JlYXRvcg==","signer":"Y3JlYXRvcg==","sent_funds":[]},"contract":{"address":"Y29udHJhY3Q=","balance":[]}}"#;
 /// Who calls.
 const INFO: &str = r#"{"sender":"creator","funds":[],"sent_funds":[]}"#;
 
@@ -54,7 +54,10 @@ pub(crate) fn drivers(name: &str, contract: &Contract) -> Vec<Driver> {
 fn driver(contract: &Contract, name: &str, entry_point: &str, message: &str) -> Option<Driver> {
     let environment = if contract.exports_any("interface_version") {
         ENVIRONMENT
-    } else if contract.exports_any("cosmwasm_api") {
+    } else if ["cosmwasm_api", "cosmwasm_vm_version_1", "cosmwasm_vm_version_2"]
+        .iter()
+        .any(|name| contract.exports_any(name))
+    {
         OLDEST_ENVIRONMENT
     } else {
         OLD_ENVIRONMENT
@@ -87,8 +90,9 @@ pub(crate) struct Observed {
     pub(crate) memory: Vec<u8>,
 }
 
-/// Calls `method` in a new instance: with gas if `gas` says how much, else the module is a plain one.
-pub(crate) fn call(host: &impl Host, method: &str, gas: Option<i64>) -> Observed {
+/// Calls `method` in a new instance: with gas if `gas` says how much, else the module is a plain one. `length_at` is where
+/// the contract's regions have their length.
+pub(crate) fn call(host: &impl Host, method: &str, gas: Option<i64>, length_at: usize) -> Observed {
     let mut instance = host.instantiate();
     let export = match gas {
         None => method.to_owned(),
@@ -109,17 +113,16 @@ pub(crate) fn call(host: &impl Host, method: &str, gas: Option<i64>) -> Observed
     let end = match answer {
         _ if gas_left.is_some_and(|left| left < 0) => End::OutOfGas,
         Ok(0) => End::Returned,
-        Ok(region) => End::Answered(text_of(&memory, region)),
+        Ok(region) => End::Answered(text_of(&memory, region, length_at)),
         Err(trap) => End::Trapped(trap),
     };
     Observed { end, memory }
 }
 
 /// The text in a region of the contract's memory.
-fn text_of(memory: &[u8], region: i32) -> String {
-    let field = |index: usize| {
-        let at = region as usize + 4 * index;
-        u32::from_le_bytes(*memory[at..].first_chunk().expect("a region in memory")) as usize
+fn text_of(memory: &[u8], region: i32, length_at: usize) -> String {
+    let field = |offset: usize| {
+        u32::from_le_bytes(*memory[region as usize + offset..].first_chunk().expect("a region in memory")) as usize
     };
-    String::from_utf8_lossy(&memory[field(0)..][..field(2)]).into_owned()
+    String::from_utf8_lossy(&memory[field(0)..][..field(length_at)]).into_owned()
 }
