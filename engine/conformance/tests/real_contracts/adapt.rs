@@ -93,8 +93,7 @@ impl Contract {
     /// The contract with a method for each driver.
     pub(crate) fn adapt(&self, wasm: &[u8], drivers: &[Driver]) -> Vec<u8> {
         let mut out = Module::new();
-        let mut sections = self.sections.iter().peekable();
-        while let Some((id, range)) = sections.next() {
+        for (id, range) in &self.sections {
             let contents = &wasm[range.clone()];
             match id {
                 id if *id == SectionId::Type as u8 => {
