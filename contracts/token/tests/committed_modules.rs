@@ -18,8 +18,9 @@ fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-fn manifest() -> Value {
-    serde_json::from_slice(&std::fs::read(contracts().join("wasm/MANIFEST.json")).unwrap()).unwrap()
+fn manifest_of(folder: &str) -> Value {
+    let path = contracts().join(folder).join("MANIFEST.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// Files below `folder`, as paths relative to `contracts`.
@@ -50,20 +51,26 @@ fn source_digest(contract: &str) -> String {
     let folders = [contract, "sdk", "macros"].into_iter().chain(called.iter().map(String::as_str));
     folders.for_each(|folder| files(folder, &mut paths));
     paths.retain(|path| path.contains("/src/") || path.ends_with("/build.rs") || path.ends_with("/Cargo.toml"));
+    digest_of(paths, "")
+}
+
+/// The digest of what `sha256sum` prints for files of `folder` of `contracts`, in the order of their paths.
+fn digest_of(mut paths: Vec<String>, folder: &str) -> String {
     paths.sort();
     paths.dedup();
     let lines = paths.iter().fold(String::new(), |mut lines, path| {
-        writeln!(lines, "{}  {path}", sha256(&std::fs::read(contracts().join(path)).unwrap())).unwrap();
+        let bytes = std::fs::read(contracts().join(folder).join(path)).unwrap();
+        writeln!(lines, "{}  {path}", sha256(&bytes)).unwrap();
         lines
     });
     sha256(lines.as_bytes())
 }
 
-#[test]
-fn modules_are_those_of_the_manifest_and_the_sources() {
-    let manifest = manifest();
+/// Digests and lengths of the modules in `folder`, which are all that its manifest names, and the digests of their sources.
+fn check_manifest(folder: &str, source_digest: impl Fn(&str) -> String) {
+    let manifest = manifest_of(folder);
     let modules = manifest["modules"].as_object().unwrap();
-    let mut committed: Vec<String> = std::fs::read_dir(contracts().join("wasm"))
+    let mut committed: Vec<String> = std::fs::read_dir(contracts().join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".wasm"))
@@ -71,12 +78,33 @@ fn modules_are_those_of_the_manifest_and_the_sources() {
     committed.sort();
     assert_eq!(modules.keys().collect::<Vec<_>>(), committed.iter().collect::<Vec<_>>());
     for (name, entry) in modules {
-        let bytes = std::fs::read(contracts().join("wasm").join(name)).unwrap();
+        let bytes = std::fs::read(contracts().join(folder).join(name)).unwrap();
         assert_eq!(entry["sha256"], sha256(&bytes), "{name}");
         assert_eq!(entry["bytes"], bytes.len(), "{name}");
         let contract = name.strip_suffix(".wasm").unwrap();
-        assert_eq!(entry["source_sha256"], source_digest(contract), "{name}: run contracts/build.sh");
+        assert_eq!(entry["source_sha256"], source_digest(contract), "{name}: run the build.sh of {folder}");
     }
+}
+
+#[test]
+fn modules_are_those_of_the_manifest_and_the_sources() {
+    check_manifest("wasm", source_digest);
+}
+
+#[test]
+fn modules_in_other_languages_are_those_of_their_manifest_and_sources() {
+    let sources = |module: &str| {
+        let mut paths = vec!["languages/token.abi".to_owned()];
+        files(&format!("languages/{}", module.strip_prefix("token-").unwrap()), &mut paths);
+        let is_source = |path: &String| {
+            [".c", ".h", ".ts", ".json", ".abi"].iter().any(|end| path.ends_with(end))
+                && !path.contains("/node_modules/")
+        };
+        paths.retain(is_source);
+        let paths = paths.iter().map(|path| path.strip_prefix("languages/").unwrap().to_owned());
+        digest_of(paths.collect(), "languages")
+    };
+    check_manifest("languages/wasm", sources);
 }
 
 #[test]
@@ -119,7 +147,7 @@ fn abis_name_types_of_their_own_or_the_sdks() {
         "bool",
         "str",
     ];
-    for name in manifest()["modules"].as_object().unwrap().keys().filter(|name| *name != "exerciser.wasm") {
+    for name in manifest_of("wasm")["modules"].as_object().unwrap().keys().filter(|name| *name != "exerciser.wasm") {
         let abi = abi(&std::fs::read(contracts().join("wasm").join(name)).unwrap());
         let texts = |key: &str| abi.iter().filter_map(|line| line[key].as_str()).collect::<Vec<_>>();
         let own = [texts("struct"), texts("enum")].concat();

@@ -7,11 +7,13 @@ use wasm_encoder::{
     BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, InstructionSink, MemorySection,
     MemoryType, Module, RawSection, SectionId, TypeSection, ValType,
 };
+use wasmparser::{BinaryReader, ExternalKind};
 
 use super::body::{self, Shared, control};
 use super::interface::{CALL_EXPORT_PREFIX, CONTROL_DIRTY, CONTROL_EXPORT, CONTROL_PAGES, GRANULE_LOG2, MEMORY_EXPORT};
 use super::outline::{Constant, Outline};
 use super::plan::Plan;
+use super::profile;
 use super::reason::Reason;
 
 /// Mutable globals that each wrapper resets by itself; more are reset by one function, or a module could make its
@@ -38,7 +40,10 @@ pub(super) fn assemble(module: &[u8], outline: &Outline<'_>, plans: &[Plan]) -> 
     copy(&mut out, SectionId::Table, &outline.sections.tables);
     out.section(&memories(outline));
     copy(&mut out, SectionId::Global, &outline.sections.globals);
-    out.section(&exports(outline, &layout));
+    match profile::SPECIFICATION {
+        true => out.section(&every_export(module, outline)?),
+        false => out.section(&exports(outline, &layout)),
+    };
     copy(&mut out, SectionId::Element, &outline.sections.elements);
     out.section(&code(module, outline, plans, &types, &layout)?);
     copy(&mut out, SectionId::Data, &outline.sections.data);
@@ -83,9 +88,14 @@ impl Types {
     }
 }
 
-/// Value types of a module that was accepted are integers.
-fn value(ty: wasmparser::ValType) -> ValType {
-    if ty == wasmparser::ValType::I64 { ValType::I64 } else { ValType::I32 }
+/// A value type of a module that was accepted: no reference and no vector.
+pub(super) fn value(ty: wasmparser::ValType) -> ValType {
+    match ty {
+        wasmparser::ValType::I64 => ValType::I64,
+        wasmparser::ValType::F32 => ValType::F32,
+        wasmparser::ValType::F64 => ValType::F64,
+        _ => ValType::I32,
+    }
 }
 
 fn values(types: &[wasmparser::ValType]) -> Vec<ValType> {
@@ -142,7 +152,10 @@ fn memories(outline: &Outline<'_>) -> MemorySection {
     };
     let (minimum, maximum) = outline.memory.unwrap_or_default();
     let mut section = MemorySection::new();
-    section.memory(memory(minimum, maximum)).memory(memory(CONTROL_PAGES, CONTROL_PAGES));
+    if !outline.memory_imported {
+        section.memory(memory(minimum, maximum));
+    }
+    section.memory(memory(CONTROL_PAGES, CONTROL_PAGES));
     section
 }
 
@@ -153,6 +166,29 @@ fn exports(outline: &Outline<'_>, layout: &Layout) -> ExportSection {
         section.export(&format!("{CALL_EXPORT_PREFIX}{name}"), ExportKind::Func, wrapper);
     }
     section
+}
+
+/// The exports of a module of the specification's tests under their own names, and the control memory.
+fn every_export(module: &[u8], outline: &Outline<'_>) -> Result<ExportSection, Reason> {
+    let mut section = ExportSection::new();
+    if let Some(range) = &outline.sections.exports {
+        for export in wasmparser::ExportSectionReader::new(BinaryReader::new(&module[range.clone()], range.start))? {
+            let export = export?;
+            let kind = match export.kind {
+                ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
+                ExternalKind::Table => ExportKind::Table,
+                ExternalKind::Memory => ExportKind::Memory,
+                ExternalKind::Global => ExportKind::Global,
+                ExternalKind::Tag => ExportKind::Tag,
+            };
+            section.export(export.name, kind, export.index);
+        }
+    }
+    if let Some(start) = outline.start {
+        section.export(profile::START_EXPORT, ExportKind::Func, start);
+    }
+    section.export(CONTROL_EXPORT, ExportKind::Memory, 1);
+    Ok(section)
 }
 
 fn code(

@@ -14,6 +14,7 @@
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, ValType};
 use wasmparser::{BinaryReader, FunctionBody, LocalsReader, Operator};
 
+use super::assemble::value;
 use super::interface::{
     CONTROL_DIRTY, CONTROL_GAS, CONTROL_HALT, CONTROL_STACK, DIRTY_BYTES, GRANULE_LOG2, HALT_GAS, HALT_STACK,
 };
@@ -97,8 +98,7 @@ fn write_locals(reader: LocalsReader<'_>, parameters: u32, out: &mut Vec<u8>) ->
         let (count, ty) = group?;
         locals += count;
         count.encode(out);
-        let ty = if ty == wasmparser::ValType::I64 { ValType::I64 } else { ValType::I32 };
-        ty.encode(out);
+        value(ty).encode(out);
     }
     for (count, ty) in SCRATCH {
         count.encode(out);
@@ -155,7 +155,7 @@ impl Writer<'_> {
             Operator::MemoryFill { .. } | Operator::MemoryCopy { .. } => self.charge_and_mark_range(),
             _ => {
                 if store_of(operator).is_some() {
-                    self.mark_store(takes_i64(operator));
+                    self.mark_store(operator);
                 }
             }
         }
@@ -278,12 +278,18 @@ impl Writer<'_> {
     }
 
     /// Makes the marks planned for the store that follows, whose address and value are on the stack.
-    fn mark_store(&mut self, wide: bool) {
+    fn mark_store(&mut self, store: &Operator<'_>) {
         let marks = self.plan.marks.get(self.store).copied().unwrap_or_default();
         self.store += 1;
         let Marks { first: Some(first), second } = marks else { return };
         let Scratch { address, operand, wide: wide_operand, .. } = self.scratch;
-        let value = if wide { wide_operand } else { operand };
+        let value = if takes_i64(store) { wide_operand } else { operand };
+        // The scratch locals are integers; a float passes through them by its bits.
+        match store {
+            Operator::F32Store { .. } => _ = self.sink().i32_reinterpret_f32(),
+            Operator::F64Store { .. } => _ = self.sink().i64_reinterpret_f64(),
+            _ => {}
+        }
         self.sink().local_set(value).local_tee(address);
         mark(&mut self.sink(), first);
         if let Some(second) = second {
@@ -291,6 +297,11 @@ impl Writer<'_> {
             mark(&mut self.sink(), second);
         }
         self.sink().local_get(address).local_get(value);
+        match store {
+            Operator::F32Store { .. } => _ = self.sink().f32_reinterpret_i32(),
+            Operator::F64Store { .. } => _ = self.sink().f64_reinterpret_i64(),
+            _ => {}
+        }
     }
 }
 
@@ -314,7 +325,8 @@ fn mark(sink: &mut InstructionSink<'_>, distance: u32) {
 fn takes_i64(store: &Operator<'_>) -> bool {
     matches!(
         store,
-        Operator::I64Store { .. }
+        Operator::F64Store { .. }
+            | Operator::I64Store { .. }
             | Operator::I64Store8 { .. }
             | Operator::I64Store16 { .. }
             | Operator::I64Store32 { .. }

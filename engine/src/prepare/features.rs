@@ -2,13 +2,14 @@
 
 use wasmparser::{AbstractHeapType, HeapType, Operator, RefType, ValType};
 
+use super::profile;
 use super::reason::Feature;
 
 /// The feature that a value of type `ty` needs, if contracts may not have such values.
 pub(super) fn of_value(ty: ValType) -> Option<Feature> {
     match ty {
         ValType::I32 | ValType::I64 => None,
-        ValType::F32 | ValType::F64 => Some(Feature::Floats),
+        ValType::F32 | ValType::F64 => (!profile::SPECIFICATION).then_some(Feature::Floats),
         ValType::V128 => Some(Feature::Simd),
         ValType::Ref(reference) => Some(of_reference(reference)),
     }

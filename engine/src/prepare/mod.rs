@@ -51,6 +51,7 @@ mod marks;
 mod ordered;
 mod outline;
 mod plan;
+mod profile;
 mod reason;
 mod reentrant;
 mod scan;

@@ -27,6 +27,7 @@ use wasmparser::{
 
 use super::marks::{MarkPlanner, Marks};
 use super::outline::Outline;
+use super::profile;
 use super::reason::{Limit, Place, Reason, Reasons};
 use super::schedule;
 use super::values::Values;
@@ -55,7 +56,10 @@ pub(super) struct Plan {
 fn accepted_features() -> WasmFeatures {
     // `REFERENCE_TYPES` is there for the encoding of `call_indirect` that compilers write, `GC_TYPES` since it turns on
     // reference types at all; what else they allow is refused by name before.
-    WasmFeatures::MUTABLE_GLOBAL
+    let floats = WasmFeatures::FLOATS | WasmFeatures::SATURATING_FLOAT_TO_INT;
+    let beyond_contracts = if profile::SPECIFICATION { floats } else { WasmFeatures::empty() };
+    beyond_contracts
+        | WasmFeatures::MUTABLE_GLOBAL
         | WasmFeatures::SIGN_EXTENSION
         | WasmFeatures::MULTI_VALUE
         | WasmFeatures::BULK_MEMORY
@@ -124,8 +128,8 @@ pub(super) fn store_of(operator: &Operator<'_>) -> Option<(u32, u32)> {
     let (memarg, bytes) = match operator {
         Operator::I32Store8 { memarg } | Operator::I64Store8 { memarg } => (memarg, 1),
         Operator::I32Store16 { memarg } | Operator::I64Store16 { memarg } => (memarg, 2),
-        Operator::I32Store { memarg } | Operator::I64Store32 { memarg } => (memarg, 4),
-        Operator::I64Store { memarg } => (memarg, 8),
+        Operator::I32Store { memarg } | Operator::I64Store32 { memarg } | Operator::F32Store { memarg } => (memarg, 4),
+        Operator::I64Store { memarg } | Operator::F64Store { memarg } => (memarg, 8),
         _ => return None,
     };
     // Offsets into a 32-bit memory are below 2³²: the validator has seen to it.

@@ -4,6 +4,8 @@
 
 use wasmparser::Operator;
 
+use super::profile;
+
 /// Filling and copying memory, besides a gas for each eight bytes (rounded up): the call that marks granules, and the
 /// way out of compiled code and back.
 pub(super) const BULK_MEMORY: u32 = 100;
@@ -82,7 +84,7 @@ pub(super) fn price(operator: &Operator<'_>) -> Option<u32> {
         O::MemorySize { .. } => 1,
         O::MemoryGrow { .. } => 1,
         O::MemoryCopy { .. } | O::MemoryFill { .. } => BULK_MEMORY,
-        _ => return arithmetic(operator),
+        _ => return arithmetic(operator).or_else(|| profile::price(operator)),
     })
 }
 

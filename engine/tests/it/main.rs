@@ -6,6 +6,7 @@ mod episode;
 mod equivalence;
 mod generate;
 mod isolation;
+mod languages;
 mod live_check;
 mod logged;
 mod nested;

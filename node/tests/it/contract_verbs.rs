@@ -167,7 +167,18 @@ fn calls_run_on_the_engine_behind_the_native_tests() {
         (&4.into(), &0.into(), &true.into())
     );
 
+    let answers = json!([
+        {"line": 4, "what": "token.transfer", "outcome": "reverted", "answer": "InsufficientBalance"},
+    ]);
+    assert_eq!((&engine["answered_calls"], &engine["answers"]), (&1.into(), &answers));
+
     let mut calls = token_calls();
+    calls.push(call("token", "balance_of", &address(1, 1), json!({"owner": address(1, 1)})));
+    token_crate(folder, "", &calls);
+    let told = on_crate("test", folder, &[]).with_code(0).stdout;
+    assert!(told.contains("line 4: token.transfer reverted \"InsufficientBalance\"\n"), "{told}");
+    assert!(told.contains("line 5: token.balance_of answered \"3\"\n"), "{told}");
+    calls.pop();
     calls.push(call("token", "teleport", &address(1, 1), json!({})));
     calls.push(call("token", "transfer", &address(1, 1), json!({"to": address(2, 1), "amount": "-1"})));
     token_crate(folder, "", &calls);
@@ -250,6 +261,39 @@ fn gas_is_that_of_the_receipts() {
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["contract", "method", "outcome", "calls", "min", "median", "max"]);
     assert!(rows.iter().any(|row| row[..3] == ["token", "transfer", "reverted"]), "{table}");
+}
+
+#[test]
+fn gas_is_compared_with_a_snapshot() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    token_crate(files.path(), "", &token_calls());
+    let snapshot = files.path().join("gas.json").display().to_string();
+    let gas = |rest: &[&str]| on_crate("gas", files.path(), rest);
+    gas(&["--snapshot", &snapshot]).with_code(0);
+    let written = text(Path::new(&snapshot));
+    assert!(gas(&["--check", &snapshot]).with_code(0).stdout.ends_with("as in the snapshot\n"));
+    assert_eq!(text(Path::new(&snapshot)), written);
+
+    // One transfer more, and the other one for another price.
+    let methods = |json: &Value| json["methods"].as_array().expect("a list").clone();
+    let mut changed: Value = serde_json::from_str(&written).expect("JSON");
+    let transfer = methods(&changed).iter().position(|row| row["method"] == "transfer").expect("a row");
+    let median = changed["methods"][transfer]["outcomes"]["ok"]["gas_median"].as_u64().expect("a number");
+    changed["methods"][transfer]["outcomes"]["ok"]["gas_median"] = (median - 3).into();
+    changed["methods"][transfer]["outcomes"].as_object_mut().expect("outcomes").remove("reverted");
+    fs::write(&snapshot, changed.to_string()).expect("a temporary file");
+    let told = gas(&["--check", &snapshot]).with_code(1).stdout;
+    assert!(told.contains(&format!("token.transfer ok: median {} -> {median} (+3)\n", median - 3)), "{told}");
+    assert!(told.contains("token.transfer reverted: not in the snapshot\n"), "{told}");
+    let report = gas(&["--check", &snapshot, "-o", "json"]).with_code(1).json("phalanx.contract.gas/1");
+    assert_eq!(report["differences"].as_array().map(Vec::len), Some(2));
+    assert_eq!(report["differences"][0]["now"]["gas_median"], median);
+
+    gas(&["--check", "no such file"]).with_code(2);
+    gas(&["--check", &snapshot, "--snapshot", &snapshot]).with_code(2);
+    fs::write(&snapshot, written.replace("gas_snapshot/1", "gas_snapshot/2")).expect("a temporary file");
+    let refused = gas(&["--check", &snapshot]).with_code(2);
+    assert!(refused.stderr.contains("schema `phalanx.contract.gas_snapshot/2` is not"), "{}", refused.stderr);
 }
 
 #[test]

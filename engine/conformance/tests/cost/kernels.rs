@@ -12,6 +12,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("balances in a frame", frame()),
         ("bytes copied one by one", bytes()),
         ("words sorted", sort()),
+        ("numbers formatted", format_numbers()),
         ("mixing of a hash", mix()),
         ("recursive calls", fibonacci()),
         ("small calls in a loop", small_calls()),
@@ -72,6 +73,28 @@ fn sort() -> String {
                 (br $shift)))
             (i32.store (local.get $at) (local.get $x))
             (br_if $insert (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 2500))))
+        (i32.const 0)";
+    format!(r#"(module (memory (export "memory") 16 16) (func (export "m") (result i32) {body}))"#)
+}
+
+/// Numbers to decimal digits from the last one on, then into a text: a store for every few instructions.
+fn format_numbers() -> String {
+    let body = "(local $n i32) (local $value i32) (local $at i32) (local $out i32) (local $seed i32)
+        (loop $numbers
+            (local.set $seed (i32.add (i32.mul (local.get $seed) (i32.const 1664525)) (i32.const 1013904223)))
+            (local.set $value (local.get $seed))
+            (local.set $at (i32.const 64))
+            (loop $digits
+                (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+                (i32.store8 (local.get $at)
+                    (i32.add (i32.const 48) (i32.rem_u (local.get $value) (i32.const 10))))
+                (br_if $digits (local.tee $value (i32.div_u (local.get $value) (i32.const 10)))))
+            (loop $copy
+                (i32.store8 offset=65536 (local.get $out) (i32.load8_u (local.get $at)))
+                (local.set $out (i32.and (i32.add (local.get $out) (i32.const 1)) (i32.const 65535)))
+                (br_if $copy (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (i32.const 64))))
+            (i32.store8 offset=65536 (local.get $out) (i32.const 44))
+            (br_if $numbers (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 60000))))
         (i32.const 0)";
     format!(r#"(module (memory (export "memory") 16 16) (func (export "m") (result i32) {body}))"#)
 }

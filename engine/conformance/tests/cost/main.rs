@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use phalanx_engine::limits::STACK_UNITS_MAX;
 use phalanx_engine::prepare::{
-    CALL_EXPORT_PREFIX, CONTROL_EXPORT, CONTROL_GAS, CONTROL_STACK, NATIVE_STACK_BYTES, prepare,
+    CALL_EXPORT_PREFIX, CONTROL_DIRTY, CONTROL_EXPORT, CONTROL_GAS, CONTROL_STACK, DIRTY_BYTES, GRANULE_LOG2,
+    GRANULE_SLACK_BYTES, MEMORY_EXPORT, NATIVE_STACK_BYTES, prepare,
 };
 use wasmtime::{Config, Engine, Instance, Memory, Module, OptLevel, Store, TypedFunc};
 
@@ -28,6 +29,9 @@ struct Callable {
     store: Store<()>,
     function: TypedFunc<(), i32>,
     control: Option<Memory>,
+    memory: Memory,
+    /// Memory as it is in a new instance.
+    image: Vec<u8>,
 }
 
 fn engine() -> Engine {
@@ -55,7 +59,9 @@ impl Callable {
         let instance = Instance::new(&mut store, &module, &[]).expect("the module has instances");
         let function = instance.get_typed_func(&mut store, export).expect("a method");
         let control = instance.get_memory(&mut store, CONTROL_EXPORT);
-        Self { store, function, control }
+        let memory = instance.get_memory(&mut store, MEMORY_EXPORT).expect("a contract has one");
+        let image = memory.data(&store).to_vec();
+        Self { store, function, control, memory, image }
     }
 
     /// Time and gas of one call: the quickest of some.
@@ -78,26 +84,60 @@ impl Callable {
         }
         (best, gas)
     }
+
+    /// Granules of memory that are not as in a new instance.
+    fn granules_changed(&self) -> Vec<usize> {
+        let granules = |bytes: &[u8]| -> Vec<Vec<u8>> { bytes.chunks(1 << GRANULE_LOG2).map(<[u8]>::to_vec).collect() };
+        let pairs = granules(self.memory.data(&self.store)).into_iter().zip(granules(&self.image));
+        pairs.enumerate().filter(|(_, (now, before))| now != before).map(|(granule, _)| granule).collect()
+    }
+
+    /// Granules that the calls marked.
+    fn granules_marked(&self) -> Vec<usize> {
+        let control = self.control.expect("an instrumented module");
+        let map = &control.data(&self.store)[CONTROL_DIRTY as usize..][..DIRTY_BYTES as usize];
+        (0..map.len()).filter(|granule| map[*granule] != 0).collect()
+    }
 }
 
 #[test]
 fn instrumented_code_beside_plain_code() {
     let engine = engine();
-    println!("{:<28} {:>10} {:>12} {:>7} {:>8}", "kernel", "plain ms", "instrumented", "ratio", "ns/gas");
+    let header = ["plain ms", "instrumented", "ratio", "ns/gas", "marked", "changed"];
+    let [plain, instrumented, ratio, gas, marked, changed] = header;
+    println!("{:<28} {plain:>10} {instrumented:>12} {ratio:>7} {gas:>8} {marked:>7} {changed:>7}", "kernel");
     for (name, text) in kernels::all() {
         let mut pair = Pair::new(&engine, &text);
         let (plain, _) = pair.plain.measure();
         let (instrumented, gas) = pair.instrumented.measure();
         assert!(gas > 0, "{name} used no gas");
+        // One mark may stand for several stores: that leaves no granule out that a store changed.
+        let (marked, changed) = (pair.instrumented.granules_marked(), pair.plain.granules_changed());
+        for granule in &changed {
+            let behind_a_mark = |marked: usize| marked + 1 == *granule && is_in_slack(&pair.plain, *granule);
+            assert!(
+                marked.contains(granule) || marked.iter().copied().any(behind_a_mark),
+                "{name} changed granule {granule} and marked {marked:?}"
+            );
+        }
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         println!(
-            "{name:<28} {:>10.3} {:>12.3} {:>7.2} {:>8.3}",
+            "{name:<28} {:>10.3} {:>12.3} {:>7.2} {:>8.3} {:>7} {:>7}",
             milliseconds(plain),
             milliseconds(instrumented),
             instrumented.as_secs_f64() / plain.as_secs_f64(),
-            instrumented.as_secs_f64() * 1e9 / gas as f64
+            instrumented.as_secs_f64() * 1e9 / gas as f64,
+            marked.len(),
+            changed.len()
         );
     }
+}
+
+/// Whether a granule changed in its first bytes alone: those that the mark of the granule before stands for.
+fn is_in_slack(plain: &Callable, granule: usize) -> bool {
+    let begin = granule << GRANULE_LOG2;
+    let rest = begin + GRANULE_SLACK_BYTES as usize..begin + (1 << GRANULE_LOG2);
+    plain.memory.data(&plain.store)[rest.clone()] == plain.image[rest]
 }
 
 #[test]

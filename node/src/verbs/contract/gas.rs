@@ -2,12 +2,13 @@
 
 use clap::Args;
 use phalanx_engine::{Mode, Options, Outcome};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::crate_folder::{CALLS_FILE, CrateFolder};
+use super::gas_snapshot::{self, Difference};
 use super::in_memory::{self, called, described};
 use crate::calls_file::{CallsFile, read as read_calls};
 use crate::command_line::Context;
@@ -24,27 +25,33 @@ pub(crate) struct GasArguments {
     /// A module in the place of the one that the calls name: what would they cost on it?
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
+    /// Write the table to a file, to be compared with later
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    snapshot: Option<PathBuf>,
+    /// Compare with such a file. Exit code 1: a method costs more or less than it did
+    #[arg(long, value_name = "FILE")]
+    check: Option<PathBuf>,
 }
 
 /// Gas of the calls of one method.
-#[derive(Serialize)]
-struct MethodGas {
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct MethodGas {
     /// As the file of calls names it.
-    contract: String,
-    method: String,
+    pub(super) contract: String,
+    pub(super) method: String,
     calls: Integer,
     /// By outcome, in the order of their names.
-    outcomes: BTreeMap<&'static str, OutcomeGas>,
+    pub(super) outcomes: BTreeMap<String, OutcomeGas>,
 }
 
 /// Gas of those that ended in one outcome.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-struct OutcomeGas {
-    calls: Integer,
-    gas_min: Integer,
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct OutcomeGas {
+    pub(super) calls: Integer,
+    pub(super) gas_min: Integer,
     /// The value in the middle, of an even number the lower of the two.
-    gas_median: Integer,
-    gas_max: Integer,
+    pub(super) gas_median: Integer,
+    pub(super) gas_max: Integer,
 }
 
 /// By contract and method, in the order of their names. A line that brings a module is in no row: it costs by the module's length.
@@ -55,10 +62,20 @@ struct GasReport {
     /// Of all lines.
     gas_used: Integer,
     methods: Vec<MethodGas>,
+    /// Rows that differ from the snapshot, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differences: Option<Vec<Difference>>,
+}
+
+impl MethodGas {
+    pub(super) fn new(contract: String, method: String, outcomes: BTreeMap<String, OutcomeGas>) -> MethodGas {
+        let calls = outcomes.values().map(|gas| gas.calls.0).sum();
+        MethodGas { contract, method, calls: Integer(calls), outcomes }
+    }
 }
 
 impl OutcomeGas {
-    fn of(mut gas: Vec<u64>) -> OutcomeGas {
+    pub(super) fn of(mut gas: Vec<u64>) -> OutcomeGas {
         gas.sort_unstable();
         let at = |index: usize| Integer(gas.get(index).copied().unwrap_or_default());
         let last = gas.len().saturating_sub(1);
@@ -77,7 +94,7 @@ impl Report for GasReport {
             rows.extend(outcomes.iter().map(|(outcome, gas)| {
                 let numbers = [gas.calls, gas.gas_min, gas.gas_median, gas.gas_max].map(|number| number.0.to_string());
                 let [calls, min, median, max] = numbers;
-                [escaped(contract), escaped(method), (*outcome).to_owned(), calls, min, median, max]
+                [escaped(contract), escaped(method), outcome.clone(), calls, min, median, max]
             }));
         }
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
@@ -86,7 +103,11 @@ impl Report for GasReport {
             let [a, b, c, d, e, f, g] = widths;
             writeln!(out, "{contract:a$}  {method:b$}  {outcome:c$}  {calls:>d$}  {min:>e$}  {median:>f$}  {max:>g$}")?;
         }
-        Ok(())
+        match self.differences.as_deref() {
+            None => Ok(()),
+            Some([]) => writeln!(out, "as in the snapshot"),
+            Some(differences) => differences.iter().try_for_each(|difference| writeln!(out, "{difference}")),
+        }
     }
 }
 
@@ -120,14 +141,25 @@ pub(crate) fn execute(arguments: &GasArguments, context: &Context) -> Result<Exi
         Ok(())
     })?;
     let methods = used.into_iter().map(|((contract, method), outcomes)| {
-        let calls = outcomes.values().map(|gas| gas.len() as u64).sum();
-        let outcomes = outcomes.into_iter().map(|(outcome, gas)| (outcome, OutcomeGas::of(gas))).collect();
-        MethodGas { contract, method, calls: Integer(calls), outcomes }
+        let outcomes = outcomes.into_iter().map(|(outcome, gas)| (outcome.to_owned(), OutcomeGas::of(gas)));
+        MethodGas::new(contract, method, outcomes.collect())
     });
+    let methods: Vec<MethodGas> = methods.collect();
+    if let (Some(path), Exit::Ok) = (&arguments.snapshot, exit) {
+        gas_snapshot::write(path, &methods)?;
+    }
+    let differences = match &arguments.check {
+        Some(path) => Some(gas_snapshot::check(path, &methods)?),
+        None => None,
+    };
+    if differences.as_ref().is_some_and(|differences| !differences.is_empty()) {
+        exit = Exit::Failed;
+    }
     context.output.print(&GasReport {
         calls: Integer(file.lines.len() as u64),
         gas_used: Integer(gas_used),
-        methods: methods.collect(),
+        methods,
+        differences,
     })?;
     Ok(exit)
 }

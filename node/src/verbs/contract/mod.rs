@@ -1,12 +1,14 @@
 //! `phalanx contract`: from an empty folder to a module on an engine, and what can be said of a module without a ledger.
 
 mod abi;
+mod answers;
 mod build;
 mod cargo;
 mod check;
 mod crate_folder;
 mod diff_abi;
 mod gas;
+mod gas_snapshot;
 mod in_memory;
 mod new;
 mod test;
@@ -26,7 +28,7 @@ pub(crate) enum ContractVerb {
     /// Run a crate's native tests, then its file of calls on an engine in memory, compared with the oracle. A call of the file
     /// may be done or reverted; any other outcome is exit code 1
     Test(test::TestArguments),
-    /// Tell what the calls of a file cost, by method and outcome
+    /// Tell what the calls of a file cost, by method and outcome, and what changed since a snapshot
     Gas(gas::GasArguments),
     /// Tell what differs between two modules' ABIs. Exit code 1: callers, readers of events or stored values would break
     DiffAbi(diff_abi::DiffAbiArguments),

@@ -1,7 +1,7 @@
 //! `phalanx contract test`: the native tests, then the file of calls on an engine.
 
 use clap::Args;
-use phalanx_engine::{Mode, Options, Outcome};
+use phalanx_engine::{Batch, Mode, Options, Outcome};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::answers::{Answer, Answers};
 use super::cargo::{cargo, ended, not_started};
 use super::crate_folder::{CALLS_FILE, ContractCrate, CrateFolder};
 use super::in_memory::{self, described};
@@ -54,6 +55,10 @@ struct OnEngine {
     failed_calls: usize,
     /// The first of them.
     failed: Vec<FailedCall>,
+    /// Calls that returned bytes, or reverted with an error.
+    answered_calls: usize,
+    /// The first of them.
+    answers: Vec<Answer>,
     oracle_match: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<Difference>,
@@ -88,6 +93,10 @@ impl Report for Tested {
         }
         if engine.failed_calls > engine.failed.len() {
             writeln!(out, "and {} more", engine.failed_calls - engine.failed.len())?;
+        }
+        engine.answers.iter().try_for_each(|answer| writeln!(out, "{answer}"))?;
+        if engine.answered_calls > engine.answers.len() {
+            writeln!(out, "and {} more answers", engine.answered_calls - engine.answers.len())?;
         }
         engine.difference.iter().try_for_each(|difference| writeln!(out, "first difference: {difference}"))
     }
@@ -161,9 +170,12 @@ fn on_engine(path: &Path) -> Result<OnEngine, Failure> {
         gas_used: Integer(0),
         failed_calls: 0,
         failed: Vec::new(),
+        answered_calls: 0,
+        answers: Vec::new(),
         oracle_match: true,
         difference: None,
     };
+    let mut answers = Answers::default();
     let options = Options { mode: Mode::Optimistic, workers: WORKERS, ..Options::default() };
     let state_digest = in_memory::execute(&file, options, &mut |batch| {
         // Behind the first difference there is nothing to compare.
@@ -171,6 +183,9 @@ fn on_engine(path: &Path) -> Result<OnEngine, Failure> {
             return Ok(());
         }
         done.oracle_match = oracle.height(&batch.cut.bytes, batch.executed)?;
+        let decoded = Batch::decode(batch.cut.bytes.clone())
+            .map_err(|error| Failure::failed(error, "report it: the engine has executed these bytes"))?;
+        answers.observe(&decoded, batch.executed, &file.lines, batch.first_line);
         for (index, receipt) in batch.executed.receipts().enumerate() {
             let (line, outcome) = (batch.first_line + index, receipt.outcome());
             *done.outcomes.entry(outcome.name()).or_default() += 1;
@@ -188,6 +203,7 @@ fn on_engine(path: &Path) -> Result<OnEngine, Failure> {
         }
         Ok(())
     })?;
+    (done.answered_calls, done.answers) = (answers.count, answers.told);
     done.difference = oracle.finish(&state_digest);
     done.oracle_match &= done.difference.is_none();
     Ok(done)
