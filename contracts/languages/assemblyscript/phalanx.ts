@@ -56,6 +56,10 @@ export declare function emit(topic: usize, topicLen: u32, data: usize, dataLen: 
 @external("phalanx", "verify")
 export declare function verify(algorithm: i32, key: usize, message: usize, messageLen: u32, signature: usize): i32;
 @external("phalanx", "abort") export declare function abort(text: usize, len: u32): void;
+@external("phalanx", "call")
+export declare function call(
+  contract: usize, method: usize, methodLen: u32, args: usize, argsLen: u32, gas: u64, out: usize, cap: u32,
+): i64;
 
 // Adds the u128 at `amount` to a number, and answers whether it still fits: if not, nothing changes.
 export function addU128(key: usize, keyLen: u32, amount: usize): bool {

@@ -62,6 +62,9 @@ PHALANX_IMPORT(verify)
 int32_t phalanx_verify(int32_t algorithm, const void *key, const void *message, uint32_t message_len,
                        const void *signature);
 PHALANX_IMPORT(abort) void phalanx_abort(const void *text, uint32_t len);
+PHALANX_IMPORT(call)
+int64_t phalanx_call(const void *contract, const void *method, uint32_t method_len, const void *arguments,
+                     uint32_t arguments_len, uint64_t gas, void *out, uint32_t cap);
 
 /* The address of an account or the id of a contract. */
 typedef struct {
