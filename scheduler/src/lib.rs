@@ -50,7 +50,7 @@
 //! lies behind them, and checks that again; so when it has come to the end, every check holds.
 //!
 //! What a check may miss would break this, so everything is recorded that a call can see: values, absence, answers to deltas,
-//! the entries and the end of scans; also of calls that failed.
+//! the entries and the end of scans; also of calls that failed, and of parts of calls that were taken back (`view/savepoint.rs`).
 //!
 //! # Papers
 //!
