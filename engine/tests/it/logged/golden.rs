@@ -118,7 +118,8 @@ fn the_log_executes_to_the_digests_it_had() {
         assert_eq!(engine.height(), DIGESTS.len() as u64);
         assert_eq!(hex(&engine.state_digest()), STATE_DIGEST, "hash seed {seed}");
     }
-    assert!(outcomes.into_iter().eq(Outcome::ALL), "the log has every outcome");
+    let all = Outcome::ALL.into_iter().filter(|outcome| outcome.is_in_receipts());
+    assert!(outcomes.into_iter().eq(all), "the log has every outcome");
 }
 
 #[test]
