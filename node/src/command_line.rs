@@ -9,7 +9,7 @@ use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Color, Format, Output};
 use crate::verbs::remote::{call, deploy, load, receipt, subscribe};
-use crate::verbs::{bench, completions, contract, log, run, serve, state, version};
+use crate::verbs::{bench, completions, contract, key, log, run, serve, state, version};
 
 /// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
 #[derive(Debug, Parser)]
@@ -68,6 +68,9 @@ enum Verb {
     /// Make, build, test, measure, compare and check contracts
     #[command(subcommand)]
     Contract(contract::ContractVerb),
+    /// Make and show keys that sign calls
+    #[command(subcommand)]
+    Key(key::KeyVerb),
     /// Print versions
     Version,
     /// Print a completion script for a shell
@@ -133,6 +136,7 @@ fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Log(verb) => log::execute(verb, context),
         Verb::State(verb) => state::execute(verb, context),
         Verb::Contract(verb) => contract::execute(verb, context),
+        Verb::Key(verb) => key::execute(verb, context),
         Verb::Version => version::execute(context),
         Verb::Completions(arguments) => completions::execute(arguments, context),
     }

@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod replay;
 mod serve;
+mod signatures;
 mod verbs;
 
 use std::process::ExitCode;

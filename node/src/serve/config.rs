@@ -1,5 +1,6 @@
 //! The configuration file of `phalanx serve`.
 
+use phalanx_engine::Address;
 use serde::{Deserialize, Deserializer, de};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -20,6 +21,13 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// Where metrics, health and version are served over HTTP; nowhere if missing.
     pub(crate) admin: Option<SocketAddr>,
+    /// Tells the chain from others: 0x and 64 hex digits. It is the log's for good.
+    #[serde(deserialize_with = "chain_id")]
+    pub(crate) chain_id: Option<Address>,
+    /// Whether every call that is submitted must be signed.
+    pub(crate) require_signatures: bool,
+    /// Roles of whoever shows neither token nor certificate, and acts as those who signed its calls; none if missing.
+    pub(crate) public: Option<HashSet<Role>>,
     /// Certificates; without them, connections are not encrypted.
     pub(crate) tls: Option<Tls>,
     /// Who may do what; without any, everybody may do everything, on loopback only.
@@ -54,7 +62,12 @@ pub(crate) struct PrincipalEntry {
     certificate: Option<String>,
 }
 
-/// `"any"`, or a list of addresses.
+fn chain_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    parse_address(&text).map(Some).map_err(|_| de::Error::custom("a chain id is 0x and 64 hex digits"))
+}
+
+/// `"any"`, `"signed"`, or a list of addresses.
 #[derive(Debug)]
 struct SendersEntry(Senders);
 
@@ -67,14 +80,15 @@ impl Default for SendersEntry {
 impl<'de> Deserialize<'de> for SendersEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SendersEntry, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "senders are \"any\" or a list of addresses")]
+        #[serde(untagged, expecting = "senders are \"any\", \"signed\" or a list of addresses")]
         enum Entry {
             Word(String),
             List(Vec<String>),
         }
         match Entry::deserialize(deserializer)? {
             Entry::Word(word) if word == "any" => Ok(SendersEntry(Senders::Any)),
-            Entry::Word(_) => Err(de::Error::custom("senders are \"any\" or a list of addresses")),
+            Entry::Word(word) if word == "signed" => Ok(SendersEntry(Senders::Signed)),
+            Entry::Word(_) => Err(de::Error::custom("senders are \"any\", \"signed\" or a list of addresses")),
             Entry::List(list) => {
                 let addresses = list.iter().map(|text| parse_address(text)).collect::<Result<_, _>>();
                 addresses.map(|listed| SendersEntry(Senders::Listed(listed))).map_err(de::Error::custom)
@@ -100,7 +114,7 @@ impl Config {
         let failure = |error: &dyn std::fmt::Display| {
             Failure::usage(
                 format_args!("{}: {error}", path.display()),
-                "the keys are listen, admin, [tls] and [[principal]]; README.md shows them",
+                "the keys are listen, admin, chain_id, require_signatures, public, [tls] and [[principal]]; README.md shows them",
             )
         };
         let text = fs::read_to_string(path).map_err(|error| failure(&error))?;
@@ -118,11 +132,15 @@ impl Config {
     /// # Errors
     /// Exit code 2: two principals that could not be told apart, or one that nobody could be.
     pub(crate) fn access(&mut self) -> Result<Access, Failure> {
-        if self.principals.is_empty() {
+        if self.principals.is_empty() && self.public.is_none() {
             return Ok(Access::open());
         }
         let usage = |what: String| Failure::usage(what, "correct the [[principal]] in the configuration file");
-        let mut access = Access::default();
+        let public = self.public.take().map(|roles| {
+            let name = "public".to_owned();
+            Arc::new(Principal { name, roles, senders: Senders::Signed, may_have_sessions: false })
+        });
+        let mut access = Access { public, ..Access::default() };
         let mut names = HashSet::new();
         for PrincipalEntry { name, roles, senders, token_sha256, certificate } in std::mem::take(&mut self.principals) {
             if token_sha256.is_none() && certificate.is_none() {
@@ -134,7 +152,7 @@ impl Config {
             if !names.insert(name.clone()) {
                 return Err(usage(format!("principal {name}: there are two of this name")));
             }
-            let principal = Arc::new(Principal { name, roles, senders: senders.0 });
+            let principal = Arc::new(Principal { name, roles, senders: senders.0, may_have_sessions: true });
             let twice = |what| Err(usage(format!("principal {}: another one has its {what}", principal.name)));
             if let Some(token) = token_sha256
                 && access.by_token.insert(token, Arc::clone(&principal)).is_some()
@@ -178,7 +196,7 @@ mod tests {
             (principal(""), "neither token_sha256 nor certificate"),
             (principal("certificate = \"a.example\""), "needs tls.client_authorities"),
             (principal("token_sha256 = \"00\""), "1 bytes, a SHA-256 has 32"),
-            (principal("senders = \"all\""), "\"any\" or a list"),
+            (principal("senders = \"all\""), "\"any\", \"signed\" or a list"),
             (principal("colour = 1"), "unknown field `colour`"),
             (
                 principal(&format!("{TOKEN}\n[[principal]]\nname = \"b\"\nroles = []\n{TOKEN}")),

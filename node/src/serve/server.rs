@@ -1,15 +1,18 @@
-//! The gRPC server: which services it has, its limits, and how it ends.
+//! The server: which services it has, its limits, and how it ends.
 
+use axum::middleware::from_fn_with_state;
 use phalanx_proto::v1::execution_service_server::ExecutionServiceServer;
 use phalanx_proto::v1::query_service_server::QueryServiceServer;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tonic::service::Routes;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use super::config::Tls;
+use super::connect::{self, Connect};
 use super::connections::{self, BEGINNING_TIMEOUT};
 use super::limits::{
     CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX, REQUEST_SECONDS_MAX,
@@ -43,7 +46,9 @@ pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTls
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(METADATA_BYTES_MAX)
-        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX));
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        // For JSON alone; `connect` turns all else away.
+        .accept_http1(true);
     if let Some(tls) = tls {
         server = server.tls_config(tls).map_err(|error| failure(&error))?;
     }
@@ -58,12 +63,16 @@ pub(super) async fn run(node: Node, listener: TcpListener, tls: Option<ServerTls
     };
     let execution = ExecutionServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(QUESTION_BYTES_MAX);
-    let serving = server
-        .add_service(execution)
+    let connect = Connect::new().map_err(|error| failure(&error))?;
+    let routes = Routes::new(execution)
         .add_service(query)
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(|error| failure(&error))?)
         .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?)
+        .into_axum_router()
+        .layer(from_fn_with_state(connect, connect::serve));
+    let serving = server
+        .add_routes(routes.into())
         .serve_with_incoming_shutdown(connections::accept(listener, BEGINNING_TIMEOUT), node.drained());
     let ends_late = async {
         node.drained().await;

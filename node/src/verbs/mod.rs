@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod contract;
+pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod remote;
 pub(crate) mod run;

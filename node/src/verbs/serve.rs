@@ -1,6 +1,7 @@
 //! `phalanx serve`.
 
 use clap::Args;
+use phalanx_engine::Address;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use crate::command_line::{Context, DataDirectory};
 use crate::execution::{ModeAsked, Workers};
 use crate::exit::{Exit, Failure};
+use crate::hex::parse_address;
 use crate::output::{Integer, Report};
 use crate::serve::config::Config;
 use crate::serve::{self, Setup};
@@ -26,7 +28,11 @@ pub(crate) struct ServeArguments {
     /// Address that metrics, health and version are served on, over HTTP; nowhere if missing
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
-    /// Configuration file, TOML: listen, admin, and the tables tls and principal
+    /// Tells the chain from others: 0x and 64 hex digits. Said when the directory is made, it is its log's for good
+    /// [default: the log's; zeros for a new one]
+    #[arg(long, value_name = "HEX", value_parser = parse_address)]
+    chain_id: Option<Address>,
+    /// Configuration file, TOML: listen, admin, chain_id, require_signatures, public, and the tables tls and principal
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Let whoever reaches an address that is not loopback do everything, if no principal is configured
@@ -69,6 +75,14 @@ pub(crate) fn execute(arguments: &ServeArguments, context: &Context) -> Result<E
     let mut config = arguments.config.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
     let listen = arguments.listen.or(config.listen);
     let listen = listen.unwrap_or_else(|| LISTEN_DEFAULT.parse().expect("the default is an address"));
+    let chain_id = arguments.chain_id.or(config.chain_id);
+    let require_signatures = config.require_signatures;
+    if require_signatures && chain_id.is_none() {
+        return Err(Failure::usage(
+            "require_signatures needs a chain_id: calls that are signed for a chain without one are valid on all such chains",
+            "say chain_id = \"0x…\", 64 hex digits that no other chain of yours has",
+        ));
+    }
     let access = config.access()?;
     let open = access.is_open();
     if open && !listen.ip().is_loopback() && !arguments.allow_public_without_authentication {
@@ -86,6 +100,8 @@ pub(crate) fn execute(arguments: &ServeArguments, context: &Context) -> Result<E
         admin: arguments.admin.or(config.admin),
         tls: config.tls,
         access,
+        chain_id,
+        require_signatures,
         engine: phalanx_engine::Options { mode, ..arguments.workers.options() },
         batch_calls: arguments.batch_size,
     };
