@@ -8,5 +8,6 @@ mod generate;
 mod isolation;
 mod live_check;
 mod logged;
+mod read_set;
 mod readme;
 mod token;
