@@ -32,6 +32,11 @@ fn exchange(served: &Served, head: &str, body: &[u8]) -> (u16, String) {
     stream.write_all(&[head.as_bytes(), body].concat()).expect("it is open");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("it is answered");
+    answer_of(bytes)
+}
+
+/// Status and body of an HTTP/1.1 answer.
+pub(super) fn answer_of(bytes: Vec<u8>) -> (u16, String) {
     let text = String::from_utf8(bytes).expect("it is text");
     let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("it has a status");
     (status, text.split_once("\r\n\r\n").expect("it has a body").1.to_owned())

@@ -12,6 +12,7 @@ mod events;
 mod history;
 mod hostile;
 mod json;
+mod json_tls;
 mod load;
 mod load_misuse;
 pub(crate) mod node;
