@@ -20,7 +20,7 @@ use crate::limits::{
 use core::ops::Range;
 use std::sync::Arc;
 
-pub use builder::{BatchBuilder, Call, CallsSize, Identity, TargetNumber};
+pub use builder::{BatchBuilder, Call, CallsSize, Identity, Signed, TargetNumber};
 
 /// 32 bytes that name a sender or a contract.
 pub type Address = [u8; 32];
@@ -38,6 +38,7 @@ const FLAG_SIGNATURE: u16 = 2;
 const FLAG_SUBMISSION: u16 = 4;
 /// The call goes on with the submission of the call before it.
 const FLAG_CONTINUES: u16 = 8;
+const SIGNATURE_BYTES: usize = 64;
 const SESSION_BYTES: usize = 16;
 const SUBMISSION_BYTES: usize = SESSION_BYTES + 8;
 
@@ -140,6 +141,13 @@ impl<'a> CallRef<'a> {
             .then(|| self.record[SENDER_END..SENDER_END + 16].try_into().expect("16 bytes"))
     }
 
+    /// The sender's signature, if the call carries one. What is signed, `FORMAT.md` says; execution does not look at it.
+    pub fn signature(&self) -> Option<&'a [u8; SIGNATURE_BYTES]> {
+        let flags = u16_at(self.record, 10);
+        let from = arguments_start(flags & FLAG_ID);
+        (flags & FLAG_SIGNATURE != 0).then(|| self.record[from..from + SIGNATURE_BYTES].try_into().expect("64 bytes"))
+    }
+
     /// The submission that the call begins, if it does.
     pub fn submission(&self) -> Option<Submission> {
         let bytes = &self.record[..self.arguments_start()];
@@ -165,7 +173,7 @@ impl<'a> CallRef<'a> {
 #[inline]
 fn arguments_start(flags: u16) -> usize {
     let part = |flag, bytes| if flags & flag != 0 { bytes } else { 0 };
-    SENDER_END + part(FLAG_ID, 16) + part(FLAG_SIGNATURE, 64) + part(FLAG_SUBMISSION, SUBMISSION_BYTES)
+    SENDER_END + part(FLAG_ID, 16) + part(FLAG_SIGNATURE, SIGNATURE_BYTES) + part(FLAG_SUBMISSION, SUBMISSION_BYTES)
 }
 
 #[inline]

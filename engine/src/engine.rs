@@ -10,6 +10,7 @@ use crate::execute::{BatchContext, BatchExecutor};
 use crate::finish::{Finisher, Home, Pending, Rest};
 use crate::limits::CALL_WRITES_MAX;
 use crate::mode::{Chooser, Mode, ModeChosen};
+use crate::read_set::{self, Read};
 use crate::receipt::Receipts;
 use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
@@ -113,6 +114,7 @@ pub struct Executed {
     mode: ModeChosen,
     statistics: Statistics,
     conflicts: Option<Conflicts>,
+    reads: Option<Vec<Read>>,
 }
 
 impl Executed {
@@ -161,6 +163,12 @@ impl Executed {
     /// What calls of it conflicted on, if [`Options::explain`] is set. Not a result either.
     pub fn conflicts(&self) -> Option<&Conflicts> {
         self.conflicts.as_ref()
+    }
+
+    /// What its call saw of the state before it, ordered by contract and key, if [`Engine::try_call`] executed it; `None` too if that is
+    /// above [`READ_SET_BYTES_MAX`](crate::READ_SET_BYTES_MAX).
+    pub fn reads(&self) -> Option<&[Read]> {
+        self.reads.as_deref()
     }
 
     /// Time by stage summed over workers, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
@@ -230,6 +238,21 @@ impl Engine {
         self.execute(&batch, clock)
     }
 
+    /// Executes a batch of one call for the next height, and records what the call reads. Nothing changes until the result is
+    /// committed, as with [`Engine::execute_batch`], and its other results are the same.
+    ///
+    /// # Errors
+    /// Those of [`Engine::execute_batch`]; a batch of more calls is refused.
+    pub fn try_call(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, EngineError> {
+        let (batch, clock) = self.decode(bytes)?;
+        if batch.len() > 1 {
+            // With more, calls may be executed again, and what they saw first is forgotten.
+            let (name, actual, limit) = ("calls that are tried", batch.len() as u64, 1);
+            return Err(BatchError::LimitExceeded { name, actual, limit }.into());
+        }
+        self.execute_in(&batch, clock, Some(Chooser::recording()))
+    }
+
     /// Decodes a batch on the clock of its stages, and checks that it comes next.
     pub(crate) fn decode(&self, bytes: impl Into<BatchBytes>) -> Result<(Batch, StageClock), EngineError> {
         self.may_go_on()?;
@@ -246,7 +269,17 @@ impl Engine {
     }
 
     /// Executes a decoded batch. What passed on the clock since then is nobody's stage.
-    pub(crate) fn execute(&self, batch: &Batch, mut clock: StageClock) -> Result<Executed, EngineError> {
+    pub(crate) fn execute(&self, batch: &Batch, clock: StageClock) -> Result<Executed, EngineError> {
+        self.execute_in(batch, clock, None)
+    }
+
+    /// The same; in a mode that records what calls read, if one is given.
+    fn execute_in(
+        &self,
+        batch: &Batch,
+        mut clock: StageClock,
+        recording: Option<ModeChosen>,
+    ) -> Result<Executed, EngineError> {
         let mut core = self.core.lock();
         core.check(batch)?;
         core.discard();
@@ -254,7 +287,7 @@ impl Engine {
         // Taken back below; if the batch unwinds instead of ending, the state is gone and nothing goes on.
         core.stopped = Some("a batch did not end".into());
         let running = &mut *core;
-        let executed = self.team.run(|| running.execute(batch, clock, self));
+        let executed = self.team.run(|| running.execute(batch, clock, self, recording));
         core.stopped = match &executed {
             Err(EngineError::Stopped(fault)) => Some(fault.clone()),
             _ => None,
@@ -393,8 +426,14 @@ impl Core {
         Arc::get_mut(&mut self.registry).expect("no batch executes")
     }
 
-    fn execute(&mut self, batch: &Batch, mut stages: StageClock, engine: &Engine) -> Result<Executed, EngineError> {
-        let mode = self.chooser.choose(batch.len());
+    fn execute(
+        &mut self,
+        batch: &Batch,
+        mut stages: StageClock,
+        engine: &Engine,
+        recording: Option<ModeChosen>,
+    ) -> Result<Executed, EngineError> {
+        let mode = recording.unwrap_or_else(|| self.chooser.choose(batch.len()));
         let context = BatchContext::new(batch, &self.registry, &engine.home);
         let finisher = engine.finisher.as_ref().filter(|_| mode.is_pipe());
         let executors = self.pools.iter_mut().map(|pool| BatchExecutor::new(&context, pool, finisher));
@@ -421,7 +460,12 @@ impl Core {
             finisher.inspect(|finisher| finisher.void());
             return Err(EngineError::Stopped(fault));
         }
-        self.chooser.note(&mode, batch.len(), &done.statistics);
+        let reads = if recording.is_some() {
+            self.state.as_ref().and_then(|state| read_set::gather(&done.logs, state, &self.registry))
+        } else {
+            self.chooser.note(&mode, batch.len(), &done.statistics);
+            None
+        };
         let found = done.conflicts.as_ref();
         let conflicts = found.map(|found| Conflicts::of_batch(found, &done.statistics, batch, &self.registry));
         let (mut runs, mut changes, mut explanations) = (done.runs, Vec::new(), Vec::new());
@@ -461,6 +505,7 @@ impl Core {
             stages: spent,
             mode,
             conflicts,
+            reads,
             statistics: done.statistics,
         })
     }

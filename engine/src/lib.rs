@@ -57,6 +57,7 @@ mod output;
 mod planted;
 mod prefetch;
 pub mod prepare;
+mod read_set;
 mod receipt;
 mod registry;
 mod signature;
@@ -67,7 +68,7 @@ mod wasm;
 mod write_set;
 
 pub use batch::{
-    Address, Batch, BatchBuilder, BatchBytes, Call, CallRef, CallsSize, Identity, SYSTEM_CONTRACT, Submission,
+    Address, Batch, BatchBuilder, BatchBytes, Call, CallRef, CallsSize, Identity, SYSTEM_CONTRACT, Signed, Submission,
     TargetNumber,
 };
 pub use conflicts::{CONFLICT_PLACES_MAX, Conflicts, Place, PlaceConflicts};
@@ -80,9 +81,10 @@ pub use logged::{DIGEST_FORMAT, LoggedEngine, LoggedError, LoggedOptions, Machin
 pub use mode::{Mode, ModeChosen};
 pub use oracle::{NestedEnd, Oracle, OracleOutcome};
 pub use outcome::Outcome;
-pub use phalanx_scheduler::{Cause, HashSeed, KeyPrefix, Statistics};
+pub use phalanx_scheduler::{Answer, Cause, Delta, HashSeed, KeyPrefix, Operator, Statistics};
 #[cfg(planted)]
 pub use planted::{Bug, plant};
+pub use read_set::{Dependency, READ_SET_BYTES_MAX, Read};
 pub use receipt::{Event, Receipt, Receipts};
 pub use stage::{Clock, Stage, StageNanoseconds};
 pub use wasm::{CodeCache, CodeCacheStatistics};

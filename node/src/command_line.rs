@@ -9,7 +9,7 @@ use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Color, Format, Output};
 use crate::verbs::remote::{call, deploy, load, receipt, subscribe};
-use crate::verbs::{backup, bench, completions, config, contract, doctor, log, run, serve, state, version};
+use crate::verbs::{backup, bench, completions, config, contract, doctor, key, log, run, serve, state, version};
 
 /// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
 #[derive(Debug, Parser)]
@@ -88,6 +88,9 @@ enum Verb {
     /// Print the configuration of `serve`
     #[command(subcommand)]
     Config(config::ConfigVerb),
+    /// Make and show keys that sign calls
+    #[command(subcommand)]
+    Key(key::KeyVerb),
     /// Print versions
     Version,
     /// Print a completion script for a shell
@@ -157,6 +160,7 @@ fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Contract(verb) => contract::execute(verb, context),
         Verb::Doctor(arguments) => doctor::execute(arguments, context),
         Verb::Config(verb) => config::execute(verb, context),
+        Verb::Key(verb) => key::execute(verb, context),
         Verb::Version => version::execute(context),
         Verb::Completions(arguments) => completions::execute(arguments, context),
     }

@@ -1,10 +1,14 @@
 //! Options that say how batches are executed. None of them shows in a result.
 
 use clap::{Args, ValueEnum};
+use phalanx_engine::fs::RealFileSystem;
+use phalanx_engine::log::{LogError, LogReader};
 use phalanx_engine::{Executed, LoggedOptions, MachineCode, Mode, Options, log};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use crate::exit::Failure;
@@ -39,8 +43,14 @@ impl Workers {
     }
 }
 
-/// Tells this command's chain from others.
+/// Tells a chain that was given no id of its own from others.
 pub(crate) const CHAIN_ID: [u8; 32] = [0; 32];
+
+/// The chain of a data directory; [`CHAIN_ID`] if there is no log yet.
+pub(crate) fn chain_of(data_directory: &Path) -> Result<[u8; 32], LogError> {
+    let genesis = LogReader::new(Arc::new(RealFileSystem), data_directory).genesis()?;
+    Ok(genesis.map_or(CHAIN_ID, |genesis| genesis.chain_id))
+}
 
 /// Options of a data directory whose log strangers' calls go into.
 pub(crate) fn logged_options(engine: Options) -> LoggedOptions {

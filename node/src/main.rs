@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod replay;
 mod serve;
+mod signatures;
 mod verbs;
 
 use std::process::ExitCode;

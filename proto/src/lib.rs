@@ -21,6 +21,7 @@
 //! for long, else 32 bytes hold the whole message.
 
 mod bounded;
+pub mod signing;
 
 /// Version 1 of types and services, package `phalanx.v1`.
 #[expect(clippy::allow_attributes, reason = "the generated services have some")]

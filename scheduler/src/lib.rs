@@ -77,6 +77,7 @@ mod partition;
 mod phase;
 mod planted;
 mod prefetch;
+mod reads;
 mod record;
 mod repair;
 mod run;
@@ -101,6 +102,7 @@ pub use phase::{Clock, Phase, PhaseNanoseconds};
 #[cfg(planted)]
 pub use planted::{Bug, plant};
 pub use prefetch::prefetch;
+pub use reads::{Read, Seen};
 pub use run::{RunLog, Write};
 pub use state::{KeyRange, PrefetchHash, State, WRITES_MAX};
 pub use statistics::Statistics;

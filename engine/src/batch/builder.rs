@@ -1,8 +1,8 @@
 //! Making the bytes of a batch.
 
 use super::{
-    Address, BatchBytes, FLAG_CONTINUES, FLAG_ID, FLAG_SUBMISSION, HEADER_BYTES, SENDER_END, SUBMISSION_BYTES,
-    Submission, VERSION, limit,
+    Address, BatchBytes, FLAG_CONTINUES, FLAG_ID, FLAG_SIGNATURE, FLAG_SUBMISSION, HEADER_BYTES, SENDER_END,
+    SIGNATURE_BYTES, SUBMISSION_BYTES, Submission, VERSION, limit,
 };
 use crate::error::BatchError;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_GAS_MAX, BATCH_TARGETS_MAX, METHOD_BYTES_MAX};
@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Bytes of a target besides its method's name.
 const TARGET_HEADER_BYTES: usize = 33;
+
+/// Bytes of an id and a signature.
+const SIGNED_BYTES: usize = 16 + SIGNATURE_BYTES;
 
 /// A call to be put into a batch.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,15 @@ pub enum Identity<'a> {
     Begins(Submission),
     /// The call goes on with the submission of the call before it.
     Continues,
+}
+
+/// What a signed call carries. Whoever admits it has checked the signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Signed<'a> {
+    /// The sender's id of the call.
+    pub id: &'a [u8; 16],
+    /// The sender's signature.
+    pub signature: &'a [u8; SIGNATURE_BYTES],
 }
 
 /// What calls add to a batch, at most.
@@ -76,6 +88,11 @@ impl CallsSize {
         self.bytes += identity_bytes(identity) as u64;
     }
 
+    /// Counts what a signed call carries besides its place in a submission.
+    pub fn add_signature(&mut self) {
+        self.bytes += SIGNED_BYTES as u64;
+    }
+
     /// Checks that a batch can hold these calls.
     ///
     /// # Errors
@@ -97,6 +114,15 @@ fn identity_bytes(identity: Identity<'_>) -> usize {
         Identity::Anonymous | Identity::Continues => 0,
         Identity::Id(id) => id.len(),
         Identity::Begins(_) => SUBMISSION_BYTES,
+    }
+}
+
+fn identity_flags(identity: Identity<'_>) -> u16 {
+    match identity {
+        Identity::Anonymous => 0,
+        Identity::Id(_) => FLAG_ID,
+        Identity::Begins(_) => FLAG_SUBMISSION,
+        Identity::Continues => FLAG_CONTINUES,
     }
 }
 
@@ -183,16 +209,51 @@ impl BatchBuilder {
         identity: Identity<'_>,
     ) -> Result<(), BatchError> {
         let length = SENDER_END + identity_bytes(identity) + arguments.len();
+        self.push_head(target, sender, gas_limit, length, identity_flags(identity))?;
+        if let Identity::Id(id) = identity {
+            self.calls.extend_from_slice(id);
+        }
+        self.push_rest(gas_limit, identity, arguments);
+        Ok(())
+    }
+
+    /// Appends a signed call. Of `place` only the submission counts, as the call has an id of its own: with
+    /// [`Identity::Anonymous`] and [`Identity::Id`] it belongs to none.
+    ///
+    /// # Errors
+    /// As of [`BatchBuilder::push_to`].
+    pub fn push_signed(
+        &mut self,
+        target: TargetNumber,
+        sender: &Address,
+        gas_limit: u32,
+        arguments: &[u8],
+        signed: Signed<'_>,
+        place: Identity<'_>,
+    ) -> Result<(), BatchError> {
+        let place = if matches!(place, Identity::Id(_)) { Identity::Anonymous } else { place };
+        let length = SENDER_END + SIGNED_BYTES + identity_bytes(place) + arguments.len();
+        self.push_head(target, sender, gas_limit, length, FLAG_ID | FLAG_SIGNATURE | identity_flags(place))?;
+        self.calls.extend_from_slice(signed.id);
+        self.calls.extend_from_slice(signed.signature);
+        self.push_rest(gas_limit, place, arguments);
+        Ok(())
+    }
+
+    /// Begins a record, which there is room for.
+    #[inline]
+    fn push_head(
+        &mut self,
+        target: TargetNumber,
+        sender: &Address,
+        gas_limit: u32,
+        length: usize,
+        flags: u16,
+    ) -> Result<(), BatchError> {
         let bytes = HEADER_BYTES + self.targets.len() + self.calls.len() + length;
         limit("calls a batch", u64::from(self.call_count) + 1, BATCH_CALLS_MAX as u64)?;
         limit("gas limits of a batch", self.gas + u64::from(gas_limit), BATCH_GAS_MAX)?;
         limit("bytes of a batch", bytes as u64, BATCH_BYTES_MAX as u64)?;
-        let flags = match identity {
-            Identity::Anonymous => 0,
-            Identity::Id(_) => FLAG_ID,
-            Identity::Begins(_) => FLAG_SUBMISSION,
-            Identity::Continues => FLAG_CONTINUES,
-        };
         let mut head = [0; SENDER_END];
         head[..4].copy_from_slice(&(length as u32).to_le_bytes());
         head[4..8].copy_from_slice(&gas_limit.to_le_bytes());
@@ -200,18 +261,19 @@ impl BatchBuilder {
         head[10..12].copy_from_slice(&flags.to_le_bytes());
         head[12..].copy_from_slice(sender);
         self.calls.extend_from_slice(&head);
-        match identity {
-            Identity::Anonymous | Identity::Continues => {}
-            Identity::Id(id) => self.calls.extend_from_slice(id),
-            Identity::Begins(submission) => {
-                self.calls.extend_from_slice(&submission.session);
-                self.calls.extend_from_slice(&submission.sequence.to_le_bytes());
-            }
+        Ok(())
+    }
+
+    /// Ends a record behind its id and signature.
+    #[inline]
+    fn push_rest(&mut self, gas_limit: u32, identity: Identity<'_>, arguments: &[u8]) {
+        if let Identity::Begins(submission) = identity {
+            self.calls.extend_from_slice(&submission.session);
+            self.calls.extend_from_slice(&submission.sequence.to_le_bytes());
         }
         self.calls.extend_from_slice(arguments);
         self.call_count += 1;
         self.gas += u64::from(gas_limit);
-        Ok(())
     }
 
     /// The number of a target, which is added if the batch does not have it yet.
@@ -297,6 +359,37 @@ mod tests {
         assert_eq!(submissions, [None, Some(begun), None, None, Some(begun)]);
         let continue_: Vec<_> = read.iter().map(|call| call.continues_submission()).collect();
         assert_eq!(continue_, [false, false, true, false, false]);
+    }
+
+    #[test]
+    fn a_signature_is_read_as_it_was_put() {
+        let (id, signature) = ([9; 16], core::array::from_fn(|index| index as u8));
+        let signed = Signed { id: &id, signature: &signature };
+        let begun = Submission { session: [3; 16], sequence: 7 };
+        let mut builder = BatchBuilder::new(1, 0);
+        let target = builder.target(&TOKEN, "transfer").expect("it fits");
+        let mut size = CallsSize::default();
+        size.add_target("transfer".len());
+        for place in [Identity::Anonymous, Identity::Begins(begun), Identity::Continues] {
+            size.add_calls(1, 4, 5);
+            size.add_signature();
+            size.add_identity(place);
+            builder.push_signed(target, &ALICE, 5, b"args", signed, place).expect("it fits");
+        }
+        assert_eq!(builder.size(), CallsSize { bytes: size.bytes + HEADER_BYTES as u64, ..size });
+        builder.push_to(target, &ALICE, 5, b"args", Identity::Id(&id)).expect("it fits");
+
+        let batch = Batch::decode(builder.finish()).expect("it is well formed");
+        let read: Vec<_> = (0..batch.len()).map(|index| batch.call(index)).collect();
+        assert!(read.iter().all(|call| call.arguments() == b"args" && call.id() == Some(&id)));
+        let signatures: Vec<_> = read.iter().map(|call| call.signature()).collect();
+        assert_eq!(signatures, [Some(&signature), Some(&signature), Some(&signature), None]);
+        let submissions: Vec<_> = read.iter().map(|call| call.submission()).collect();
+        assert_eq!(submissions, [None, Some(begun), None, None]);
+        assert_eq!(
+            read.iter().map(|call| call.continues_submission()).collect::<Vec<_>>(),
+            [false, false, true, false]
+        );
     }
 
     #[test]

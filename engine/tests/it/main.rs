@@ -10,5 +10,6 @@ mod languages;
 mod live_check;
 mod logged;
 mod nested;
+mod read_set;
 mod readme;
 mod token;

@@ -200,7 +200,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`]
     pub async fn simulate(&self, call: v1::Call) -> Result<v1::SimulateResponse, ClientError> {
-        let request = v1::SimulateRequest { call: Some(call) };
+        let request = v1::SimulateRequest { call: Some(call), height: None };
         self.retrying(|| {
             let (mut execution, request) = (self.execution.clone(), self.timed(request.clone()));
             async move { execution.simulate(request).await }
@@ -213,7 +213,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`]
     pub async fn query(&self, call: v1::Call) -> Result<v1::QueryResponse, ClientError> {
-        let request = v1::QueryRequest { call: Some(call) };
+        let request = v1::QueryRequest { call: Some(call), height: None };
         self.retrying(|| {
             let (mut query, request) = (self.query.clone(), self.timed(request.clone()));
             async move { query.query(request).await }

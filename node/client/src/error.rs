@@ -29,6 +29,9 @@ pub enum ClientError {
     /// As many submissions of a session are unanswered as may be. Nothing was sent: take an answer first.
     #[error("{0} submissions are unanswered, and the node reads no further ahead")]
     Credits(usize),
+    /// The call has no form that can be signed.
+    #[error("the call cannot be signed: {0}")]
+    Unsignable(&'static str),
     /// The operating system has no randomness for an id.
     #[error("no randomness for an id: {0}")]
     Randomness(getrandom::Error),
@@ -80,7 +83,10 @@ impl ClientError {
             // What is used up for long comes without a time.
             ClientError::Refused { code: Code::ResourceExhausted, retry_after, .. } => retry_after.is_some(),
             ClientError::Refused { code, .. } => *code == Code::Unavailable,
-            ClientError::Answer(_) | ClientError::Credits(_) | ClientError::Randomness(_) => false,
+            ClientError::Answer(_)
+            | ClientError::Credits(_)
+            | ClientError::Unsignable(_)
+            | ClientError::Randomness(_) => false,
         }
     }
 

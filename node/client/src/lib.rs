@@ -13,16 +13,18 @@
 //!
 //! [`Client::submit`] gives each call an id, so that it can ask again after a lost connection without the call being executed
 //! twice. [`Session`] does so for many calls: it numbers submissions, keeps what was not answered, and sends it again when
-//! it has connected anew. A contract's own failure is an answer with its outcome, never an error here.
+//! it has connected anew. A [`Signer`] signs calls, for nodes that ask for that. A contract's own failure is an answer with its outcome, never an error here.
 
 mod client;
 mod columns;
 mod error;
 mod retry;
 mod session;
+mod signer;
 
 pub use client::{Client, ClientTls, Options};
 pub use columns::Columns;
 pub use error::ClientError;
 pub use phalanx_proto::{Bytes, v1};
 pub use session::{Session, SessionOptions};
+pub use signer::{Signer, VALID_HEIGHTS};

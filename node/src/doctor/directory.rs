@@ -1,12 +1,14 @@
 //! The data directory: its log, its receipts, its machine code.
 
+use phalanx_engine::Address;
 use phalanx_engine::fs::{FileSystem, RealFileSystem};
-use phalanx_engine::log::{self, LogError, Surveyed, layout, receipts};
+use phalanx_engine::log::{self, LogError, LogReader, Surveyed, layout, receipts};
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Finding, Status};
+use crate::hex::hex;
 
 /// Whether another process has the log open. Looking does not make a lock file.
 pub(super) fn in_use(data_directory: &Path) -> bool {
@@ -14,11 +16,14 @@ pub(super) fn in_use(data_directory: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
-pub(super) fn examine(data_directory: &Path, in_use: bool) -> Vec<Finding> {
+pub(super) fn examine(data_directory: &Path, in_use: bool, chain_id: Option<Address>) -> Vec<Finding> {
     let fs: Arc<dyn FileSystem> = Arc::new(RealFileSystem);
     let surveyed = log::survey(&fs, data_directory);
     let last = surveyed.as_ref().ok().and_then(Option::as_ref).map(|log| log.last_input);
+    // Of a log that cannot be read, that is all there is to say.
+    let genesis = surveyed.is_ok().then(|| LogReader::new(fs, data_directory).genesis().ok()).flatten();
     let mut findings = vec![of_log(surveyed, in_use)];
+    findings.extend(genesis.map(|genesis| of_chain(genesis.map(|genesis| genesis.chain_id), chain_id)));
     findings.extend(last.map(|last| of_receipts(data_directory, last, in_use)));
     findings.push(of_code(data_directory));
     findings
@@ -57,6 +62,22 @@ fn of_log(surveyed: Result<Option<Surveyed>, LogError>, in_use: bool) -> Finding
         ),
         (None, true) => Finding::ok(CHECK, format!("{measured}; closed")),
         (None, false) => Finding::ok(CHECK, format!("{measured}; not closed, as after a crash")),
+    }
+}
+
+/// What chain the log is of, and whether it is the one that is set.
+fn of_chain(of_log: Option<Address>, set: Option<Address>) -> Finding {
+    const CHECK: &str = "chain";
+    match (of_log, set) {
+        (Some(of_log), Some(set)) if of_log != set => Finding::new(
+            CHECK,
+            Status::Fail,
+            format!("chain_id is {}, the log is of {}", hex(&set), hex(&of_log)),
+            "a log keeps its chain: correct chain_id, or begin another data directory",
+        ),
+        (Some(of_log), _) => Finding::ok(CHECK, hex(&of_log)),
+        (None, Some(set)) => Finding::ok(CHECK, format!("{}, of the log that begins", hex(&set))),
+        (None, None) => Finding::ok(CHECK, "no chain_id: zeros, of the log that begins"),
     }
 }
 

@@ -8,6 +8,7 @@ mod disk;
 mod machine;
 mod ports;
 
+use phalanx_engine::Address;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,24 +40,34 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    fn new(check: &'static str, status: Status, measured: impl Into<String>, advice: impl Into<String>) -> Finding {
+    pub(crate) fn new(
+        check: &'static str,
+        status: Status,
+        measured: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Finding {
         let advice = (status != Status::Ok).then(|| advice.into());
         Finding { check, status, measured: measured.into(), advice, damaged: false }
     }
 
-    fn ok(check: &'static str, measured: impl Into<String>) -> Finding {
+    pub(crate) fn ok(check: &'static str, measured: impl Into<String>) -> Finding {
         Finding::new(check, Status::Ok, measured, "")
     }
 }
 
 /// Looks at everything, in the order in which a node would meet it.
-pub(crate) fn examine(data_directory: &Path, listen: SocketAddr, admin: Option<SocketAddr>) -> Vec<Finding> {
+pub(crate) fn examine(
+    data_directory: &Path,
+    listen: SocketAddr,
+    admin: Option<SocketAddr>,
+    chain_id: Option<Address>,
+) -> Vec<Finding> {
     let in_use = directory::in_use(data_directory);
     let mut findings =
         vec![machine::cores(), machine::governor(), machine::mappings(), machine::open_files(data_directory)];
     let place = nearest(data_directory);
     findings.extend([disk::file_system(&place), disk::free_space(&place), disk::sync_latency(&place)]);
-    findings.extend(directory::examine(data_directory, in_use));
+    findings.extend(directory::examine(data_directory, in_use, chain_id));
     findings.push(ports::free("port", listen, in_use));
     findings.extend(admin.map(|admin| ports::free("admin port", admin, in_use)));
     findings

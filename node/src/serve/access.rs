@@ -1,6 +1,7 @@
 //! Who may do what. A principal is known by a bearer token or by the name in its client certificate; it has roles, and
 //! senders that it may act as.
 
+use clap::ValueEnum;
 use phalanx_engine::Address;
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use super::wire::Calls;
 use crate::hex::hex;
 
 /// What a principal may do.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// Query, simulate, look up, subscribe.
@@ -45,6 +46,8 @@ pub(crate) enum Senders {
     Any,
     /// These.
     Listed(HashSet<Address>),
+    /// Whoever has signed the call.
+    Signed,
 }
 
 /// Somebody who may do something.
@@ -53,6 +56,8 @@ pub(crate) struct Principal {
     pub(crate) name: String,
     pub(crate) roles: HashSet<Role>,
     pub(crate) senders: Senders,
+    /// Whether it may have sessions. They are few, and strangers could take them all.
+    pub(crate) may_have_sessions: bool,
 }
 
 /// All principals, by what they are known by.
@@ -65,13 +70,16 @@ pub(crate) struct Access {
     pub(crate) by_certificate: HashMap<String, Arc<Principal>>,
     /// Everybody else, if nobody is configured.
     pub(crate) everybody: Option<Arc<Principal>>,
+    /// Whoever shows neither token nor certificate, if such may do anything.
+    pub(crate) public: Option<Arc<Principal>>,
 }
 
 impl Access {
     /// Everybody may do everything.
     pub(crate) fn open() -> Access {
         let roles = HashSet::from([Role::Read, Role::Submit, Role::Deploy]);
-        let everybody = Principal { name: "everybody".to_owned(), roles, senders: Senders::Any };
+        let name = "everybody".to_owned();
+        let everybody = Principal { name, roles, senders: Senders::Any, may_have_sessions: true };
         Access { everybody: Some(Arc::new(everybody)), ..Access::default() }
     }
 
@@ -98,7 +106,9 @@ impl Access {
         }
         let certificates = request.peer_certs();
         let of_certificate = certificates.as_ref().and_then(|chain| self.of_certificate(chain.first()?));
-        of_certificate.ok_or_else(|| match certificates {
+        // Not who shows a certificate that names nobody: that is a mistake, and better said.
+        let of_public = if certificates.is_none() { self.public.as_ref().map(Arc::clone) } else { None };
+        of_certificate.or(of_public).ok_or_else(|| match certificates {
             Some(_) => Refusal::unauthenticated("no principal has a name of the client's certificate"),
             None => Refusal::unauthenticated("say `authorization: Bearer TOKEN`, or use a client certificate"),
         })
@@ -139,10 +149,33 @@ impl Principal {
         }
         match &self.senders {
             Senders::Any => Ok(()),
+            Senders::Signed if calls.signed() == calls.len() => Ok(()),
+            Senders::Signed => {
+                let what =
+                    format_args!("principal {} acts as whoever has signed, each call has a signature", self.name);
+                Err(Refusal::not_permitted("UNSIGNED", what))
+            }
             Senders::Listed(listed) => calls.check_senders(|sender| listed.contains(sender)).map_err(|sender| {
                 let (name, sender) = (&self.name, hex(&sender));
                 Refusal::not_permitted("SENDER", format_args!("principal {name} may not act as {sender}"))
             }),
+        }
+    }
+
+    /// Checks that the principal may ask in the name of a call's sender. Nothing is done in it, so whoever acts as those who
+    /// sign may ask in any name.
+    pub(crate) fn check_question(&self, calls: &Calls) -> Result<(), Refusal> {
+        match self.senders {
+            Senders::Any | Senders::Signed => Ok(()),
+            Senders::Listed(_) => self.check_calls(calls),
+        }
+    }
+
+    /// Checks that the principal may have sessions.
+    pub(crate) fn check_sessions(&self) -> Result<(), Refusal> {
+        match self.may_have_sessions {
+            true => Ok(()),
+            false => Err(Refusal::not_permitted("SESSION", "who shows neither token nor certificate has no sessions")),
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
     for ExecutedBatch { height, executed, waiting, repeats } in batches {
         let mut answers = Vec::with_capacity(waiting.len() + repeats.len());
         let mut give = |level, answer: Answer, done| match level {
-            Level::Executed => answer.send(Ok(done)),
+            Level::Ordered | Level::Executed => answer.send(Ok(done)),
             Level::Durable => answers.push((answer, done)),
         };
         if let Some(executed) = executed {
@@ -58,6 +58,15 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
             let mut tally = Tally::new();
             let mut explanations = executed.explanations().iter().peekable();
             for Waiting { position, level, answer } in waiting {
+                if level == Level::Ordered {
+                    // Who waited was told before; only the room that it took up is given back.
+                    for receipt in receipts.by_ref().take(position.calls as usize) {
+                        tally.add(receipt.outcome(), receipt.gas_used());
+                    }
+                    _ = texts(&mut explanations, &position);
+                    drop(answer);
+                    continue;
+                }
                 let of_submission = receipts.take(position.calls as usize);
                 let mut encoded = Vec::with_capacity(of_submission.map(|receipt| receipt.record().len()).sum());
                 for receipt in receipts.by_ref().take(position.calls as usize) {
@@ -71,7 +80,14 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
         }
         telemetry::repeated(repeats.len());
         for Waiting { position, level, answer } in repeats {
-            give(level, answer, Done::Before(position));
+            give(
+                level,
+                answer,
+                match level {
+                    Level::Ordered => Done::Ordered { position, repeated: true },
+                    Level::Executed | Level::Durable => Done::Before(position),
+                },
+            );
         }
         // Its receiver ends with a failed sync; those who wait then get no answer.
         _ = unsynced.send(Unsynced { height, answers });

@@ -24,7 +24,7 @@ pub(crate) struct PrincipalEntry {
     certificate: Option<String>,
 }
 
-/// `"any"`, or a list of addresses.
+/// `"any"`, `"signed"`, or a list of addresses.
 #[derive(Clone, Debug)]
 struct SendersEntry(Senders);
 
@@ -37,14 +37,15 @@ impl Default for SendersEntry {
 impl<'de> Deserialize<'de> for SendersEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SendersEntry, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "senders are \"any\" or a list of addresses")]
+        #[serde(untagged, expecting = "senders are \"any\", \"signed\" or a list of addresses")]
         enum Entry {
             Word(String),
             List(Vec<String>),
         }
         match Entry::deserialize(deserializer)? {
             Entry::Word(word) if word == "any" => Ok(SendersEntry(Senders::Any)),
-            Entry::Word(_) => Err(de::Error::custom("senders are \"any\" or a list of addresses")),
+            Entry::Word(word) if word == "signed" => Ok(SendersEntry(Senders::Signed)),
+            Entry::Word(_) => Err(de::Error::custom("senders are \"any\", \"signed\" or a list of addresses")),
             Entry::List(list) => {
                 let addresses = list.iter().map(|text| parse_address(text)).collect::<Result<_, _>>();
                 addresses.map(|listed| SendersEntry(Senders::Listed(listed))).map_err(de::Error::custom)
@@ -64,10 +65,9 @@ fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>
 impl PrincipalEntry {
     /// What may be shown of it: all but what its token is found by.
     pub(crate) fn shown(&self) -> ShownPrincipal<'_> {
-        let mut roles: Vec<_> = self.roles.iter().map(|role| role.name()).collect();
-        roles.sort_unstable();
         let senders = match &self.senders.0 {
             Senders::Any => serde_json::Value::from("any"),
+            Senders::Signed => "signed".into(),
             Senders::Listed(listed) => {
                 let mut senders: Vec<_> = listed.iter().map(|sender| hex(sender)).collect();
                 senders.sort_unstable();
@@ -75,8 +75,16 @@ impl PrincipalEntry {
             }
         };
         let token_sha256 = self.token_sha256.is_some().then_some("redacted");
-        ShownPrincipal { name: &self.name, roles, senders, token_sha256, certificate: self.certificate.as_deref() }
+        let (name, roles) = (&self.name, role_names(&self.roles));
+        ShownPrincipal { name, roles, senders, token_sha256, certificate: self.certificate.as_deref() }
     }
+}
+
+/// Roles as they are shown.
+pub(crate) fn role_names(roles: &HashSet<Role>) -> Vec<&'static str> {
+    let mut names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+    names.sort_unstable();
+    names
 }
 
 /// A principal as it is shown.
@@ -91,16 +99,25 @@ pub(crate) struct ShownPrincipal<'a> {
     pub(crate) certificate: Option<&'a str>,
 }
 
-/// Who may do what. `certificates` says whether clients' are verified.
+/// Who may do what. `public` are the roles of whoever shows neither token nor certificate, if such may do anything;
+/// `certificates` says whether clients' are verified.
 ///
 /// # Errors
 /// Exit code 2: two principals that could not be told apart, or one that nobody could be.
-pub(crate) fn access(principals: &[PrincipalEntry], certificates: bool) -> Result<Access, Failure> {
-    if principals.is_empty() {
+pub(crate) fn access(
+    principals: &[PrincipalEntry],
+    public: Option<HashSet<Role>>,
+    certificates: bool,
+) -> Result<Access, Failure> {
+    if principals.is_empty() && public.is_none() {
         return Ok(Access::open());
     }
     let usage = |what: String| Failure::usage(what, "correct the [[principal]] in the configuration file");
-    let mut access = Access::default();
+    let public = public.map(|roles| {
+        let name = "public".to_owned();
+        Arc::new(Principal { name, roles, senders: Senders::Signed, may_have_sessions: false })
+    });
+    let mut access = Access { public, ..Access::default() };
     let mut names = HashSet::new();
     for PrincipalEntry { name, roles, senders, token_sha256, certificate } in principals.iter().cloned() {
         if token_sha256.is_none() && certificate.is_none() {
@@ -112,7 +129,7 @@ pub(crate) fn access(principals: &[PrincipalEntry], certificates: bool) -> Resul
         if !names.insert(name.clone()) {
             return Err(usage(format!("principal {name}: there are two of this name")));
         }
-        let principal = Arc::new(Principal { name, roles, senders: senders.0 });
+        let principal = Arc::new(Principal { name, roles, senders: senders.0, may_have_sessions: true });
         let twice = |what| Err(usage(format!("principal {}: another one has its {what}", principal.name)));
         if let Some(token) = token_sha256
             && access.by_token.insert(token, Arc::clone(&principal)).is_some()
@@ -140,7 +157,7 @@ mod tests {
 
     fn access(text: &str) -> Result<Access, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-        super::access(&file.principal, false).map_err(|failure| failure.cause)
+        super::access(&file.principal, None, false).map_err(|failure| failure.cause)
     }
 
     const TOKEN: &str = "token_sha256 = \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"";
@@ -161,7 +178,7 @@ mod tests {
             (principal(""), "neither token_sha256 nor certificate"),
             (principal("certificate = \"a.example\""), "needs tls.client_authorities"),
             (principal("token_sha256 = \"00\""), "1 bytes, a SHA-256 has 32"),
-            (principal("senders = \"all\""), "\"any\" or a list"),
+            (principal("senders = \"all\""), "\"any\", \"signed\" or a list"),
             (principal("colour = 1"), "unknown field `colour`"),
             (
                 principal(&format!("{TOKEN}\n[[principal]]\nname = \"b\"\nroles = []\n{TOKEN}")),

@@ -15,7 +15,8 @@ use super::clock::batch_time_ms;
 use super::once::{Once, Seen};
 use super::pace::Pace;
 use super::refusal::Refusal;
-use super::submission::{Known, Position, Submission};
+use super::signed;
+use super::submission::{Known, Level, Position, Submission};
 use super::telemetry;
 use super::wire::Calls;
 
@@ -55,15 +56,18 @@ impl Between<'_> {
         self.logged.engine().height()
     }
 
-    /// Executes calls on the state and commits nothing.
+    /// Executes a call on the state and commits nothing; records what it reads if that is asked for.
     ///
     /// # Errors
     /// [`EngineError::Stopped`]
-    pub(crate) fn try_out(&self, calls: &Calls) -> Result<Executed, EngineError> {
+    pub(crate) fn try_out(&self, calls: &Calls, records_reads: bool) -> Result<Executed, EngineError> {
         let engine = self.logged.engine();
         let mut builder = BatchBuilder::new(engine.height() + 1, engine.time_ms());
         calls.push_into(&mut builder, Known::Unknown.identity())?;
-        engine.execute_batch(builder.finish())
+        match records_reads {
+            true => engine.try_call(builder.finish()),
+            false => engine.execute_batch(builder.finish()),
+        }
     }
 }
 
@@ -86,6 +90,8 @@ struct Cut {
     waiting: Vec<Waiting>,
     repeats: Vec<Waiting>,
     to_system: bool,
+    /// Whether anybody waits for no more than a place.
+    to_notify: bool,
 }
 
 impl Cutter {
@@ -134,7 +140,11 @@ impl Cutter {
     }
 
     fn execute(&mut self, cut: Cut) -> Result<(), LoggedError> {
-        let Cut { height, builder, waiting, repeats, to_system } = cut;
+        let Cut { height, builder, mut waiting, repeats, to_system, to_notify } = cut;
+        if to_notify {
+            let ordered = waiting.iter_mut().filter(|waiting| waiting.level == Level::Ordered);
+            ordered.for_each(|Waiting { position, answer, .. }| answer.notify(*position));
+        }
         let mut executed = None;
         if !builder.is_empty() {
             let bytes = builder.finish();
@@ -161,7 +171,7 @@ impl Cutter {
 impl Cut {
     fn new(height: u64, time_ms: u64) -> Cut {
         let builder = BatchBuilder::new(height, time_ms);
-        Cut { height, builder, waiting: Vec::new(), repeats: Vec::new(), to_system: false }
+        Cut { height, builder, waiting: Vec::new(), repeats: Vec::new(), to_system: false, to_notify: false }
     }
 
     /// Takes a submission in, or answers it. Gives it back if the batch has no room for it.
@@ -183,6 +193,12 @@ impl Cut {
                 return None;
             }
         }
+        if submission.calls.signed() > 0
+            && let Err(refusal) = signed::check(&submission, once, self.height)
+        {
+            submission.answer.send(Err(refusal));
+            return None;
+        }
         let behind_others = !self.builder.is_empty();
         let is_long = self.builder.len() + calls as usize > batch_calls;
         if behind_others && (is_long || !self.builder.has_room(submission.calls.size())) {
@@ -192,7 +208,11 @@ impl Cut {
         let pushed = submission.calls.push_into(&mut self.builder, submission.known.identity());
         pushed.expect("calls were checked at admission to fit a batch of their own");
         once.note(&submission.known, position);
+        if submission.calls.signed() > 0 {
+            signed::note(&submission, once, position);
+        }
         self.to_system |= submission.calls.reach_system();
+        self.to_notify |= level == Level::Ordered;
         self.waiting.push(Waiting { position, level, answer: submission.answer });
         None
     }

@@ -12,7 +12,7 @@ use super::limits::QUESTION_BYTES_MAX;
 use super::node::{Node, deadline};
 use super::refusal::Refusal;
 use super::session_stream::{self, Answers};
-use super::submission::{Answered, Known, Level};
+use super::submission::{Known, Level, Reached};
 use super::wire::{self, Calls};
 
 #[tonic::async_trait]
@@ -22,13 +22,20 @@ impl ExecutionService for Node {
         let deadline = deadline(request.metadata());
         let v1::SubmitRequest { call, acknowledgement } = request.into_inner();
         let level = wire::level(acknowledgement)?;
-        let mut answered = submit_single(self, &principal, call, level, deadline).await?;
-        Ok(Response::new(v1::SubmitResponse {
-            position: Some(answered.position.first()),
-            receipt: wire::first_receipt(&answered.encoded),
-            acknowledgement: wire::acknowledgement(level),
-            repeated: answered.repeated,
-            explanation: wire::explanation_of(&mut answered),
+        let reached = submit_single(self, &principal, call, level, deadline).await?;
+        let acknowledgement = wire::acknowledgement(level);
+        Ok(Response::new(match reached {
+            Reached::Ordered(notice) => {
+                v1::SubmitResponse { ordered: Some(notice), acknowledgement, ..v1::SubmitResponse::default() }
+            }
+            Reached::Executed(mut answered) => v1::SubmitResponse {
+                position: Some(answered.position.first()),
+                receipt: wire::first_receipt(&answered.encoded),
+                acknowledgement,
+                repeated: answered.repeated,
+                explanation: wire::explanation_of(&mut answered),
+                ordered: None,
+            },
         }))
     }
 
@@ -45,16 +52,18 @@ impl ExecutionService for Node {
             BatchCalls::Columns(columns) => Calls::columns(columns)?,
         };
         principal.check_calls(&calls)?;
+        let calls = self.check_signatures(calls).await?;
         let known = match session {
             None => Known::Unknown,
             Some(v1::SessionPosition { session, sequence }) => {
+                principal.check_sessions()?;
                 let session = wire::fixed("session.session", &session)?;
                 in_session(&principal, &session, sequence, &calls)
             }
         };
         let admitted = self.admit(calls, known, level, deadline)?;
-        let answered = self.answer(admitted).await?;
-        Ok(Response::new(v1::SubmitBatchResponse { receipts: Some(wire::receipts_of(answered, level, canonical)) }))
+        let reached = self.answer(admitted).await?;
+        Ok(Response::new(v1::SubmitBatchResponse { receipts: Some(wire::receipts_of(reached, level, canonical)) }))
     }
 
     type SubmitStreamStream = Answers;
@@ -87,7 +96,18 @@ impl ExecutionService for Node {
             id,
             signature: None,
         };
-        let mut answered = submit_single(self, &principal, Some(call), level, deadline).await?;
+        let acknowledgement = wire::acknowledgement(level);
+        let mut answered = match submit_single(self, &principal, Some(call), level, deadline).await? {
+            Reached::Executed(answered) => answered,
+            Reached::Ordered(notice) => {
+                let ordered = Some(notice);
+                return Ok(Response::new(v1::DeployResponse {
+                    ordered,
+                    acknowledgement,
+                    ..v1::DeployResponse::default()
+                }));
+            }
+        };
         let receipt = wire::first_receipt(&answered.encoded);
         let deployed = receipt.as_ref().filter(|receipt| receipt.outcome == Some(v1::Outcome::Ok.into()));
         // A deploy returns the contract's id.
@@ -96,9 +116,10 @@ impl ExecutionService for Node {
             contract,
             position: Some(answered.position.first()),
             receipt,
-            acknowledgement: wire::acknowledgement(level),
+            acknowledgement,
             repeated: answered.repeated,
             explanation: wire::explanation_of(&mut answered),
+            ordered: None,
         }))
     }
 
@@ -110,7 +131,7 @@ impl ExecutionService for Node {
         if bytes > QUESTION_BYTES_MAX {
             return Err(Refusal::limit("call", "question_bytes", bytes as u64, QUESTION_BYTES_MAX as u64).into());
         }
-        Ok(Response::new(try_out(self, &principal, request.call).await?))
+        Ok(Response::new(try_out(self, &principal, request.call, (request.height, true)).await?))
     }
 }
 
@@ -120,10 +141,11 @@ async fn submit_single(
     call: Option<v1::Call>,
     level: Level,
     deadline: Option<std::time::Instant>,
-) -> Result<Answered, Refusal> {
+) -> Result<Reached, Refusal> {
     let sender = call.as_ref().map(|call| call.sender.clone()).unwrap_or_default();
     let (calls, id) = Calls::single(call)?;
     principal.check_calls(&calls)?;
+    let calls = node.check_signatures(calls).await?;
     let known = match id {
         None => Known::Unknown,
         Some(id) => {
@@ -141,11 +163,12 @@ pub(super) fn in_session(principal: &Principal, session: &[u8; 16], sequence: u6
     Known::Session { position, fingerprint: calls.fingerprint() }
 }
 
-/// Executes a call on the state, commits nothing, and answers when the state is durable.
+/// Executes a call on the state, commits nothing, and answers when the state is durable; with what it read if that is asked for.
 pub(super) async fn try_out(
     node: &Node,
     principal: &Principal,
     call: Option<v1::Call>,
+    asked: (Option<u64>, bool),
 ) -> Result<v1::SimulateResponse, Refusal> {
     let called = call.as_ref().map(|call| call.contract.clone()).unwrap_or_default();
     let (calls, _) = Calls::single(call)?;
@@ -153,6 +176,6 @@ pub(super) async fn try_out(
     if calls.reach_system() {
         return Err(Refusal::malformed("call.contract", "deploys and upgrades cannot be simulated"));
     }
-    principal.check_calls(&calls)?;
-    node.try_out(calls, move |executed, height| wire::simulated(executed, &called, height)).await
+    principal.check_question(&calls)?;
+    node.try_out(calls, asked, move |executed, height| wire::simulated(executed, &called, height, asked.1)).await
 }

@@ -3,7 +3,7 @@
 use phalanx_engine::limits as protocol;
 use phalanx_proto::v1;
 
-use super::{cutter, history, node, once, query_service, session_stream, wire};
+use super::{connect, cutter, history, node, once, query_service, session_stream, signed, wire};
 
 /// Bytes of a message that the server takes in: the largest batch, and what protobuf adds to it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = protocol::BATCH_BYTES_MAX + (1 << 20);
@@ -54,6 +54,8 @@ pub(crate) fn all() -> Vec<v1::Limit> {
         ("module_bytes", protocol::MODULE_BYTES_MAX as u64),
         ("memory_pages", protocol::MEMORY_PAGES_MAX.into()),
         ("message_bytes", MESSAGE_BYTES_MAX as u64),
+        ("json_bytes", connect::JSON_BYTES_MAX as u64),
+        ("json_objects", connect::JSON_OBJECTS_MAX as u64),
         ("question_bytes", QUESTION_BYTES_MAX as u64),
         ("question_gas", cutter::QUESTION_GAS_MAX),
         ("request_seconds", REQUEST_SECONDS_MAX),
@@ -68,6 +70,8 @@ pub(crate) fn all() -> Vec<v1::Limit> {
         ("session_answers", once::SESSION_ANSWERS_MAX as u64),
         ("id_window_heights", once::ID_WINDOW_HEIGHTS),
         ("id_window_ids", once::IDS_MAX as u64),
+        ("read_set_bytes", phalanx_engine::READ_SET_BYTES_MAX as u64),
+        ("signed_call_heights", signed::SIGNED_CALL_HEIGHTS),
         ("state_keys", query_service::STATE_KEYS_MAX as u64),
         ("state_bytes", query_service::STATE_BYTES_MAX as u64),
         ("page_contracts", query_service::PAGE_CONTRACTS_MAX as u64),

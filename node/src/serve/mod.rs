@@ -10,12 +10,13 @@
 //! executed before (`once`), cuts batches, executes them, and answers questions between two batches. Whatever waits for a
 //! disk waits elsewhere.
 
-mod access;
+pub(crate) mod access;
 mod admin;
 mod answers;
 mod catalog;
 mod clock;
 pub(crate) mod config;
+mod connect;
 mod connections;
 mod cutter;
 mod execution_service;
@@ -32,6 +33,7 @@ mod refusals;
 mod server;
 mod session_stream;
 pub(crate) mod settings;
+mod signed;
 mod slow_sync;
 mod submission;
 mod supervision;
@@ -42,7 +44,7 @@ mod wire;
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{LogError, Origin};
-use phalanx_engine::{LoggedEngine, LoggedError, Options};
+use phalanx_engine::{LoggedEngine, LoggedError, LoggedOptions, Options};
 use signal_hook::consts::SIGHUP;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -65,7 +67,7 @@ use self::pace::Pace;
 use self::settings::Tls;
 use self::tls::Certificates;
 use crate::command_line::Context;
-use crate::execution::{CHAIN_ID, logged_options};
+use crate::execution::{chain_of, logged_options};
 use crate::exit::{Exit, Failure};
 use crate::replay::{log_failure, logged_failure};
 
@@ -88,6 +90,10 @@ pub(crate) struct Setup {
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) tls: Option<Tls>,
     pub(crate) access: Access,
+    /// Tells the chain from others; that of the log if it is not said.
+    pub(crate) chain_id: Option<[u8; 32]>,
+    /// Whether every call that is submitted must be signed.
+    pub(crate) require_signatures: bool,
     pub(crate) engine: Options,
     /// Calls after which a batch is cut.
     pub(crate) batch_calls: usize,
@@ -136,12 +142,16 @@ pub(crate) fn serve(
     certificates.iter().for_each(|certificates| certificates.note_expiry());
 
     let opening = Instant::now();
+    let chain_id = match setup.chain_id {
+        Some(chain_id) => chain_id,
+        None => chain_of(&setup.data_directory).map_err(|error| log_failure(&error))?,
+    };
     let mut catalog = Catalog::default();
     let mut once = Once::default();
     let (logged, opened) = LoggedEngine::open_observed(
         Arc::new(RealFileSystem),
         &setup.data_directory,
-        logged_options(setup.engine),
+        LoggedOptions { chain_id, ..logged_options(setup.engine) },
         &mut |batch, executed| {
             catalog.observe(batch, executed);
             once.observe(batch);
@@ -162,7 +172,9 @@ pub(crate) fn serve(
     let node = Node {
         shared: Arc::new(Shared {
             logged: Arc::clone(&logged),
-            chain_id: CHAIN_ID,
+            chain_id,
+            require_signatures: setup.require_signatures,
+            signature_checks: Arc::new(Semaphore::new(signed::LISTS_CHECKED)),
             access: setup.access,
             pace: Arc::clone(&pace),
             work: work.clone(),

@@ -2,6 +2,7 @@
 
 use crossbeam_channel::Sender;
 use phalanx_engine::{Executed, LoggedEngine};
+use phalanx_proto::v1;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -13,7 +14,7 @@ use super::cutter::{Ask, Between, QUESTION_GAS_MAX, Work};
 use super::history::kept;
 use super::pace::Pace;
 use super::refusal::Refusal;
-use super::submission::{Answer, Answered, Done, Known, Level, Position, Reply, Submission};
+use super::submission::{Answer, Answered, Done, Known, Level, Position, Reached, Reply, Submission};
 use super::wire::Calls;
 
 /// Bytes of calls that may be queued, executing, or waiting for their answers: three of the largest batches and more.
@@ -33,6 +34,10 @@ pub(crate) struct Node {
 pub(crate) struct Shared {
     pub(crate) logged: Arc<LoggedEngine>,
     pub(crate) chain_id: [u8; 32],
+    /// Whether every call that is submitted must be signed.
+    pub(crate) require_signatures: bool,
+    /// Lists of signatures that are checked at a time.
+    pub(crate) signature_checks: Arc<Semaphore>,
     pub(crate) access: Access,
     pub(crate) pace: Arc<Pace>,
     pub(crate) work: Sender<Work>,
@@ -108,8 +113,13 @@ impl Node {
         room: OwnedSemaphorePermit,
     ) -> Result<Admitted, Refusal> {
         let (to, reply) = oneshot::channel();
-        let submission =
-            Submission { calls, known, level, deadline, answer: Answer { to, room, admitted: Instant::now() } };
+        let submission = Submission {
+            calls,
+            known,
+            level,
+            deadline,
+            answer: Answer { to: Some(to), room, admitted: Instant::now() },
+        };
         let sent = self.shared.work.send(Work::Submission(Box::new(submission)));
         sent.map_err(|_| self.gone())?;
         Ok(Admitted { reply })
@@ -121,12 +131,16 @@ impl Node {
     }
 
     /// Waits for what became of a submission.
-    pub(crate) async fn answer(&self, admitted: Admitted) -> Result<Answered, Refusal> {
+    pub(crate) async fn answer(&self, admitted: Admitted) -> Result<Reached, Refusal> {
         match admitted.reply.await.map_err(|_| self.gone())?? {
-            Done::Now(answered) => Ok(answered),
+            Done::Ordered { position, repeated } => {
+                let (first, calls) = (Some(position.first()), position.calls);
+                Ok(Reached::Ordered(v1::OrderedNotice { first, calls, repeated }))
+            }
+            Done::Now(answered) => Ok(Reached::Executed(answered)),
             Done::Before(position) => {
                 let encoded = self.receipts(position).await?;
-                Ok(Answered { position, encoded, explanations: Vec::new(), repeated: true })
+                Ok(Reached::Executed(Answered { position, encoded, explanations: Vec::new(), repeated: true }))
             }
         }
     }
@@ -176,19 +190,27 @@ impl Node {
         Ok((answer, height))
     }
 
-    /// Tries calls out, as [`Between::try_out`] does, and answers what is made of it when the height is durable.
+    /// Tries a call out, as [`Between::try_out`] does, on the state of a height if one is asked for, and answers what is made of it
+    /// when the height is durable.
     pub(crate) async fn try_out<T: Send + 'static>(
         &self,
         calls: Calls,
-        made: impl FnOnce(&Executed, u64) -> T + Send + 'static,
+        (height, records_reads): (Option<u64>, bool),
+        made: impl FnOnce(&Executed, u64) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let gas = calls.size().gas;
         if gas > QUESTION_GAS_MAX {
             return Err(Refusal::limit("call.gas_limit", "question_gas", gas, QUESTION_GAS_MAX));
         }
         let question = move |between: &Between<'_>| {
-            let executed = between.try_out(&calls).map_err(|_| Refusal::stopped())?;
-            Ok(made(&executed, between.height()))
+            // The heights before are in the log, not in the state.
+            if let Some(asked) = height
+                && asked != between.height()
+            {
+                return Err(Refusal::height_not_kept(asked, between.height(), between.height()));
+            }
+            let executed = between.try_out(&calls, records_reads).map_err(|_| Refusal::stopped())?;
+            made(&executed, between.height())
         };
         let (made, height) = self.ask_with_gas(gas, question).await?;
         self.wait_durable(height).await?;

@@ -110,7 +110,8 @@ impl QueryService for Node {
 
     async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<v1::QueryResponse>, Status> {
         let principal = self.shared.access.check(&request, Role::Read)?;
-        let answer = try_out(self, &principal, request.into_inner().call).await?;
+        let v1::QueryRequest { call, height } = request.into_inner();
+        let answer = try_out(self, &principal, call, (height, false)).await?;
         let v1::SimulateResponse { height, receipt, explanation, .. } = answer;
         Ok(Response::new(v1::QueryResponse { height, receipt, explanation }))
     }

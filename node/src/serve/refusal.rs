@@ -60,6 +60,11 @@ impl Refusal {
             .with("max", max)
     }
 
+    /// An answer that would be too large.
+    pub(crate) fn too_much(limit: &'static str, message: impl Display, max: u64) -> Refusal {
+        Refusal::new(Code::OutOfRange, "LIMIT_EXCEEDED", message).with("limit", limit).with("max", max)
+    }
+
     /// Calls that no batch can hold.
     pub(crate) fn of_batch(field: &str, error: &BatchError) -> Refusal {
         match error {
@@ -132,6 +137,14 @@ impl Refusal {
         Refusal::new(Code::NotFound, reason, message)
     }
 
+    /// A height whose state is not there to be asked.
+    pub(crate) fn height_not_kept(height: u64, earliest: u64, latest: u64) -> Refusal {
+        let message =
+            format_args!("height: the state of height {height} is not kept, those of {earliest} to {latest} are");
+        let refusal = Refusal::new(Code::OutOfRange, "HEIGHT_NOT_KEPT", message);
+        Refusal { field: Some("height".to_owned()), ..refusal }.with("earliest", earliest).with("latest", latest)
+    }
+
     /// A height that is no longer kept.
     pub(crate) fn below_retention(height: u64, earliest: Option<u64>) -> Refusal {
         let refusal = |message| Refusal::new(Code::OutOfRange, "BELOW_RETENTION", message);
@@ -156,6 +169,31 @@ impl Refusal {
     /// Somebody who may not.
     pub(crate) fn not_permitted(reason: &'static str, message: impl Display) -> Refusal {
         Refusal::new(Code::PermissionDenied, reason, message)
+    }
+
+    /// A signature that is not its sender's, of a call with this place among those that were submitted.
+    pub(crate) fn bad_signature(field: &str, call: usize) -> Refusal {
+        let message = format_args!("{field}: the signature is not the sender's of this call on this chain").to_string();
+        let refusal = Refusal::new(Code::PermissionDenied, "BAD_SIGNATURE", message).with("call", call);
+        Refusal { field: Some(field.to_owned()), ..refusal }
+    }
+
+    /// A signed call whose window of heights has ended, or has not begun.
+    pub(crate) fn out_of_window(reason: &'static str, call: usize, first: u64, last: u64, height: u64) -> Refusal {
+        let message =
+            format_args!("call {call}: signed for heights {first} to {last}, the next is {height}").to_string();
+        let refusal = Refusal::new(Code::FailedPrecondition, reason, message);
+        refusal.with("call", call).with("first", first).with("last", last).with("height", height)
+    }
+
+    /// A signed call of which it is no longer known whether it was executed.
+    pub(crate) fn ids_forgotten(call: usize, first: u64, earliest: u64) -> Refusal {
+        let message = format_args!(
+            "call {call}: valid from height {first} on, ids are remembered from {earliest}; sign it for later heights"
+        )
+        .to_string();
+        let refusal = Refusal::new(Code::FailedPrecondition, "IDS_FORGOTTEN", message);
+        refusal.with("call", call).with("first", first).with("earliest", earliest)
     }
 
     /// The server is about to end. What was not answered may have been ordered or not.

@@ -30,7 +30,8 @@ pub(super) fn report() {
     for (reason, requests) in std::mem::take(&mut *REFUSED.lock()) {
         match reason {
             // Too much is asked of the node, or somebody may not what he tries.
-            "QUEUE_FULL" | "LIMIT_EXCEEDED" | "SLOW_READER" | "UNAUTHENTICATED" | "ROLE" | "SENDER" | "UNREADABLE" => {
+            "QUEUE_FULL" | "LIMIT_EXCEEDED" | "SLOW_READER" | "UNAUTHENTICATED" | "ROLE" | "SENDER" | "SESSION"
+            | "UNSIGNED" | "BAD_SIGNATURE" | "UNREADABLE" => {
                 tracing::warn!(reason, requests, interval_seconds = REPORT_INTERVAL.as_secs(), "requests refused");
             }
             _ => tracing::debug!(reason, requests, interval_seconds = REPORT_INTERVAL.as_secs(), "requests refused"),

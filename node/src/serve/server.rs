@@ -1,13 +1,16 @@
-//! The gRPC server: which services it has, its limits, and how it ends.
+//! The server: which services it has, its limits, and how it ends.
 
+use axum::middleware::from_fn_with_state;
 use phalanx_proto::v1::execution_service_server::ExecutionServiceServer;
 use phalanx_proto::v1::query_service_server::QueryServiceServer;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 
+use super::connect::{self, Connect};
 use super::connections::{self, BEGINNING_TIMEOUT};
 use super::limits::{
     CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX, REQUEST_SECONDS_MAX,
@@ -43,7 +46,9 @@ pub(super) async fn run(
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(METADATA_BYTES_MAX)
-        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX));
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        // For JSON alone; `connect` turns all else away.
+        .accept_http1(true);
     let (health, health_service) = tonic_health::server::health_reporter();
     set_serving(&health).await;
     let reflection = || {
@@ -55,12 +60,15 @@ pub(super) async fn run(
     };
     let execution = ExecutionServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(QUESTION_BYTES_MAX);
-    let services = server
-        .add_service(execution)
+    let connect = Connect::new().map_err(|error| failure(&error))?;
+    let routes = Routes::new(execution)
         .add_service(query)
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(|error| failure(&error))?)
-        .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?);
+        .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?)
+        .into_axum_router()
+        .layer(from_fn_with_state(connect, connect::serve));
+    let services = server.add_routes(routes.into());
     let connections = connections::accept(listener, BEGINNING_TIMEOUT);
     let drained = node.drained();
     let serving = async {

@@ -60,8 +60,8 @@ async fn answer(node: &Node, pending: Pending) -> Result<v1::SubmitStreamRespons
     let message = match pending {
         Pending::Opened(opened) => Answer::Opened(opened),
         Pending::Submitted { sequence, admitted, session } => {
-            let answered = node.answer(admitted).await.map_err(|refusal| refusal.of_sequence(sequence))?;
-            let receipts = Some(wire::receipts_of(answered, session.level, session.canonical));
+            let reached = node.answer(admitted).await.map_err(|refusal| refusal.of_sequence(sequence))?;
+            let receipts = Some(wire::receipts_of(reached, session.level, session.canonical));
             Answer::Answer(v1::SubmissionAnswer { sequence, receipts })
         }
     };
@@ -117,6 +117,7 @@ async fn open_session(
     principal: &Principal,
     open: &v1::OpenSession,
 ) -> Result<(Session, Pending), Refusal> {
+    principal.check_sessions()?;
     let name = wire::fixed("open.session", &open.session)?;
     let session =
         Session { name, level: wire::level(open.acknowledgement)?, canonical: wire::is_canonical(open.receipt_form)? };
@@ -149,6 +150,7 @@ async fn submit(
     };
     let calls = calls.map_err(of_sequence)?;
     principal.check_calls(&calls).map_err(of_sequence)?;
+    let calls = node.check_signatures(calls).await.map_err(of_sequence)?;
     let known = in_session(principal, &session.name, sequence, &calls);
     let admitted = node.admit_in_turn(calls, known, session.level).await.map_err(of_sequence)?;
     Ok(Pending::Submitted { sequence, admitted, session: Arc::clone(session) })

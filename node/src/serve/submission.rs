@@ -11,6 +11,8 @@ use super::wire::Calls;
 /// What an answer waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Level {
+    /// A place in the order.
+    Ordered,
     /// Execution.
     Executed,
     /// Execution, and the sync of the batch.
@@ -51,7 +53,8 @@ pub(crate) struct Submission {
 
 /// Who waits for an answer, and the room in the queue that it takes up until then.
 pub(crate) struct Answer {
-    pub(crate) to: oneshot::Sender<Reply>,
+    /// `None` when it was told its place, and waits for nothing more.
+    pub(crate) to: Option<oneshot::Sender<Reply>>,
     pub(crate) room: OwnedSemaphorePermit,
     pub(crate) admitted: Instant,
 }
@@ -61,18 +64,29 @@ impl Answer {
     pub(crate) fn send(self, reply: Reply) {
         // First the room: whoever has an answer finds room for what comes next.
         drop(self.room);
-        _ = self.to.send(reply);
+        if let Some(to) = self.to {
+            _ = to.send(reply);
+        }
+    }
+
+    /// Tells its place to who waits for no more. The room stays taken until the calls are executed.
+    pub(crate) fn notify(&mut self, position: Position) {
+        if let Some(to) = self.to.take() {
+            _ = to.send(Ok(Done::Ordered { position, repeated: false }));
+        }
     }
 }
 
 /// What comes back for a submission.
 pub(crate) type Reply = Result<Done, Refusal>;
 
-/// A submission that was executed.
+/// How far a submission has come.
 pub(crate) enum Done {
-    /// Now.
+    /// It has its place, and may lose it in a crash.
+    Ordered { position: Position, repeated: bool },
+    /// It was executed.
     Now(Answered),
-    /// Before: its receipts are in the receipt segments.
+    /// It had been executed before: its receipts are in the receipt segments.
     Before(Position),
 }
 
@@ -90,6 +104,14 @@ impl Position {
     pub(crate) fn first(&self) -> v1::CallPosition {
         v1::CallPosition { height: self.height, index: self.index }
     }
+}
+
+/// What a client is answered.
+pub(crate) enum Reached {
+    /// A notice of its calls' place.
+    Ordered(v1::OrderedNotice),
+    /// What its calls left.
+    Executed(Answered),
 }
 
 /// What a submission left behind.

@@ -13,9 +13,10 @@ use tonic_types::{ErrorInfo, StatusExt};
 
 use super::answers::ExecutedBatch;
 use super::cutter::{Ask, QUESTION_GAS_MAX};
-use super::submission::{Answer, Known, Level, Submission};
+use super::submission::{Answer, Known, Level, Reached, Submission};
 use super::wire::Calls;
 use super::*;
+use crate::execution::CHAIN_ID;
 
 /// A node whose queue nobody works on until it is told to.
 struct Still {
@@ -41,6 +42,8 @@ impl Still {
         let shared = Shared {
             logged: Arc::clone(&logged),
             chain_id: CHAIN_ID,
+            require_signatures: false,
+            signature_checks: Arc::new(Semaphore::new(signed::LISTS_CHECKED)),
             access: Access::open(),
             pace: Arc::clone(&pace),
             work,
@@ -129,7 +132,7 @@ async fn what_gathered_is_one_batch_without_what_is_too_late() {
     let (to, reply) = oneshot::channel();
     let room = Arc::clone(&still.node.shared.room).try_acquire_owned().expect("there is room");
     let now = Instant::now();
-    let answer = Answer { to, room, admitted: now };
+    let answer = Answer { to: Some(to), room, admitted: now };
     let (known, level) = (Known::Unknown, Level::Executed);
     let late = Submission { calls: call(), known, level, deadline: Some(now), answer };
     still.node.shared.work.send(Work::Submission(Box::new(late))).expect("the queue is there");
@@ -137,6 +140,22 @@ async fn what_gathered_is_one_batch_without_what_is_too_late() {
     assert_eq!(still.work(), [2]);
     let Ok(Err(refusal)) = reply.await else { panic!("it was ordered") };
     assert_eq!(info(&Status::from(refusal)).reason, "DEADLINE_BEFORE_ORDER");
+}
+
+#[tokio::test]
+async fn a_place_is_told_before_what_was_executed_is_taken_apart() {
+    let still = Still::new();
+    let admit = |level| {
+        let admitted = still.node.admit(call(), Known::Unknown, level, None);
+        admitted.map_err(Status::from).expect("there is room")
+    };
+    let (ordered, executed) = (admit(Level::Ordered), admit(Level::Executed));
+    let node = still.node.clone();
+    // Nobody takes the batch apart.
+    assert_eq!(still.work(), [2]);
+    let Ok(Reached::Ordered(notice)) = node.answer(ordered).await else { panic!("it has a place") };
+    assert_eq!((notice.first, notice.calls), (Some(v1::CallPosition { height: 1, index: 0 }), 1));
+    assert!(node.answer(executed).await.is_err());
 }
 
 #[tokio::test]

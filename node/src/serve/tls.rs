@@ -32,8 +32,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// How often it is looked whether SIGHUP came.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
-/// What is spoken within: HTTP/2 and nothing else.
-const PROTOCOL: &[u8] = b"h2";
+/// What is spoken within, the best first: HTTP/1.1 for JSON alone.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The certificates in use, and the files that they come from.
 pub(super) struct Certificates {
@@ -173,7 +173,7 @@ impl Contents {
         let config = builder.with_single_cert(chain, key);
         let mut config =
             config.map_err(|error| format!("{} with {}: {error}", files.certificate.display(), files.key.display()))?;
-        config.alpn_protocols.push(PROTOCOL.to_vec());
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         Ok(Usable { config, not_after_seconds })
     }
 }

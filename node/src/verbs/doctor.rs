@@ -10,6 +10,7 @@ use crate::command_line::Context;
 use crate::doctor::{self, Finding, Status};
 use crate::exit::{Exit, Failure};
 use crate::output::Report;
+use crate::serve::settings::Settings;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
@@ -43,10 +44,24 @@ impl Report for Examined {
     }
 }
 
+/// Whether `serve` would take the settings.
+fn of_settings(settings: &Settings) -> Finding {
+    const CHECK: &str = "settings";
+    match super::serve::check(settings) {
+        Ok(()) => {
+            let files: Vec<_> = settings.files().iter().map(|file| file.display().to_string()).collect();
+            let files = if files.is_empty() { "no configuration file".to_owned() } else { files.join(", ") };
+            Finding::ok(CHECK, format!("fit together; {files}"))
+        }
+        Err(failure) => Finding::new(CHECK, Status::Fail, failure.cause, failure.fix),
+    }
+}
+
 pub(crate) fn execute(arguments: &DoctorArguments, context: &Context) -> Result<Exit, Failure> {
     let settings = arguments.settings.settings()?;
     let data_directory = settings.data_directory()?.to_owned();
-    let checks = doctor::examine(&data_directory, settings.listen(), settings.admin());
+    let mut checks = vec![of_settings(&settings)];
+    checks.extend(doctor::examine(&data_directory, settings.listen(), settings.admin(), settings.chain_id()));
     let status = checks.iter().map(|finding| finding.status).max().unwrap_or(Status::Ok);
     let damaged = checks.iter().any(|finding| finding.damaged);
     context.output.print(&Examined { data_directory, status, checks })?;

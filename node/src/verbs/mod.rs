@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod doctor;
+pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod remote;
 pub(crate) mod run;

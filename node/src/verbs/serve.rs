@@ -1,7 +1,9 @@
 //! `phalanx serve`.
 
 use clap::Args;
+use phalanx_engine::Address;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,8 +12,9 @@ use crate::command_line::Context;
 use crate::execution::{ModeAsked, Workers};
 use crate::exit::{Exit, Failure};
 use crate::output::{Integer, Report};
+use crate::serve::access::Role;
 use crate::serve::logging::{self, LogFormat, LogLevel};
-use crate::serve::settings::{Layer, Settings, Sourced, key};
+use crate::serve::settings::{Layer, Settings, Sourced, key, text};
 use crate::serve::{self, Setup, config};
 
 #[derive(Debug, Args)]
@@ -32,6 +35,16 @@ pub(crate) struct SettingsArguments {
     /// Address that metrics, health and version are served on, over HTTP; nowhere if missing
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
+    /// Tells the chain from others: 0x and 64 hex digits. Said when the directory is made, it is its log's for good
+    /// [default: the log's; zeros for a new one]
+    #[arg(long, value_name = "HEX", value_parser = text::chain_id)]
+    chain_id: Option<Address>,
+    /// Refuse calls that are not signed, whoever submits them; it needs a chain id
+    #[arg(long)]
+    require_signatures: bool,
+    /// Roles, with commas between them, of whoever shows neither token nor certificate, and acts as those who signed its calls
+    #[arg(long, value_name = "ROLES", value_parser = text::roles)]
+    public: Option<HashSet<Role>>,
     /// Configuration file, TOML; each setting is a key of it, and an environment variable PHALANX_…
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -70,12 +83,16 @@ impl SettingsArguments {
     /// # Errors
     /// Exit code 2: a file or variable that cannot be understood.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
-        let public = self.allow_public_without_authentication.then_some(true);
+        let allow_public = self.allow_public_without_authentication.then_some(true);
+        let require_signatures = self.require_signatures.then_some(true);
         let flags = Layer {
             data_directory: Sourced::of_flag(self.data_directory.clone(), key::data_directory),
             listen: Sourced::of_flag(self.listen, key::listen),
             admin: Sourced::of_flag(self.admin, key::admin),
-            allow_public: Sourced::of_flag(public, key::allow_public),
+            allow_public: Sourced::of_flag(allow_public, key::allow_public),
+            chain_id: Sourced::of_flag(self.chain_id, key::chain_id),
+            require_signatures: Sourced::of_flag(require_signatures, key::require_signatures),
+            public: Sourced::of_flag(self.public.clone(), key::public),
             batch_size: Sourced::of_flag(self.batch_size, key::batch_size),
             workers: Sourced::of_flag(self.workers, key::workers),
             mode: Sourced::of_flag(self.mode, key::mode),
@@ -143,8 +160,16 @@ fn setup(settings: &Settings, data_directory: PathBuf) -> Result<Setup, Failure>
     let mode = settings.mode().of_engine()?;
     let listen = settings.listen();
     let tls = settings.tls()?;
+    let (chain_id, require_signatures) = (settings.chain_id(), settings.require_signatures());
+    if require_signatures && chain_id.is_none() {
+        return Err(Failure::usage(
+            "require_signatures needs a chain_id: calls that are signed for a chain without one are valid on all such chains",
+            "say chain_id = \"0x…\", 64 hex digits that no other chain of yours has",
+        ));
+    }
     let principals: Vec<_> = settings.principals().cloned().collect();
-    let access = config::access(&principals, tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some()))?;
+    let certificates = tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some());
+    let access = config::access(&principals, settings.public(), certificates)?;
     if access.is_open() && !listen.ip().is_loopback() && !settings.allow_public() {
         return Err(Failure::usage(
             format_args!("{listen} is not loopback, and whoever reaches it could do everything"),
@@ -157,6 +182,8 @@ fn setup(settings: &Settings, data_directory: PathBuf) -> Result<Setup, Failure>
         admin: settings.admin(),
         tls,
         access,
+        chain_id,
+        require_signatures,
         engine: phalanx_engine::Options { mode, ..settings.workers().options() },
         batch_calls: settings.batch_size(),
     })

@@ -16,8 +16,9 @@ fn origin_of<'a>(shown: &'a Value, key: &str) -> (&'a Value, &'a Value) {
 fn each_value_says_where_it_came_from() {
     let folder = tempdir().expect("a temporary directory");
     let token = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-    let named = "# the node's\nlisten = \"127.0.0.1:7500\"\nadmin = \"127.0.0.1:7501\"\nbatch_size = 100\n\n[[principal]]\nname = \
-                 \"billing\"\nroles = [\"submit\"]\ntoken_sha256 = \""
+    let named = "# the node's\nlisten = \"127.0.0.1:7500\"\nadmin = \"127.0.0.1:7501\"\nbatch_size = 100\n\
+                 require_signatures = true\n\n[[principal]]\nname = \"billing\"\nroles = [\"submit\"]\n\
+                 senders = \"signed\"\ntoken_sha256 = \""
         .to_owned()
         + token
         + "\"\n";
@@ -26,9 +27,11 @@ fn each_value_says_where_it_came_from() {
     let users = folder.path().join("home/phalanx");
     fs::create_dir_all(&users).expect("it is writable");
     fs::write(users.join("config.toml"), "mode = \"pipe\"\nlog = \"debug\"\n").expect("it is writable");
+    let chain = format!("0x{}", "ab".repeat(32));
     let show = |rest: &[&str]| {
         let mut command = phalanx();
         command.args(["config", "show", "--config", "node.toml", "--listen", "127.0.0.1:7600"]).args(rest);
+        command.args(["--chain-id", &chain]).env("PHALANX_PUBLIC", "submit,read");
         command.current_dir(folder.path()).env("XDG_CONFIG_HOME", folder.path().join("home"));
         command.env("PHALANX_ADMIN", "127.0.0.1:7601").env("PHALANX_LISTEN", "127.0.0.1:7602");
         Ended::of(command.output().expect("the binary starts")).with_code(0)
@@ -39,6 +42,9 @@ fn each_value_says_where_it_came_from() {
         ("listen", Value::from("127.0.0.1:7600"), serde_json::json!({"kind": "flag", "name": "--listen"})),
         ("admin", "127.0.0.1:7601".into(), serde_json::json!({"kind": "environment", "name": "PHALANX_ADMIN"})),
         ("batch_size", 100.into(), serde_json::json!({"kind": "file", "path": "node.toml", "line": 4})),
+        ("chain_id", chain.as_str().into(), serde_json::json!({"kind": "flag", "name": "--chain-id"})),
+        ("require_signatures", true.into(), serde_json::json!({"kind": "file", "path": "node.toml", "line": 5})),
+        ("public", vec!["read", "submit"].into(), serde_json::json!({"kind": "environment", "name": "PHALANX_PUBLIC"})),
         ("mode", "serial".into(), serde_json::json!({"kind": "file", "path": "phalanx.toml", "line": 1})),
         ("log", "debug".into(), serde_json::json!({"kind": "file", "path": users, "line": 2})),
         ("log_format", "text".into(), serde_json::json!({"kind": "default"})),
@@ -46,13 +52,14 @@ fn each_value_says_where_it_came_from() {
     ] {
         assert_eq!(origin_of(&shown, key), (&value, &origin), "{key}");
     }
-    assert_eq!(shown["principals"][0]["origin"]["line"], 6);
+    assert_eq!(shown["principals"][0]["origin"]["line"], 7);
+    assert_eq!(shown["principals"][0]["senders"], "signed");
     assert_eq!(shown["principals"][0]["token_sha256"], "redacted");
     assert_eq!(shown["files"].as_array().map(Vec::len), Some(3));
 
     let human = show(&["--origin"]);
     assert!(human.stdout.contains("mode = \"serial\"  # phalanx.toml:1\n"), "{}", human.stdout);
-    assert!(human.stdout.contains("[[principal]]  # node.toml:6\nname = \"billing\"\n"), "{}", human.stdout);
+    assert!(human.stdout.contains("[[principal]]  # node.toml:7\nname = \"billing\"\n"), "{}", human.stdout);
     for ended in [&human, &show(&["-o", "json"])] {
         assert!(!ended.stdout.contains(token) && !ended.stderr.contains(token));
     }
@@ -75,6 +82,8 @@ fn each_value_says_where_it_came_from() {
     ]);
     let again = again.args(["--tls-key", "a"]).current_dir(folder.path()).output().expect("the binary starts");
     assert!(Ended::of(again).with_code(0).stdout.contains("batch_size = 100\n"));
+    assert!(human.stdout.contains(&format!("chain_id = \"{chain}\"  # --chain-id\n")), "{}", human.stdout);
+    assert!(human.stdout.contains("public = [\"read\",\"submit\"]  # PHALANX_PUBLIC\n"), "{}", human.stdout);
 }
 
 #[test]
@@ -89,6 +98,9 @@ fn settings_that_serve_would_refuse_are_refused() {
         (with("PHALANX_LISTEN", "here", &[]), "PHALANX_LISTEN: here: invalid socket address"),
         (with("PHALANX_WORKERS", "0", &[]), "PHALANX_WORKERS: 0 is not in 1..=1024"),
         (with("PHALANX_LISTEN", "0.0.0.0:7400", &[]), "0.0.0.0:7400 is not loopback"),
+        (with("PHALANX_CHAIN_ID", "0xab", &[]), "PHALANX_CHAIN_ID: 0xab: a chain id is 0x and 64 hex digits"),
+        (with("PHALANX_PUBLIC", "read,write", &[]), "PHALANX_PUBLIC: write is none of read, submit, deploy"),
+        (with("PHALANX_REQUIRE_SIGNATURES", "true", &[]), "require_signatures needs a chain_id"),
         (with("PHALANX_CONFIG", "missing.toml", &[]), "missing.toml: No such file"),
         (with("PHALANX_TLS_KEY", "a.key", &[]), "TLS is set in part (PHALANX_TLS_KEY): tls.certificate is missing"),
     ];

@@ -34,6 +34,8 @@ fn a_directory_in_each_of_its_states() {
         assert!(status != "fail" && !measured.is_empty(), "{check}: {measured}");
     }
     assert!(finding(&report, "sync latency").1.contains(" ms of 32 synced writes"), "{report}");
+    assert!(finding(&report, "settings").1.starts_with("fit together; "), "{report}");
+    assert_eq!(finding(&report, "chain"), ("ok", "no chain_id: zeros, of the log that begins"));
     assert!(!data.exists(), "looking makes nothing");
 
     let calls = write_file(folder.path(), "calls.ndjson", &mixed(500).lines);
@@ -71,6 +73,28 @@ fn a_directory_in_each_of_its_states() {
     let (status, measured) = finding(&report, "log");
     assert!(status == "fail" && measured.contains("0000000000.log: offset "), "{measured}");
     assert_eq!(fs::read(&segment).expect("a segment"), damaged, "nothing was changed");
+}
+
+#[test]
+fn settings_that_a_node_would_refuse() {
+    let folder = tempdir().expect("a temporary directory");
+    let data = folder.path().join("data");
+    let (chain, other) = (format!("0x{}", "ab".repeat(32)), format!("0x{}", "cd".repeat(32)));
+    let with = |rest: &[&str]| examine(&data, &[&["--listen", "127.0.0.1:0"], rest].concat());
+    let report = with(&["--require-signatures"]).with_code(1).json("phalanx.doctor/1");
+    let (status, measured) = finding(&report, "settings");
+    assert!(status == "fail" && measured.starts_with("require_signatures needs a chain_id"), "{measured}");
+    let report = with(&["--require-signatures", "--chain-id", &chain]).with_code(0).json("phalanx.doctor/1");
+    assert_eq!(finding(&report, "chain"), ("ok", &*format!("{chain}, of the log that begins")));
+
+    let served = crate::serve::node::Served::start(folder.path(), &["--chain-id", &chain]);
+    assert_eq!(served.end().code, 0);
+    for same in [&[][..], &["--chain-id", &chain]] {
+        let report = with(same).with_code(0).json("phalanx.doctor/1");
+        assert_eq!(finding(&report, "chain"), ("ok", &*chain));
+    }
+    let report = with(&["--chain-id", &other]).with_code(1).json("phalanx.doctor/1");
+    assert_eq!(finding(&report, "chain"), ("fail", &*format!("chain_id is {other}, the log is of {chain}")));
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Ids {
         self.calls.get(&key(sender, id)).map(Call::position)
     }
 
-    pub(super) fn look_up(&self, sender: &[u8; 32], id: &[u8; 16], fingerprint: u64) -> Seen {
+    pub(crate) fn look_up(&self, sender: &[u8; 32], id: &[u8; 16], fingerprint: u64) -> Seen {
         match self.calls.get(&key(sender, id)) {
             None => Seen::Never,
             Some(call) if call.fingerprint == fingerprint => Seen::At(call.position()),
@@ -48,7 +48,7 @@ impl Ids {
         }
     }
 
-    pub(super) fn note(&mut self, sender: &[u8; 32], id: &[u8; 16], fingerprint: u64, position: Position) {
+    pub(crate) fn note(&mut self, sender: &[u8; 32], id: &[u8; 16], fingerprint: u64, position: Position) {
         let key = key(sender, id);
         let call = Call { height: position.height, index: position.index, fingerprint };
         self.calls.insert(key, call);

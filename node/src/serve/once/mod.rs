@@ -8,6 +8,7 @@ mod ids;
 mod sessions;
 
 use phalanx_engine::Batch;
+use std::ops::Range;
 
 use super::submission::{Known, Position};
 use super::wire::Fingerprint;
@@ -95,7 +96,8 @@ impl Once {
                 fingerprint.add(contract, method, call.sender(), call.arguments(), call.gas_limit());
             }
             let calls = (index - begin) as u32;
-            let position = Position { height: batch.height(), index: begin as u32, calls };
+            let height = batch.height();
+            let position = Position { height, index: begin as u32, calls };
             let fingerprint = fingerprint.finish();
             let known = match (first.submission(), first.id()) {
                 (Some(position), _) => Known::Session { position, fingerprint },
@@ -103,6 +105,22 @@ impl Once {
                 (None, None) => continue,
             };
             self.note(&known, position);
+            if first.submission().is_some() {
+                self.observe_signed(batch, begin..index);
+            }
+        }
+    }
+
+    /// The signed calls of a submission have ids of their own.
+    fn observe_signed(&mut self, batch: &Batch, submission: Range<usize>) {
+        for index in submission {
+            let call = batch.call(index);
+            let (Some(id), Some(_)) = (call.id(), call.signature()) else { continue };
+            let (contract, method) = batch.target_of(&call);
+            let mut fingerprint = Fingerprint::default();
+            fingerprint.add(contract, method, call.sender(), call.arguments(), call.gas_limit());
+            let position = Position { height: batch.height(), index: index as u32, calls: 1 };
+            self.ids.note(call.sender(), id, fingerprint.finish(), position);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::origin::{Origin, Sourced};
-use super::{Layer, key};
+use super::{Layer, key, text};
 use crate::execution::Workers;
 use crate::exit::Failure;
 
@@ -23,6 +23,9 @@ pub(super) fn layer() -> Result<Layer, Failure> {
         listen: parsed(key::listen, from_text)?,
         admin: parsed(key::admin, from_text)?,
         allow_public: parsed(key::allow_public, from_text)?,
+        chain_id: parsed(key::chain_id, text::chain_id)?,
+        require_signatures: parsed(key::require_signatures, from_text)?,
+        public: parsed(key::public, text::roles)?,
         batch_size: parsed(key::batch_size, crate::verbs::run::batch_size)?,
         workers: parsed(key::workers, Workers::parse)?,
         mode: parsed(key::mode, choice)?,

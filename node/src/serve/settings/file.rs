@@ -1,6 +1,7 @@
 //! Settings in a configuration file, TOML.
 
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,11 @@ use toml::Spanned;
 
 use super::environment::choice;
 use super::origin::{Origin, Sourced};
+use super::text::chain_id;
 use super::{Layer, suggestion};
 use crate::execution::Workers;
 use crate::exit::Failure;
+use crate::serve::access::Role;
 use crate::serve::config::PrincipalEntry;
 
 /// What a file may hold. Paths in it are relative to it.
@@ -21,6 +24,9 @@ struct File {
     listen: Option<Spanned<SocketAddr>>,
     admin: Option<Spanned<SocketAddr>>,
     allow_public_without_authentication: Option<Spanned<bool>>,
+    chain_id: Option<Spanned<String>>,
+    require_signatures: Option<Spanned<bool>>,
+    public: Option<Spanned<HashSet<Role>>>,
     batch_size: Option<Spanned<u64>>,
     workers: Option<Spanned<u64>>,
     mode: Option<Spanned<String>>,
@@ -63,6 +69,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Failure> {
         listen: place.of(file.listen),
         admin: place.of(file.admin),
         allow_public: place.of(file.allow_public_without_authentication),
+        chain_id: place.parsed(file.chain_id, |id| chain_id(&id))?,
+        require_signatures: place.of(file.require_signatures),
+        public: place.of(file.public),
         batch_size: place.parsed(file.batch_size, |size| crate::verbs::run::batch_size(&size.to_string()))?,
         workers: place.parsed(file.workers, |count| Workers::parse(&count.to_string()))?,
         mode: place.parsed(file.mode, |text| choice(&text))?,

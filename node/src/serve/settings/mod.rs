@@ -8,13 +8,17 @@ mod file;
 mod origin;
 mod shown;
 mod suggestion;
+pub(crate) mod text;
 
+use phalanx_engine::Address;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::origin::Sourced;
 use crate::execution::{ModeAsked, Workers};
 use crate::exit::Failure;
+use crate::serve::access::Role;
 use crate::serve::config::PrincipalEntry;
 use crate::serve::logging::{LogFormat, LogLevel};
 
@@ -61,6 +65,12 @@ layer! {
     admin: SocketAddr = "admin",
     /// Whether whoever reaches a public address may do everything.
     allow_public: bool = "allow_public_without_authentication",
+    /// Tells the chain from others; it is the log's for good.
+    chain_id: Address = "chain_id",
+    /// Whether every call that is submitted must be signed.
+    require_signatures: bool = "require_signatures",
+    /// Roles of whoever shows neither token nor certificate, and acts as those who signed its calls; none if missing.
+    public: HashSet<Role> = "public",
     /// Calls after which a batch is cut.
     batch_size: usize = "batch_size",
     /// Threads that execute calls.
@@ -135,6 +145,20 @@ impl Settings {
         default_is_there(self.layer.allow_public.as_ref())
     }
 
+    /// The chain, if it is not to be that of the log.
+    pub(crate) fn chain_id(&self) -> Option<Address> {
+        self.layer.chain_id.as_ref().map(|set| set.value)
+    }
+
+    pub(crate) fn require_signatures(&self) -> bool {
+        default_is_there(self.layer.require_signatures.as_ref())
+    }
+
+    /// What whoever shows neither token nor certificate may do, if there is anything.
+    pub(crate) fn public(&self) -> Option<HashSet<Role>> {
+        self.layer.public.as_ref().map(|set| set.value.clone())
+    }
+
     pub(crate) fn batch_size(&self) -> usize {
         default_is_there(self.layer.batch_size.as_ref())
     }
@@ -198,6 +222,7 @@ fn defaults() -> Layer {
     Layer {
         listen: Sourced::default_of(LISTEN_DEFAULT.parse().expect("the default is an address")),
         allow_public: Sourced::default_of(false),
+        require_signatures: Sourced::default_of(false),
         batch_size: Sourced::default_of(BATCH_SIZE_DEFAULT),
         workers: Sourced::default_of(Workers::default()),
         mode: Sourced::default_of(ModeAsked::Auto),

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use super::origin::{Origin, Sourced};
 use super::{Settings, key};
+use crate::hex::hex;
 use crate::output::Report;
-use crate::serve::config::ShownPrincipal;
+use crate::serve::config::{ShownPrincipal, role_names};
 
 /// All settings.
 #[derive(Serialize)]
@@ -46,6 +47,9 @@ impl Settings {
             shown(key::listen, &layer.listen, text),
             shown(key::admin, &layer.admin, text),
             shown(key::allow_public, &layer.allow_public, |allowed| (*allowed).into()),
+            shown(key::chain_id, &layer.chain_id, |id| hex(id).into()),
+            shown(key::require_signatures, &layer.require_signatures, |required| (*required).into()),
+            shown(key::public, &layer.public, |roles| role_names(roles).into()),
             shown(key::batch_size, &layer.batch_size, |size| (*size).into()),
             shown(key::workers, &layer.workers, |workers| workers.count().into()),
             shown(key::mode, &layer.mode, |mode| mode.name().into()),
@@ -87,7 +91,7 @@ impl Report for ShownSettings<'_> {
         for Setting { key, value, origin } in &self.settings {
             match value {
                 Value::Null => writeln!(out, "# {key} is not set")?,
-                // JSON's numbers, words and strings are TOML's too.
+                // JSON's numbers, words, strings and lists of them are TOML's too.
                 value => writeln!(out, "{key} = {value}{}", comment(origin).unwrap_or_default())?,
             }
         }

@@ -46,6 +46,9 @@ fn what_a_file_may_not_say_is_named_with_its_place() {
         ("mode = \"fast\"", "phalanx.toml:1: fast is none of auto, serial, pipe, optimistic", ""),
         ("log = \"loud\"", "phalanx.toml:1: loud is none of off, error, warn, info, debug", ""),
         ("listen = \"here\"", "line 1, column 10", ""),
+        ("\nchain_id = \"0xab\"", "phalanx.toml:2: 0xab: a chain id is 0x and 64 hex digits", ""),
+        ("public = [\"write\"]", "unknown variant `write`, expected one of `read`, `submit`, `deploy`", ""),
+        ("require_signature = true", "unknown field `require_signature`", "did you mean `require_signatures`?"),
     ];
     for (text, cause, fix) in cases {
         let failure = of_file(text).expect_err("it is refused");

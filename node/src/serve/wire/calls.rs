@@ -2,8 +2,9 @@
 
 use foldhash::quality::FixedState;
 use phalanx_engine::limits::METHOD_BYTES_MAX;
-use phalanx_engine::{Address, BatchBuilder, BatchError, CallsSize, Identity, SYSTEM_CONTRACT};
+use phalanx_engine::{Address, BatchBuilder, BatchError, CallsSize, Identity, SYSTEM_CONTRACT, Signed};
 use phalanx_proto::{Bytes, v1};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 
 use super::super::refusal::Refusal;
@@ -14,6 +15,8 @@ use super::{address, detach, fixed, required};
 pub(crate) struct Calls {
     form: Form,
     size: CallsSize,
+    /// How many of them are signed.
+    signed: u32,
     /// Whether any of them deploys or upgrades.
     to_system: bool,
 }
@@ -25,12 +28,14 @@ enum Form {
 
 /// One call, borrowed from whatever form it came in.
 #[derive(Clone, Copy)]
-pub(super) struct Borrowed<'a> {
-    pub(super) contract: &'a Address,
-    pub(super) method: &'a str,
-    pub(super) sender: &'a Address,
-    pub(super) arguments: &'a [u8],
-    pub(super) gas_limit: u32,
+pub(crate) struct Borrowed<'a> {
+    pub(crate) contract: &'a Address,
+    pub(crate) method: &'a str,
+    pub(crate) sender: &'a Address,
+    pub(crate) arguments: &'a [u8],
+    pub(crate) gas_limit: u32,
+    /// If it is signed.
+    pub(crate) signed: Option<Signed<'a>>,
 }
 
 impl Calls {
@@ -40,19 +45,22 @@ impl Calls {
         let id = call.id.as_ref().map(|id| fixed("call.id", id)).transpose()?;
         let mut size = CallsSize::default();
         let to_system = check("call", &call, &mut size)?;
-        if let Some(id) = &id {
-            size.add_identity(Identity::Id(id));
+        let is_signed = call.signature.is_some();
+        if !is_signed {
+            if let Some(id) = &id {
+                size.add_identity(Identity::Id(id));
+            }
+            call.id = None;
         }
         size.check().map_err(|error| Refusal::of_batch("call", &error))?;
-        call.id = None;
-        detach(fields(&mut call).into_iter());
-        Ok((Calls { form: Form::List(vec![call]), size, to_system }, id))
+        detach(fields(&mut call));
+        Ok((Calls { form: Form::List(vec![call]), size, signed: is_signed.into(), to_system }, id))
     }
 
     /// A list.
     pub(crate) fn list(mut list: v1::CallList) -> Result<Calls, Refusal> {
         let mut size = CallsSize::default();
-        let mut to_system = false;
+        let (mut to_system, mut signed) = (false, 0);
         // Checked first, so that a hostile list is not walked.
         size.add_calls(list.calls.len() as u64, 0, 0);
         size.check().map_err(|error| Refusal::of_batch("list.calls", &error))?;
@@ -60,16 +68,21 @@ impl Calls {
         for (index, call) in list.calls.iter().enumerate() {
             let field = format_args!("list.calls[{index}]");
             to_system |= check(field, call, &mut size)?;
-            if call.id.is_some() {
+            signed += u32::from(call.signature.is_some());
+            if call.id.is_some() && call.signature.is_none() {
                 return Err(Refusal::malformed(
                     format_args!("{field}.id"),
-                    "a submission is known by its place in a session, its calls have no ids",
+                    "a submission is known by its place in a session, its calls have no ids unless they are signed",
                 ));
             }
         }
         let size = Calls::checked(size, "list.calls")?;
         detach(list.calls.iter_mut().flat_map(fields));
-        Ok(Calls { form: Form::List(list.calls), size, to_system })
+        let calls = Calls { form: Form::List(list.calls), size, signed, to_system };
+        if signed > 1 {
+            calls.check_ids_differ()?;
+        }
+        Ok(calls)
     }
 
     /// Columns.
@@ -78,7 +91,7 @@ impl Calls {
         let to_system = columns.targets().any(|(contract, _)| *contract == SYSTEM_CONTRACT);
         let size = Calls::checked(size, "columns")?;
         columns.detach();
-        Ok(Calls { form: Form::Columns(Box::new(columns)), size, to_system })
+        Ok(Calls { form: Form::Columns(Box::new(columns)), size, signed: 0, to_system })
     }
 
     /// The size with that of a submission's identity, if a batch can hold it.
@@ -101,13 +114,30 @@ impl Calls {
         self.size.calls as u32
     }
 
+    /// How many of them are signed.
+    pub(crate) fn signed(&self) -> u32 {
+        self.signed
+    }
+
+    /// An id is used once, also within a list.
+    fn check_ids_differ(&self) -> Result<(), Refusal> {
+        let mut ids = HashSet::with_capacity(self.signed as usize);
+        self.try_each(|index, call| match call.signed {
+            Some(Signed { id, .. }) if !ids.insert((*call.sender, *id)) => Err(Refusal::malformed(
+                format_args!("list.calls[{index}].id"),
+                "another call of the list has this sender and id",
+            )),
+            _ => Ok(()),
+        })
+    }
+
     /// Whether any of them deploys or upgrades.
     pub(crate) fn reach_system(&self) -> bool {
         self.to_system
     }
 
     /// Visits them in order until one is not as it should be.
-    pub(super) fn try_each<E>(&self, mut visit: impl FnMut(usize, Borrowed<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn try_each<E>(&self, mut visit: impl FnMut(usize, Borrowed<'_>) -> Result<(), E>) -> Result<(), E> {
         match &self.form {
             Form::List(calls) => calls.iter().map(borrow).enumerate().try_for_each(|(index, call)| visit(index, call)),
             Form::Columns(columns) => (0..columns.len()).try_for_each(|index| visit(index, columns.call(index))),
@@ -148,7 +178,13 @@ impl Calls {
         match &self.form {
             Form::List(calls) => calls.iter().map(borrow).enumerate().try_for_each(|(index, call)| {
                 let target = builder.target(call.contract, call.method)?;
-                builder.push_to(target, call.sender, call.gas_limit, call.arguments, identity_at(index))
+                let place = identity_at(index);
+                match call.signed {
+                    None => builder.push_to(target, call.sender, call.gas_limit, call.arguments, place),
+                    Some(signed) => {
+                        builder.push_signed(target, call.sender, call.gas_limit, call.arguments, signed, place)
+                    }
+                }
             }),
             Form::Columns(columns) => {
                 let targets = columns.targets().map(|(contract, method)| builder.target(contract, method));
@@ -163,9 +199,10 @@ impl Calls {
     }
 }
 
-/// What a checked call without an id shares with its message.
-fn fields(call: &mut v1::Call) -> [&mut Bytes; 3] {
-    [&mut call.contract, &mut call.sender, &mut call.arguments]
+/// What a checked call shares with its message.
+fn fields(call: &mut v1::Call) -> impl Iterator<Item = &mut Bytes> {
+    let signed = call.id.iter_mut().chain(&mut call.signature);
+    [&mut call.contract, &mut call.sender, &mut call.arguments].into_iter().chain(signed)
 }
 
 /// Checks a call and counts it. Answers whether it goes to the system contract.
@@ -177,8 +214,16 @@ fn check(field: impl std::fmt::Display, call: &v1::Call, size: &mut CallsSize) -
         let field = format_args!("{field}.gas_limit");
         return Err(Refusal::limit(field, "call_gas_limit", call.gas_limit, u32::MAX.into()));
     }
-    if call.signature.is_some() {
-        return Err(Refusal::malformed(format_args!("{field}.signature"), "this server does not check signatures"));
+    if let Some(signature) = &call.signature {
+        fixed::<64>(format_args!("{field}.signature"), signature)?;
+        let Some(id) = &call.id else {
+            return Err(Refusal::malformed(
+                format_args!("{field}.id"),
+                "a signed call has an id, which begins with the last height at which it may be ordered",
+            ));
+        };
+        fixed::<16>(format_args!("{field}.id"), id)?;
+        size.add_signature();
     }
     size.add_target(call.method.len());
     size.add_calls(1, call.arguments.len() as u64, call.gas_limit);
@@ -201,6 +246,10 @@ fn borrow(call: &v1::Call) -> Borrowed<'_> {
         sender: (&call.sender[..]).try_into().expect("32 bytes"),
         arguments: &call.arguments,
         gas_limit: u32::try_from(call.gas_limit).expect("32 bits"),
+        signed: call.signature.as_ref().map(|signature| Signed {
+            id: call.id.as_deref().and_then(|id| id.try_into().ok()).expect("16 bytes"),
+            signature: (&signature[..]).try_into().expect("64 bytes"),
+        }),
     }
 }
 

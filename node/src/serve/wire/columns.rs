@@ -149,6 +149,7 @@ impl Columns {
             sender: self.sender(index),
             arguments: self.arguments(index),
             gas_limit: self.gas_limit(index),
+            signed: None,
         }
     }
 }

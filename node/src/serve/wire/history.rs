@@ -122,7 +122,7 @@ fn history_call<'a>(
             arguments: copied(call.arguments()),
             gas_limit: call.gas_limit(),
             id: call.id().map(|id| copied(id)),
-            signature: None,
+            signature: call.signature().map(|signature| copied(signature)),
         }),
         receipt: receipt.filter(|_| filter.receipts).map(|receipt| receipts::receipt(receipt, copied)),
         writes: written,

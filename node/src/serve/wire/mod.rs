@@ -4,6 +4,7 @@
 mod calls;
 mod columns;
 mod history;
+mod reads;
 mod receipts;
 
 use phalanx_engine::Address;
@@ -12,7 +13,7 @@ use std::fmt::Display;
 
 use super::refusal::Refusal;
 use super::submission::Level;
-pub(crate) use calls::{Calls, Fingerprint};
+pub(crate) use calls::{Borrowed, Calls, Fingerprint};
 pub(crate) use history::{FILTER_ENTRIES_MAX, Filter, parts};
 pub(crate) use receipts::{explanation_of, first_receipt, receipts_of, simulated};
 
@@ -53,6 +54,7 @@ pub(crate) fn level(asked: i32) -> Result<Level, Refusal> {
     match v1::Acknowledgement::try_from(asked) {
         Ok(v1::Acknowledgement::Unspecified | v1::Acknowledgement::Durable) => Ok(Level::Durable),
         Ok(v1::Acknowledgement::Executed) => Ok(Level::Executed),
+        Ok(v1::Acknowledgement::Ordered) => Ok(Level::Ordered),
         Err(_) => Err(Refusal::malformed("acknowledgement", format_args!("{asked} is not known here"))),
     }
 }
@@ -60,6 +62,7 @@ pub(crate) fn level(asked: i32) -> Result<Level, Refusal> {
 /// The level's name on the wire.
 pub(crate) fn acknowledgement(level: Level) -> i32 {
     match level {
+        Level::Ordered => v1::Acknowledgement::Ordered.into(),
         Level::Executed => v1::Acknowledgement::Executed.into(),
         Level::Durable => v1::Acknowledgement::Durable.into(),
     }

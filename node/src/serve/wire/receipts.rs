@@ -1,10 +1,11 @@
 //! Receipts and writes on their way out.
 
-use phalanx_engine::{Address, Executed, Receipt, Receipts, WriteItem};
+use phalanx_engine::{Address, Executed, READ_SET_BYTES_MAX, Receipt, Receipts, WriteItem};
 use phalanx_proto::v1::write::Change;
 use phalanx_proto::{Bytes, v1};
 
-use super::super::submission::{Answered, Level};
+use super::super::refusal::Refusal;
+use super::super::submission::{Answered, Level, Reached};
 use super::{acknowledgement, copied};
 
 /// A receipt. `part` makes what stands in the message of a part of the receipt's bytes.
@@ -28,8 +29,14 @@ pub(crate) fn explanation_of(answered: &mut Answered) -> String {
 }
 
 /// What became of a submission.
-pub(crate) fn receipts_of(answered: Answered, level: Level, canonical: bool) -> v1::SubmissionReceipts {
-    let Answered { position, encoded, explanations, repeated } = answered;
+pub(crate) fn receipts_of(reached: Reached, level: Level, canonical: bool) -> v1::SubmissionReceipts {
+    let Answered { position, encoded, explanations, repeated } = match reached {
+        Reached::Executed(answered) => answered,
+        Reached::Ordered(notice) => {
+            let (ordered, acknowledgement) = (Some(notice), acknowledgement(level));
+            return v1::SubmissionReceipts { ordered, acknowledgement, ..v1::SubmissionReceipts::default() };
+        }
+    };
     let encoded = Bytes::from(encoded);
     let (receipts, canonical_receipts) = match canonical {
         true => (Vec::new(), encoded),
@@ -47,6 +54,7 @@ pub(crate) fn receipts_of(answered: Answered, level: Level, canonical: bool) -> 
         explanations: explanations.into_iter().map(|(call, text)| v1::Explanation { call, text }).collect(),
         acknowledgement: acknowledgement(level),
         repeated,
+        ordered: None,
     }
 }
 
@@ -64,12 +72,27 @@ pub(super) fn write(item: &WriteItem<'_>, called: &Address) -> v1::Write {
     }
 }
 
-/// What a batch of one call, which is not committed, would do. `height` is the one before it.
-pub(crate) fn simulated(executed: &Executed, called: &Address, height: u64) -> v1::SimulateResponse {
-    v1::SimulateResponse {
+/// What a batch of one call, which is not committed, would do, and what it read if that was recorded. `height` is the one before it.
+pub(crate) fn simulated(
+    executed: &Executed,
+    called: &Address,
+    height: u64,
+    with_reads: bool,
+) -> Result<v1::SimulateResponse, Refusal> {
+    let reads = match (with_reads, executed.reads()) {
+        (false, _) => Vec::new(),
+        (true, Some(reads)) => reads.iter().map(super::reads::read).collect(),
+        (true, None) => {
+            let max = READ_SET_BYTES_MAX as u64;
+            let message = format_args!("call: it reads more than {max} bytes");
+            return Err(Refusal::too_much("read_set_bytes", message, max));
+        }
+    };
+    Ok(v1::SimulateResponse {
+        reads,
         height,
         receipt: executed.receipts().next().map(|first| receipt(&first, copied)),
         writes: executed.write_set().map(|item| write(&item, called)).collect(),
         explanation: executed.explanations().first().map_or_else(String::new, |(_, text)| text.clone()),
-    }
+    })
 }

@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogVerb {
     /// Execute the whole log again and compare every digest. Exit code 4: damaged bytes, 5: another digest
-    Verify(LogArguments),
+    Verify(verify::VerifyArguments),
     /// Print the log's records: kind, height, bytes, digest
     Show(LogArguments),
     /// Print calls, receipts and writes as NDJSON: an object for each height, then one for each of its calls

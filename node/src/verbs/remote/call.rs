@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::io::{self, Write};
 
+use super::signing::CallAs;
 use super::{PrintedReceipt, Remote, abi_of, address, failure};
 use crate::abi::Abi;
 use crate::calls_file::GAS_DEFAULT;
@@ -26,9 +27,8 @@ pub(crate) struct CallArguments {
     /// Name of the method
     #[arg(value_name = "METHOD")]
     method: String,
-    /// Who calls: 0x and 64 hex digits
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    sender: Address,
+    #[command(flatten)]
+    call_as: CallAs,
     /// The arguments: a JSON object with a field for each, encoded by the contract's ABI
     #[arg(long, value_name = "JSON", default_value = "{}")]
     args: String,
@@ -88,8 +88,64 @@ impl Report for Asked {
 struct Simulated {
     #[serde(flatten)]
     asked: Asked,
+    /// What the call saw of the state.
+    reads: Vec<Seen>,
     /// What the call would write.
     writes: Vec<Written>,
+}
+
+#[derive(Serialize)]
+struct Seen {
+    contract: String,
+    key: String,
+    /// `value`, `presence`, `answers` or `range`.
+    seen: &'static str,
+    /// What was seen: the value as hex, or `null` if the key is absent; for the others as text.
+    what: Option<String>,
+}
+
+impl Seen {
+    fn of(read: &v1::Read) -> Seen {
+        use v1::read::Seen as What;
+        let (seen, what) = match &read.seen {
+            Some(What::Value(v1::SeenValue { value })) => ("value", value.as_deref().map(hex)),
+            Some(What::Presence(v1::SeenPresence { present })) => ("presence", Some(present.to_string())),
+            Some(What::Answers(v1::SeenAnswers { answers })) => {
+                ("answers", Some(answers.iter().map(asked).collect::<Vec<_>>().join(", ")))
+            }
+            Some(What::Range(v1::SeenRange { end, last, .. })) => {
+                let bound = |bytes: &Option<_>, none: &str| bytes.as_deref().map_or_else(|| none.to_owned(), hex);
+                (
+                    "range",
+                    Some(format!("to {}, looked at up to {}", bound(end, "the slot's end"), bound(last, "there"))),
+                )
+            }
+            None => ("unknown", None),
+        };
+        Seen { contract: hex(&read.contract), key: hex(&read.key), seen, what }
+    }
+}
+
+/// What a delta was answered, as `sub 30 in 0..max: applied`.
+fn asked(answer: &v1::DeltaAnswer) -> String {
+    let integer = |bytes: &[u8]| match bytes.try_into().map(u128::from_le_bytes) {
+        Ok(u128::MAX) => "max".to_owned(),
+        Ok(integer) => integer.to_string(),
+        Err(_) => hex(bytes),
+    };
+    let operator = match answer.operator() {
+        v1::DeltaOperator::Add => "add",
+        v1::DeltaOperator::Sub => "sub",
+        v1::DeltaOperator::Max => "max",
+        v1::DeltaOperator::Unspecified => "unknown",
+    };
+    let answered = match (answer.applied, answer.wrong_length) {
+        (true, _) => "applied",
+        (false, true) => "no integer",
+        (false, false) => "refused",
+    };
+    let [magnitude, low, high] = [&answer.magnitude, &answer.low, &answer.high].map(|bytes| integer(bytes));
+    format!("{operator} {magnitude} in {low}..={high}: {answered}")
 }
 
 #[derive(Serialize)]
@@ -105,6 +161,9 @@ impl Report for Simulated {
 
     fn print_human(&self, out: &mut dyn Write) -> io::Result<()> {
         self.asked.print_human(out)?;
+        for Seen { key, seen, what, .. } in &self.reads {
+            writeln!(out, "read     {key} {seen} {}", what.as_deref().unwrap_or("(absent)"))?;
+        }
         self.writes.iter().try_for_each(|Written { key, value, .. }| {
             writeln!(out, "write    {key} = {}", value.as_deref().unwrap_or("(removed)"))
         })
@@ -151,7 +210,8 @@ pub(crate) fn simulate(arguments: &CallArguments, context: &Context) -> Result<E
         let writes = answer.writes.iter().map(written).collect();
         let receipt = PrintedReceipt::new(answer.receipt.as_ref(), &arguments.method, abi.as_ref())?;
         let asked = Asked { height: Integer(answer.height), receipt, explanation: answer.explanation };
-        Ok(Simulated { asked, writes })
+        let reads = answer.reads.iter().map(Seen::of).collect();
+        Ok(Simulated { asked, reads, writes })
     })?;
     context.output.print(&report)?;
     Ok(report.asked.receipt.exit())
@@ -194,13 +254,15 @@ async fn prepare(arguments: &CallArguments, client: &Client) -> Result<(v1::Call
             abi.encode_arguments(&arguments.method, json).map_err(|error| misfit(&error))?
         }
     };
-    let call = v1::Call {
+    let caller = arguments.call_as.caller(client).await?;
+    let mut call = v1::Call {
         contract: arguments.contract.to_vec().into(),
         method: arguments.method.clone(),
-        sender: arguments.sender.to_vec().into(),
+        sender: caller.address().to_vec().into(),
         arguments: encoded.into(),
         gas_limit: arguments.gas.into(),
         ..v1::Call::default()
     };
+    caller.sign(&mut call)?;
     Ok((call, abi))
 }

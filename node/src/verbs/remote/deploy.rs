@@ -1,12 +1,15 @@
 //! `phalanx deploy`.
 
 use clap::Args;
-use phalanx_engine::Address;
+use phalanx_client::Client;
+use phalanx_engine::{SYSTEM_CONTRACT, deploy_arguments, deploy_gas};
+use phalanx_proto::v1;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{PrintedReceipt, Remote, address, failure, read_module};
+use super::signing::{CallAs, Caller};
+use super::{PrintedReceipt, Remote, failure, read_module};
 use crate::calls_file::salt_of;
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
@@ -20,9 +23,9 @@ pub(crate) struct DeployArguments {
     /// The module
     #[arg(value_name = "WASM")]
     module: PathBuf,
-    /// Who deploys, and may upgrade later: 0x and 64 hex digits
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    sender: Address,
+    /// Who deploys may upgrade later
+    #[command(flatten)]
+    call_as: CallAs,
     /// Name of the contract: another one makes another contract of the same module, as in a calls file
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -57,7 +60,11 @@ pub(crate) fn execute(arguments: &DeployArguments, context: &Context) -> Result<
     let module = read_module(&arguments.module)?;
     let salt = arguments.name.as_deref().map_or([0; 32], salt_of);
     let report = arguments.remote.ask(async |client| {
-        let answer = client.deploy(&arguments.sender, &salt, module).await.map_err(|error| failure(&error))?;
+        let caller = arguments.call_as.caller(&client).await?;
+        let answer = match caller.signs() {
+            false => client.deploy(caller.address(), &salt, module).await.map_err(|error| failure(&error))?,
+            true => deploy_signed(&client, &caller, &salt, &module).await?,
+        };
         let position = answer.position.unwrap_or_default();
         Ok(Deployed {
             contract: (!answer.contract.is_empty()).then(|| hex(&answer.contract)),
@@ -69,4 +76,32 @@ pub(crate) fn execute(arguments: &DeployArguments, context: &Context) -> Result<
     })?;
     context.output.print(&report)?;
     Ok(report.receipt.exit())
+}
+
+/// Deploys by the call that a deploy is, which can be signed.
+async fn deploy_signed(
+    client: &Client,
+    caller: &Caller,
+    salt: &[u8; 32],
+    module: &[u8],
+) -> Result<v1::DeployResponse, Failure> {
+    let mut call = v1::Call {
+        contract: SYSTEM_CONTRACT.to_vec().into(),
+        method: "deploy".to_owned(),
+        arguments: deploy_arguments(salt, module).into(),
+        gas_limit: deploy_gas(module.len()),
+        ..v1::Call::default()
+    };
+    caller.sign(&mut call)?;
+    let answer = client.submit(call).await.map_err(|error| failure(&error))?;
+    let deployed = answer.receipt.as_ref().filter(|receipt| receipt.outcome == Some(v1::Outcome::Ok.into()));
+    Ok(v1::DeployResponse {
+        contract: deployed.map(|receipt| receipt.return_bytes.clone()).unwrap_or_default(),
+        position: answer.position,
+        receipt: answer.receipt,
+        explanation: answer.explanation,
+        acknowledgement: answer.acknowledgement,
+        repeated: answer.repeated,
+        ordered: None,
+    })
 }

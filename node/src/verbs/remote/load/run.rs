@@ -71,6 +71,8 @@ pub(super) fn reason(error: &ClientError) -> String {
         ClientError::Refused { reason, code, .. } if reason.is_empty() => format!("{code:?}"),
         ClientError::Refused { reason, .. } => reason.clone(),
         ClientError::Connection(_) => "CONNECTION".to_owned(),
-        ClientError::Answer(_) | ClientError::Credits(_) | ClientError::Randomness(_) => "OTHER".to_owned(),
+        ClientError::Answer(_) | ClientError::Credits(_) | ClientError::Unsignable(_) | ClientError::Randomness(_) => {
+            "OTHER".to_owned()
+        }
     }
 }

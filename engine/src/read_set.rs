@@ -1,0 +1,74 @@
+//! The read set of calls: what they saw of the state before them, as clients are told.
+
+use crate::batch::Address;
+use crate::registry::Registry;
+use phalanx_scheduler::{Answer, CallIndex, Delta, RunLog, Seen, State};
+
+/// Bytes of keys and values that a read set may have: gas bounds what a call copies, not what it looks at.
+pub const READ_SET_BYTES_MAX: usize = 3 << 20;
+/// What a read counts for besides its bytes.
+const READ_OVERHEAD_BYTES: usize = 64;
+
+/// Something that a call depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Read {
+    /// Index of the call.
+    pub call: u32,
+    /// The contract whose key it is.
+    pub contract: Address,
+    /// The key. Of a range: where it began.
+    pub key: Vec<u8>,
+    /// What of it.
+    pub what: Dependency,
+}
+
+/// What of a key a call depends on. The values are those before the batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Dependency {
+    /// The very value; `None` if the key is absent.
+    Value(Option<Vec<u8>>),
+    /// Whether there is a value.
+    Presence(bool),
+    /// The answers to `add`, `sub` and `max`, in order; each saw those before it.
+    Answers(Vec<(Delta, Answer)>),
+    /// Keys and values of a range.
+    Range {
+        /// Where the range that was asked for ends, exclusive; `None`: with the slot.
+        end: Option<Vec<u8>>,
+        /// Whether it was gone through from its end.
+        descending: bool,
+        /// The stored key at which the scan ended, itself included; what lies behind it does not matter. `None`: it saw all.
+        last: Option<Vec<u8>>,
+    },
+}
+
+/// The reads of runs, ordered by (call, contract, key); `None` if they are above [`READ_SET_BYTES_MAX`].
+pub(crate) fn gather(logs: &[RunLog], state: &State, registry: &Registry) -> Option<Vec<Read>> {
+    let (mut reads, mut bytes) = (Vec::new(), 0);
+    for read in logs.iter().flat_map(RunLog::reads) {
+        let CallIndex(call) = read.call;
+        let what = match read.seen {
+            Seen::Value => {
+                let value = state.committed(read.contract, read.key, read.ordered);
+                bytes += value.map_or(0, <[u8]>::len);
+                // Before it is copied.
+                if bytes > READ_SET_BYTES_MAX {
+                    return None;
+                }
+                Dependency::Value(value.map(<[u8]>::to_vec))
+            }
+            Seen::Presence(present) => Dependency::Presence(present),
+            Seen::Answers(answers) => Dependency::Answers(answers),
+            Seen::Range { end, descending, last } => {
+                Dependency::Range { end: end.map(<[u8]>::to_vec), descending, last: last.map(<[u8]>::to_vec) }
+            }
+        };
+        bytes += read.key.len() + READ_OVERHEAD_BYTES;
+        if bytes > READ_SET_BYTES_MAX {
+            return None;
+        }
+        reads.push(Read { call, contract: *registry.id(read.contract), key: read.key.to_vec(), what });
+    }
+    reads.sort_by(|a, b| (a.call, &a.contract, &a.key).cmp(&(b.call, &b.contract, &b.key)));
+    Some(reads)
+}
