@@ -460,7 +460,10 @@ impl Core {
             finisher.inspect(|finisher| finisher.void());
             return Err(EngineError::Stopped(fault));
         }
-        let reads = if recording.is_some() {
+        // Of calls that were executed in order, as they recorded too much, no reads are known.
+        let reads = if recording.is_some() && done.statistics.suffixes > 0 {
+            None
+        } else if recording.is_some() {
             self.state.as_ref().and_then(|state| read_set::gather(&done.logs, state, &self.registry))
         } else {
             self.chooser.note(&mode, batch.len(), &done.statistics);

@@ -100,8 +100,9 @@ fn hex(digest: &Digest) -> String {
 /// An engine whose batches are logged.
 pub struct LoggedEngine {
     engine: Engine,
-    log: Log,
+    /// Before the log, whose end frees the directory for others.
     receipts: Option<ReceiptKeeper>,
+    log: Log,
     /// Held while a height is logged and executed: heights must not overtake each other.
     turn: Mutex<Turn>,
 }

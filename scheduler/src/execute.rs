@@ -504,7 +504,7 @@ impl<E: Executor> Batch<'_, E> {
             let log = &open.runs[number];
             let too_long = records.len().max(log.entries(call).len()) > REPAIR_RECORDS_MAX;
             // A scan inside a chain would need the order of the keys as it was at that call.
-            if !view.run.side.scans.is_empty() || log.overflowed || too_long {
+            if !view.run.side.scans.is_empty() || view.run.overflowed || log.overflowed || too_long {
                 given_up = Some(call);
                 break;
             }

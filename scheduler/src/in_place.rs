@@ -14,15 +14,28 @@ use crate::state::State;
 use crate::value::{Raw, ValueTag, integer_of};
 use crate::view::{Base, TooManyWrites, View};
 
-/// How the write of an entry is taken back. The running call has one for each of its entries.
+/// How the writes of an entry's key are taken back. The running call has one for each of its entries.
 pub(crate) struct Undo {
     owner: u8,
+    /// The innermost savepoint when the key was written first, or noted last.
+    since: u32,
     /// The key's version in its owner's branch. It names the slot, which may move when the table grows.
     version: u32,
     /// The version's last write before this one.
     last: RecordId,
     /// The value before this write. If it is long its bytes are kept until the call ends.
     value: Raw,
+}
+
+/// What a call had written before a savepoint, of a key that it writes again behind it.
+pub(crate) struct Rewrite {
+    /// Place of the key's undo.
+    at: usize,
+    /// The undo's `since` before.
+    since: u32,
+    /// The values of slot and entry. If they are long, the slot's bytes are kept until the savepoint is closed.
+    slot: Raw,
+    entry: Raw,
 }
 
 /// Where a call writes.
@@ -32,8 +45,8 @@ struct Place {
     index: u32,
     /// Its entry in the run.
     entry: usize,
-    /// Whether the call had written the key before.
-    again: bool,
+    /// Whether the value there is the call's own, and needed by nobody when it is replaced.
+    is_spent: bool,
 }
 
 impl View {
@@ -54,8 +67,7 @@ impl View {
         entries[place.entry].set_value(value, bytes);
         let now = entries[place.entry].raw();
         let partition = &mut self.open_mut().state.partitions[place.owner];
-        if place.again {
-            // The value was this call's own, so no version needs it.
+        if place.is_spent {
             partition.free_value(place.index);
         }
         partition.put(place.index, now, value.filter(|_| now.0 == ValueTag::LONG));
@@ -91,8 +103,7 @@ impl View {
         Ok(Answer::Applied)
     }
 
-    /// Makes the entry of a key that the call is about to write, unless it has one since the last savepoint. `found`: the
-    /// key's slot.
+    /// Makes the entry of a key that the call is about to write, unless it has one. `found`: the key's slot.
     #[inline]
     fn place_of(&mut self, key: &StateKey<'_>, found: Option<u32>) -> Result<Place, TooManyWrites> {
         let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
@@ -100,20 +111,26 @@ impl View {
         let owner = owner(key.hash);
         let partition = &mut partitions[owner];
         let touched = found.and_then(|index| partition.touched(index));
-        let mut own = None;
         if let (Some(index), Some(version)) = (found, touched) {
-            let last = partition.versions[version].last;
-            own = own_undo(&self.undo, self.run_open, last, owner, version as u32);
-            if own.is_some_and(|own| own >= self.floor) {
-                return Ok(Place { owner, index, entry: last.place(), again: true });
+            // Of a write of another call there is no undo with the key's version, whatever its id.
+            let entry = partition.versions[version].last.place();
+            let at = entry.wrapping_sub(self.run_open);
+            if let Some(undo) = self.undo.get_mut(at)
+                && (undo.owner, undo.version) == (owner as u8, version as u32)
+            {
+                let is_spent = undo.since >= self.savepoint;
+                if !is_spent {
+                    let since = core::mem::replace(&mut undo.since, self.savepoint);
+                    let (slot, before) = (partition.raw(index), self.run.side.entries[entry].raw());
+                    self.rewrites.push(Rewrite { at, since, slot, entry: before });
+                }
+                return Ok(Place { owner, index, entry, is_spent });
             }
         }
-        if own.is_none() {
-            if self.written == *writes_max {
-                return Err(TooManyWrites);
-            }
-            self.written += 1;
+        if self.written == *writes_max {
+            return Err(TooManyWrites);
         }
+        self.written += 1;
         let index = found.unwrap_or_else(|| partition.find_or_insert(key, hasher));
         let Side { entries, bytes, .. } = &mut self.run.side;
         let entry = entries.len();
@@ -126,28 +143,26 @@ impl View {
             None => (partition.new_version(index), RecordId::NONE),
         };
         partition.versions[version].last = RecordId::new(self.run.number, entry);
-        self.undo.push(Undo { owner: owner as u8, version: version as u32, last, value });
-        Ok(Place { owner, index, entry, again: false })
+        self.undo.push(Undo { owner: owner as u8, since: self.savepoint, version: version as u32, last, value });
+        Ok(Place { owner, index, entry, is_spent: false })
     }
 
     /// Ends a call that owned the batch: what it wrote stays, or is taken back.
     #[inline]
     pub(crate) fn end_in_place(&mut self, keep: bool) {
         if !keep {
-            self.take_back_to(0);
+            self.take_back(0, 0);
             return self.drop_side();
         }
         for at in 0..self.undo.len() {
-            let Undo { owner, version, last, value } = self.undo[at];
+            let Undo { owner, version, last, value, .. } = self.undo[at];
             if value.0 == ValueTag::LONG {
                 self.open_mut().state.partitions[usize::from(owner)].release(version as usize, value);
             }
             if self.run.has_accesses {
                 self.log_write(at);
             }
-            if let Some(own) = own_undo(&self.undo[..at], self.run_open, last, usize::from(owner), version) {
-                self.supersede_own(own);
-            } else if last != RecordId::NONE {
+            if last != RecordId::NONE {
                 let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
                 let run = if last.run() == self.run.number { &mut self.run } else { &mut open.runs[last.run()] };
                 run.supersede(usize::from(owner), last);
@@ -166,38 +181,55 @@ impl View {
         version.last = self.run.log(&record, self.call, self.run_open + at);
     }
 
-    /// A write before a savepoint that was written over behind it.
+    /// Takes back the writes of all but the first `undos` and `rewrites`, the last ones first.
     #[cold]
-    fn supersede_own(&mut self, at: usize) {
-        let Side { entries, .. } = &mut self.run.side;
-        let entry = &mut entries[self.run_open + at];
-        let (owner, access) = (usize::from(entry.owner), entry.access as usize);
-        entry.supersede();
-        if self.run.has_accesses {
-            self.run.buckets[owner][access].set_superseded(true);
-        }
-    }
-
-    /// Takes back the writes of all but the first `kept` undos, the last one first.
-    pub(crate) fn take_back_to(&mut self, kept: usize) {
-        while self.undo.len() > kept {
-            let Some(Undo { owner, version, last, value }) = self.undo.pop() else { return };
+    pub(crate) fn take_back(&mut self, undos: usize, rewrites: usize) {
+        while self.rewrites.len() > rewrites {
+            let Some(Rewrite { at, since, slot, entry }) = self.rewrites.pop() else { return };
+            let Undo { owner, version, .. } = self.undo[at];
             let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
             let partition = &mut open.state.partitions[usize::from(owner)];
-            partition.take_back(version as usize, last, value);
-            if self.run.side.entries[self.run_open + self.undo.len()].is_ordered() {
-                let slot = partition.versions[version as usize].slot;
-                partition.order_slot(slot);
+            let last = partition.versions[version as usize].last;
+            partition.take_back(version as usize, last, slot);
+            self.undo[at].since = since;
+            self.run.side.entries[self.run_open + at].set_raw(entry);
+            self.put_in_order(at, owner, version);
+        }
+        while self.undo.len() > undos {
+            let at = self.undo.len() - 1;
+            let Some(Undo { owner, version, last, value, .. }) = self.undo.pop() else { return };
+            let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
+            open.state.partitions[usize::from(owner)].take_back(version as usize, last, value);
+            self.put_in_order(at, owner, version);
+        }
+        self.run.side.entries.truncate(self.run_open + undos);
+    }
+
+    /// Brings the order of an ordered slot in step with a value that was put back.
+    fn put_in_order(&mut self, at: usize, owner: u8, version: u32) {
+        if self.run.side.entries[self.run_open + at].is_ordered() {
+            let partition = &mut self.open_mut().state.partitions[usize::from(owner)];
+            let slot = partition.versions[version as usize].slot;
+            partition.order_slot(slot);
+        }
+    }
+
+    /// Drops the rewrites behind the first `kept` that the savepoint `outer` has no use for, as it has one of the key already,
+    /// or the key was first written behind it.
+    #[cold]
+    pub(crate) fn forget_rewrites(&mut self, kept: usize, outer: u32) {
+        let mut to = kept;
+        for at in kept..self.rewrites.len() {
+            let Rewrite { at: undo, since, slot, .. } = self.rewrites[at];
+            if since < outer {
+                self.rewrites.swap(to, at);
+                to += 1;
+            } else if slot.0 == ValueTag::LONG {
+                // It was the call's own, so no version holds it.
+                let owner = usize::from(self.undo[undo].owner);
+                self.open_mut().state.partitions[owner].free(slot, &[]);
             }
         }
-        self.run.side.entries.truncate(self.run_open + kept);
+        self.rewrites.truncate(to);
     }
-}
-
-/// The call's undo of a key's last write, if that write is the call's. Of a write of another call there is no undo with the
-/// key's version, whatever its id.
-#[inline]
-fn own_undo(undo: &[Undo], run_open: usize, last: RecordId, owner: usize, version: u32) -> Option<usize> {
-    let at = last.place().wrapping_sub(run_open);
-    undo.get(at).is_some_and(|undo| (undo.owner, undo.version) == (owner as u8, version)).then_some(at)
 }

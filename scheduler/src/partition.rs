@@ -415,7 +415,7 @@ impl Partition {
 
     /// Frees a long value, unless it is one of those to be kept.
     #[inline]
-    fn free(&mut self, value: Raw, kept: &[Raw]) {
+    pub(crate) fn free(&mut self, value: Raw, kept: &[Raw]) {
         if value.0 == ValueTag::LONG && !kept.contains(&value) {
             self.values.take(value_place(&value.1));
         }

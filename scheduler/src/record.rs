@@ -292,6 +292,10 @@ impl Entry {
         (self.tag, self.value)
     }
 
+    pub(crate) fn set_raw(&mut self, (tag, value): Raw) {
+        (self.tag, self.value) = (tag, value);
+    }
+
     #[inline]
     pub(crate) fn is_ordered(&self) -> bool {
         self.flags & ORDERED != 0

@@ -1,9 +1,11 @@
 //! The records of a run: of the calls that are hashed together.
 
+use crate::executor::RUN_CALLS;
 use crate::hash::OWNERS;
 use crate::key::{CallIndex, ContractIndex};
 use crate::prefetch::{prefetch, prefetch_for_write};
 use crate::record::{Access, Entry, Predicate, Record, RecordId, Scan};
+use crate::state::WRITES_MAX;
 use core::ops::Range;
 
 /// A write in the order of the digest: a key's last one in the batch.
@@ -19,6 +21,14 @@ pub struct Write<'a> {
 
 /// How many calls ahead of the one whose writes are listed accesses are asked for.
 const ACCESSES_PREFETCH_CALLS: u32 = 8;
+
+/// Entries that a run may hold to be checked. Those of calls that are executed again in order come on top, and ids name them all.
+const ENTRIES_MAX: usize = 1 << 22;
+/// Bytes of long keys and values, and of what scans found, that it may hold. What calls may write that are executed again in
+/// order comes on top, and places in it have 32 bits.
+pub(crate) const BYTES_MAX: usize = 1 << 27;
+
+const _: () = assert!(ENTRIES_MAX + RUN_CALLS as usize * WRITES_MAX < RecordId::PLACES);
 
 /// What the records of a run are made of, but for what their owners change.
 #[derive(Default)]
@@ -46,7 +56,7 @@ pub struct RunLog {
     ranges: Vec<(u32, u32)>,
     /// Start of the running call's entries.
     open: u32,
-    /// Whether a bucket passed [`RecordId::BUCKET_MAX`], so that the run cannot be validated.
+    /// Whether a bucket passed [`RecordId::BUCKET_MAX`], or the run another bound, so that the run cannot be validated.
     pub(crate) overflowed: bool,
 }
 
@@ -98,6 +108,9 @@ impl RunLog {
     /// Ends the running call, whose records were pushed since the last one ended.
     #[inline]
     pub(crate) fn end_call(&mut self) {
+        if self.has_accesses {
+            self.overflowed |= self.side.entries.len() > ENTRIES_MAX || self.side.bytes.len() > BYTES_MAX;
+        }
         let end = self.side.entries.len() as u32;
         self.ranges.push((self.open, end));
         self.open = end;

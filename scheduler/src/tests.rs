@@ -8,10 +8,12 @@ mod model;
 mod toy;
 
 use crate::hash::HashSeed;
-use crate::key::ContractIndex;
+use crate::key::{CallIndex, ContractIndex};
+use crate::open::OpenBatch;
 use crate::planted::{Bug, plant};
 use crate::state::State;
 use crate::value::ValueTag;
+use crate::view::{Base, View};
 use model::{Run, teams};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -56,5 +58,54 @@ fn numbers_of_branches_start_again_after_the_last_one() {
     state.commit();
     assert_eq!(state.partitions[owner].epoch, 1);
     assert_eq!(state.committed(ContractIndex(1), b"k", false), Some(&[7; 16][..]), "it is no key of the open branch");
+    after_close(&state);
+}
+
+/// A call in place that writes one key before, within and behind savepoints: long values, short ones and removals, kept and
+/// rolled back, one level and two. It has one entry all the while, and the heap holds what the state needs.
+#[test]
+fn a_key_that_is_written_across_savepoints_has_one_entry() {
+    const CONTRACT: ContractIndex = ContractIndex(1);
+    let mut view = View::new(Base::InPlace(Box::new(OpenBatch::new(Box::new(State::new(HashSeed::Fixed(1), 2))))));
+    let set = |view: &mut View, value: Option<&[u8]>| view.set(CONTRACT, b"k", false, value).expect("below the limit");
+    let read = |view: &mut View| view.get(CONTRACT, b"k", false).map(<[u8]>::to_vec);
+    let mut committed = None;
+    for call in 0..4 {
+        view.begin_call(CallIndex(call));
+        let mut now = Some(vec![call as u8; 40]);
+        set(&mut view, now.as_deref());
+        for round in 0..100u8 {
+            let (outer, before_outer) = (view.savepoint(), now.clone());
+            now = (round % 3 > 0).then(|| vec![round; 50]);
+            set(&mut view, now.as_deref());
+            let (inner, before_inner) = (view.savepoint(), now.clone());
+            now = Some(vec![round; 60]);
+            set(&mut view, Some(&[round; 8]));
+            set(&mut view, now.as_deref());
+            view.set(CONTRACT, b"l", false, Some(&[1; 30])).expect("below the limit");
+            if round % 2 == 0 {
+                view.keep(inner);
+            } else {
+                view.roll_back(inner);
+                now = before_inner;
+            }
+            assert_eq!(read(&mut view), now, "round {round}");
+            if round % 5 == 4 {
+                view.keep(outer);
+            } else {
+                view.roll_back(outer);
+                now = before_outer;
+            }
+            assert_eq!(read(&mut view), now, "round {round}");
+            assert!(view.run.side.entries.len() - view.run_open <= 2 && view.rewrites.is_empty());
+        }
+        let keep = call % 2 == 0;
+        committed = if keep { now } else { committed };
+        view.end_call(keep);
+    }
+    let Base::InPlace(open) = view.base else { unreachable!("as it was made") };
+    let mut state = open.state;
+    state.commit();
+    assert_eq!(state.committed(CONTRACT, b"k", false), committed.as_deref());
     after_close(&state);
 }

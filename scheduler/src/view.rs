@@ -10,13 +10,13 @@
 //!   calls before it left, by the chains.
 
 use crate::delta::{Answer, Delta};
-use crate::in_place::Undo;
+use crate::in_place::{Rewrite, Undo};
 use crate::key::{CallIndex, ContractIndex, StateKey};
 use crate::open::OpenBatch;
 use crate::planted::{Bug, planted};
 use crate::prefetch::prefetch_for_write;
 use crate::record::{Check, Effect, Entry, NO_SLOT, PREDICATES_MAX, Predicate, Record, Scan};
-use crate::run::{RunLog, Side};
+use crate::run::{BYTES_MAX, RunLog, Side};
 use crate::state::{KeyRange, State, integer};
 use crate::value::{ValueTag, integer_of};
 use core::ops::ControlFlow;
@@ -54,6 +54,11 @@ pub struct View {
     records: Vec<Record>,
     /// How its writes are taken back, if it does.
     pub(crate) undo: Vec<Undo>,
+    /// What it had written before a savepoint of keys that it wrote again behind it.
+    pub(crate) rewrites: Vec<Rewrite>,
+    /// Number of the innermost savepoint, counted in each call from 1; 0 without one.
+    pub(crate) savepoint: u32,
+    savepoints: u32,
     index: HashTable<u32>,
     /// Place of the call's first entry in the run: that of its record or undo `n` is `n` places behind.
     pub(crate) run_open: usize,
@@ -61,8 +66,8 @@ pub struct View {
     pub(crate) written: usize,
     /// What the run's side held when the call began.
     mark: (usize, usize, usize),
-    /// Records below this are noted before they are touched, and undos below it are kept; see `savepoint.rs`.
-    pub(crate) floor: usize,
+    /// Records below this are noted before they are touched; see `savepoint.rs`.
+    floor: usize,
     notes: Vec<Note>,
 }
 
@@ -74,6 +79,9 @@ impl View {
             call: CallIndex(0),
             records: Vec::with_capacity(LINEAR_RECORDS),
             undo: Vec::new(),
+            rewrites: Vec::new(),
+            savepoint: 0,
+            savepoints: 0,
             index: HashTable::new(),
             run_open: 0,
             written: 0,
@@ -492,7 +500,8 @@ impl View {
         let keys = keys.into_iter().flat_map(|keys| keys.range::<[u8], _>(range.bounds())).map(|key| &**key);
         let bytes = &self.run.side.bytes;
         // What a call has written in place is among the keys that are stored.
-        let own = self.written_entries().filter(|entry| noting && entry.contract == contract);
+        let entries = noting.then(|| self.written_entries()).into_iter().flatten();
+        let own = entries.filter(|entry| entry.contract == contract);
         let mut own: Vec<&[u8]> = own.map(|entry| entry.key_bytes(bytes)).filter(|key| range.contains(key)).collect();
         own.sort_unstable();
         let mut step = |keys: &mut dyn Iterator<Item = &'_ [u8]>, own: &mut dyn Iterator<Item = &'_ [u8]>| {
@@ -553,6 +562,11 @@ impl View {
         for key in stored {
             let key = self.state().hasher.key(contract, key, true);
             push_entry(&mut found, key.bytes, self.before(self.state().locate(&key)));
+            // A scan pays for what it is shown, which may be less than what it depends on. A run that overflowed is not checked.
+            self.run.overflowed |= self.run.side.bytes.len() + found.len() > BYTES_MAX;
+            if self.run.overflowed {
+                return;
+            }
         }
         let mut put = |bytes: &[u8]| {
             let start = self.run.side.bytes.len() as u32;
@@ -584,6 +598,7 @@ impl View {
     #[inline]
     pub(crate) fn end_call(&mut self, keep: bool) {
         debug_assert!(self.floor == 0 && self.notes.is_empty(), "all savepoints are closed");
+        debug_assert!(self.savepoint == 0 && self.rewrites.is_empty(), "all savepoints are closed");
         if self.in_place() {
             self.end_in_place(keep);
         } else {
@@ -600,6 +615,7 @@ impl View {
         }
         self.records.clear();
         self.written = 0;
+        self.savepoints = 0;
     }
 
     /// Drops what the call has left in the run.

@@ -1,7 +1,7 @@
 //! Taking back what a part of a call did, as a nested call that failed is taken back.
 //!
-//! A call that writes in place has an undo for each of its writes; those behind the savepoint are taken back, and a key that
-//! was written before it is written anew, with an undo of its own.
+//! A call that writes in place has an undo for each key that it writes; those made behind the savepoint are taken back. Of a key
+//! that it had written before, what it had written is noted when it is written again: once for each savepoint.
 //!
 //! Where calls are recorded, behind a savepoint records come in two kinds. *New* ones lie behind all records that were there: their effects are dropped.
 //! *Old* ones lie below the view's `floor`: each is noted before it is looked at or changed, and put back from that note. A call
@@ -24,9 +24,11 @@ pub struct Savepoint {
     records: usize,
     /// The floor of the savepoint around this one.
     outer: usize,
-    /// Notes that were there.
+    /// Notes, or rewrites, that were there.
     notes: usize,
     written: usize,
+    /// Number of the savepoint around this one; 0 without one.
+    around: u32,
 }
 
 /// An old record as it was before it was touched.
@@ -42,13 +44,25 @@ impl View {
     /// From here on, what the running call writes can be taken back. Savepoints are closed, by [`View::keep`] or
     /// [`View::roll_back`], in the reverse order of their making, before the call ends.
     pub fn savepoint(&mut self) -> Savepoint {
-        let records = if self.in_place() { self.undo.len() } else { self.records.len() };
-        let outer = core::mem::replace(&mut self.floor, records);
-        Savepoint { records, outer, notes: self.notes.len(), written: self.written }
+        self.savepoints += 1;
+        let around = core::mem::replace(&mut self.savepoint, self.savepoints);
+        let (records, notes) = match self.in_place() {
+            true => (self.undo.len(), self.rewrites.len()),
+            false => (self.records.len(), self.notes.len()),
+        };
+        let outer = self.floor;
+        if !self.in_place() {
+            self.floor = records;
+        }
+        Savepoint { records, outer, notes, written: self.written, around }
     }
 
     /// Closes a savepoint: what was written since is a part of what the call, or the savepoint around this one, does.
     pub fn keep(&mut self, savepoint: Savepoint) {
+        self.savepoint = savepoint.around;
+        if self.in_place() {
+            return self.forget_rewrites(savepoint.notes, savepoint.around);
+        }
         self.floor = savepoint.outer;
         if self.floor == 0 {
             self.notes.clear();
@@ -57,8 +71,10 @@ impl View {
 
     /// Closes a savepoint and takes back what was written since. What was read since is depended on as before.
     pub fn roll_back(&mut self, savepoint: Savepoint) {
+        self.savepoint = savepoint.around;
+        self.written = savepoint.written;
         if self.in_place() {
-            self.take_back_to(savepoint.records);
+            return self.take_back(savepoint.records, savepoint.notes);
         }
         while self.notes.len() > savepoint.notes {
             // What a savepoint within this one noted of a new record has no use any more.
@@ -69,7 +85,6 @@ impl View {
             }
         }
         (savepoint.records..self.records.len()).for_each(|at| self.drop_effect(at));
-        self.written = savepoint.written;
         self.floor = savepoint.outer;
     }
 
