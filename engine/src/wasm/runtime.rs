@@ -21,7 +21,7 @@ use wasmtime::{
 /// much address space (`ulimit -v`, strict overcommit, valgrind), it is half as many, and so on.
 const INSTANCES_MAX: u32 = 2_000;
 
-/// Slots beyond that, a part of the instances, and at least as many as calls within calls: for oracles, which make an instance a
+/// Slots beyond that, a part of the instances, and where there is room as many as calls within calls: for oracles, which make an instance a
 /// call and drop it, and for the only instances of workers, and of calls within calls, that come when all are taken.
 const SPARE_SLOTS_PART: u32 = 8;
 
@@ -78,19 +78,21 @@ pub(crate) fn oracle_engine() -> &'static Engine {
 
 /// An engine with slots for as many instances as there is address space for.
 fn make_engine() -> (Engine, u32) {
-    let mut instances = INSTANCES_MAX;
+    let (mut instances, mut spare) = (INSTANCES_MAX, CALL_DEPTH_MAX as u32);
     loop {
-        match Engine::new(&settings(instances)) {
+        match Engine::new(&settings(instances, (instances / SPARE_SLOTS_PART).max(spare))) {
             Ok(engine) => return (engine, instances),
             Err(_) if instances > 1 => instances /= 2,
+            // A deep call within calls then finds no slot, which stops the engine: better than not to start at all.
+            Err(_) if spare > 1 => spare /= 2,
             Err(error) => panic!("no wasmtime engine can be made, not even for one instance: {error:#}"),
         }
     }
 }
 
-fn settings(instances: u32) -> Config {
+fn settings(instances: u32, spare: u32) -> Config {
     let mut pool = PoolingAllocationConfig::default();
-    let slots = instances + (instances / SPARE_SLOTS_PART).max(CALL_DEPTH_MAX as u32);
+    let slots = instances + spare;
     pool.total_core_instances(slots)
         .total_memories(2 * slots)
         .total_tables(slots)
