@@ -225,10 +225,12 @@ impl LoggedEngine {
         unsealed: &mut VecDeque<(u64, Arc<Pending>)>,
     ) -> Result<Executed, LoggedError> {
         self.log.append_input(batch.height(), 0, batch.bytes().shared())?;
-        let executed = self.engine.commit(self.engine.execute(batch, clock)?)?;
+        let executed = self.engine.execute(batch, clock)?;
+        // Before anybody sees the height: whose receipts are asked for then is waited for.
+        self.keep_receipts(&executed)?;
+        let executed = self.engine.commit(executed)?;
         unsealed.push_back((executed.height(), Arc::clone(executed.pending())));
         self.append_seals(unsealed, |pending| pending.is_done())?;
-        self.keep_receipts(&executed)?;
         Ok(executed)
     }
 

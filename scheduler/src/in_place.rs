@@ -127,10 +127,9 @@ impl View {
                 return Ok(Place { owner, index, entry, is_spent });
             }
         }
-        if self.written == *writes_max {
+        if self.undo.len() == *writes_max {
             return Err(TooManyWrites);
         }
-        self.written += 1;
         let index = found.unwrap_or_else(|| partition.find_or_insert(key, hasher));
         let Side { entries, bytes, .. } = &mut self.run.side;
         let entry = entries.len();
@@ -176,7 +175,7 @@ impl View {
         let Undo { owner, version, .. } = self.undo[at];
         let Base::InPlace(open) = &mut self.base else { unreachable!("the call owns the batch") };
         let version = &mut open.state.partitions[usize::from(owner)].versions[version as usize];
-        let mut record = Record::new(0, version.slot);
+        let mut record = Record::new(0, version.slot, 0);
         (record.check, record.effect) = (Check::None, Effect::Value);
         version.last = self.run.log(&record, self.call, self.run_open + at);
     }

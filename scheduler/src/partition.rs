@@ -298,13 +298,10 @@ impl Partition {
         value_bytes(version.base_tag, &version.base, &self.values)
     }
 
-    /// The version of a slot's key, made at its first touch in the branch, and whether that is now.
+    /// The version of a slot's key, made at its first touch in the branch.
     #[inline]
-    pub(crate) fn version(&mut self, index: u32) -> (usize, bool) {
-        if let Some(number) = self.touched(index) {
-            return (number, false);
-        }
-        (self.new_version(index), true)
+    pub(crate) fn version(&mut self, index: u32) -> usize {
+        self.touched(index).unwrap_or_else(|| self.new_version(index))
     }
 
     /// The version of a slot's key that the branch had not touched.
@@ -334,7 +331,7 @@ impl Partition {
     /// The version of a slot's key, with the chain of a round begun if this is the key's first record in it.
     #[inline]
     pub(crate) fn version_in_round(&mut self, index: u32, round: u32) -> usize {
-        let (number, _) = self.version(index);
+        let number = self.version(index);
         if self.versions[number].round != round {
             let now = self.raw(index);
             let version = &mut self.versions[number];
@@ -351,8 +348,9 @@ impl Partition {
     /// Gives a slot another value; a long one's bytes are `long`. The value that it had is freed unless its version needs it.
     #[inline]
     pub(crate) fn set(&mut self, index: u32, version: usize, value: Raw, long: Option<&[u8]>) {
-        if self.slots()[index as usize].raw_value_ref().0 == ValueTag::LONG {
-            self.free_replaced(index, version);
+        let before = self.raw(index);
+        if before.0 == ValueTag::LONG {
+            self.release(version, before);
         }
         self.put(index, value, long);
     }
@@ -379,7 +377,8 @@ impl Partition {
         self.free(self.raw(index), &[]);
     }
 
-    /// Frees a long value that no slot has any more, unless the version holds it.
+    /// Frees a long value that no slot has any more, unless the version holds it. Out of line: most values are short, and writing
+    /// one should be few instructions.
     #[cold]
     pub(crate) fn release(&mut self, version: usize, value: Raw) {
         let (old, base) = (self.versions[version].old(), self.versions[version].base());
@@ -394,12 +393,6 @@ impl Partition {
         self.holds_absent |= tag == ValueTag::ABSENT;
         self.slots_mut()[index as usize].set_raw_value(tag, raw);
         self.versions[version].last = last;
-    }
-
-    /// Out of line: most values are short, and writing one should be few instructions.
-    #[cold]
-    fn free_replaced(&mut self, index: u32, version: usize) {
-        self.release(version, self.raw(index));
     }
 
     /// Gives a slot a value that its version holds.

@@ -91,6 +91,8 @@ pub(crate) struct Record {
     pub(crate) slot: u32,
     /// [`Check::Many`]: the first predicate; [`Check::Scan`]: the scan. Places in the run.
     pub(crate) side: u32,
+    /// The innermost savepoint when the record was made, or noted last.
+    pub(crate) since: u32,
     pub(crate) check: Check,
     pub(crate) effect: Effect,
     pub(crate) seen_tag: ValueTag,
@@ -151,11 +153,12 @@ const _: () = assert!(size_of::<Access>() == 64);
 impl Record {
     /// A record that says nothing yet.
     #[inline]
-    pub(crate) fn new(hash: u64, slot: u32) -> Self {
+    pub(crate) fn new(hash: u64, slot: u32, since: u32) -> Self {
         Self {
             hash,
             slot,
             side: u32::MAX,
+            since,
             check: Check::None,
             effect: Effect::None,
             seen_tag: ValueTag::ABSENT,

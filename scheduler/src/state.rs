@@ -61,18 +61,18 @@ impl State {
         }
     }
 
-    /// Where the key is: its owner, and the slot or [`NO_SLOT`].
-    #[inline]
-    pub(crate) fn locate(&self, key: &StateKey<'_>) -> (usize, u32) {
-        let owner = owner(key.hash);
-        (owner, self.partitions[owner].search(key).unwrap_or(NO_SLOT))
-    }
-
-    /// The same, without a number for none.
+    /// Where the key is: its owner, and its slot if the table holds it.
     #[inline]
     pub(crate) fn find(&self, key: &StateKey<'_>) -> (usize, Option<u32>) {
         let owner = owner(key.hash);
         (owner, self.partitions[owner].search(key).ok())
+    }
+
+    /// The same, with [`NO_SLOT`] for none, as records have it.
+    #[inline]
+    pub(crate) fn locate(&self, key: &StateKey<'_>) -> (usize, u32) {
+        let (owner, found) = self.find(key);
+        (owner, found.unwrap_or(NO_SLOT))
     }
 
     /// Asks the processor for the lines of keys that later calls will probably want.

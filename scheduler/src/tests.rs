@@ -50,7 +50,7 @@ fn numbers_of_branches_start_again_after_the_last_one() {
     let (owner, _) = state.locate(&key);
     let partition = &mut state.partitions[owner];
     let index = partition.find_or_insert(&key, &state.hasher);
-    let (version, _) = partition.version(index);
+    let version = partition.version(index);
     partition.set(index, version, (ValueTag::inline(16), [7; 16]), None);
     // The branch that wrote the key has the number that comes after the last one.
     state.commit();

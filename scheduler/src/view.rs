@@ -62,12 +62,11 @@ pub struct View {
     index: HashTable<u32>,
     /// Place of the call's first entry in the run: that of its record or undo `n` is `n` places behind.
     pub(crate) run_open: usize,
-    /// Keys that the call has written.
-    pub(crate) written: usize,
+    /// Its records that write, in the order in which they came to.
+    pub(crate) writers: Vec<u32>,
     /// What the run's side held when the call began.
     mark: (usize, usize, usize),
-    /// Records below this are noted before they are touched; see `savepoint.rs`.
-    floor: usize,
+    /// What its records were before a savepoint; see `savepoint.rs`.
     notes: Vec<Note>,
 }
 
@@ -84,9 +83,8 @@ impl View {
             savepoints: 0,
             index: HashTable::new(),
             run_open: 0,
-            written: 0,
+            writers: Vec::new(),
             mark: (0, 0, 0),
-            floor: 0,
             notes: Vec::new(),
         }
     }
@@ -299,7 +297,7 @@ impl View {
     /// How many keys the running call has written.
     #[inline]
     pub fn written(&self) -> usize {
-        self.written
+        if self.in_place() { self.undo.len() } else { self.writers.len() }
     }
 
     // ---- its own records ----
@@ -310,8 +308,7 @@ impl View {
     }
 
     fn written_entries(&self) -> impl Iterator<Item = &Entry> {
-        let entries = self.run.side.entries[self.run_open..].iter().enumerate();
-        entries.filter(|(at, _)| self.in_place() || self.records[*at].writes()).map(|(_, entry)| entry)
+        (0..self.written()).map(|n| self.entry(if self.in_place() { n } else { self.writers[n] as usize }))
     }
 
     #[inline]
@@ -330,7 +327,7 @@ impl View {
     #[inline]
     fn push(&mut self, key: &StateKey<'_>, slot: u32) -> usize {
         let at = self.records.len();
-        self.records.push(Record::new(key.hash, slot));
+        self.records.push(Record::new(key.hash, slot, self.savepoint));
         let Side { entries, bytes, .. } = &mut self.run.side;
         Entry::push(entries, key, bytes);
         if at >= LINEAR_RECORDS {
@@ -351,7 +348,7 @@ impl View {
     /// A record that was found is about to be looked at or changed.
     #[inline]
     fn touch(&mut self, at: usize) -> usize {
-        if at < self.floor {
+        if self.records[at].since < self.savepoint {
             self.note(at);
         }
         at
@@ -359,7 +356,7 @@ impl View {
 
     #[inline]
     fn may_write_one_more(&self) -> Result<(), TooManyWrites> {
-        if self.written == self.state().writes_max { Err(TooManyWrites) } else { Ok(()) }
+        if self.writers.len() == self.state().writes_max { Err(TooManyWrites) } else { Ok(()) }
     }
 
     /// Counts the record's key as written, which it is about to be.
@@ -367,7 +364,7 @@ impl View {
     fn count_write(&mut self, at: usize) -> Result<(), TooManyWrites> {
         if !self.records[at].writes() {
             self.may_write_one_more()?;
-            self.written += 1;
+            self.writers.push(at as u32);
         }
         Ok(())
     }
@@ -597,8 +594,10 @@ impl View {
     /// recorded at all.
     #[inline]
     pub(crate) fn end_call(&mut self, keep: bool) {
-        debug_assert!(self.floor == 0 && self.notes.is_empty(), "all savepoints are closed");
-        debug_assert!(self.savepoint == 0 && self.rewrites.is_empty(), "all savepoints are closed");
+        debug_assert!(
+            self.savepoint == 0 && self.notes.is_empty() && self.rewrites.is_empty(),
+            "savepoints are closed"
+        );
         if self.in_place() {
             self.end_in_place(keep);
         } else {
@@ -614,7 +613,7 @@ impl View {
             self.index.clear();
         }
         self.records.clear();
-        self.written = 0;
+        self.writers.clear();
         self.savepoints = 0;
     }
 
@@ -664,7 +663,7 @@ impl View {
             records.iter_mut().for_each(|(record, _)| record.effect = Effect::None);
         }
         self.index.clear();
-        self.written = 0;
+        self.writers.clear();
         records
     }
 }

@@ -7,8 +7,10 @@
 //! succeeded; a later sync that succeeds doesn't bring them back.
 
 pub mod faulty;
+mod forgetting;
 mod real;
 
+pub(crate) use forgetting::{CACHED_BYTES, Forgetting};
 pub use real::RealFileSystem;
 
 use std::any::Any;
@@ -84,37 +86,4 @@ pub trait File: Send + Sync {
     /// Says that a range that was synced will rarely be read again, so that it need not stay in memory. It is advice: nothing
     /// that can be read depends on it.
     fn forget_cached(&self, _range: Range<u64>) {}
-}
-
-/// Bytes of a file that is appended to which stay cached behind its synced end: what readers at the tip look for.
-pub(crate) const CACHED_BYTES: u64 = 32 << 20;
-
-/// Lets a file's older pages go as it grows. A log fills memory with pages that nobody reads again, each of which the kernel
-/// takes fresh; those that are let go it uses for the next.
-#[derive(Default)]
-pub(crate) struct Forgetting {
-    /// Everything before it was let go.
-    forgotten: u64,
-}
-
-impl Forgetting {
-    /// How much is let go at a time.
-    const STEP_BYTES: u64 = 4 << 20;
-
-    /// After a sync of everything before `synced`.
-    pub(crate) fn synced(&mut self, file: &dyn File, synced: u64) {
-        let end = synced.saturating_sub(CACHED_BYTES);
-        if end >= self.forgotten + Self::STEP_BYTES {
-            file.forget_cached(self.forgotten..end);
-            self.forgotten = end;
-        }
-    }
-
-    /// When a synced file that does not grow any more is `length` bytes long.
-    pub(crate) fn all(&mut self, file: &dyn File, length: u64) {
-        if self.forgotten < length {
-            file.forget_cached(self.forgotten..length);
-            self.forgotten = length;
-        }
-    }
 }

@@ -21,9 +21,10 @@ use wasmtime::{
 /// much address space (`ulimit -v`, strict overcommit, valgrind), it is half as many, and so on.
 const INSTANCES_MAX: u32 = 2_000;
 
-/// Slots beyond that, a part of the instances, and where there is room as many as calls within calls: for oracles, which make an instance a
-/// call and drop it, and for the only instances of workers, and of calls within calls, that come when all are taken.
-const SPARE_SLOTS_PART: u32 = 8;
+/// Slots beyond that, a part of the instances, and where there is room as many as calls within calls: for oracles, which make an
+/// instance a call and drop it, and for the only instances of workers, and of calls within calls, that come when all are taken.
+/// Those are seven a worker at most, so that these are enough for 70 workers.
+const SPARE_SLOTS_PART: u32 = 4;
 
 /// The wasmtime engine with the host functions linked.
 pub(crate) struct Runtime {

@@ -1,15 +1,13 @@
 //! Taking back what a part of a call did, as a nested call that failed is taken back.
 //!
-//! A call that writes in place has an undo for each key that it writes; those made behind the savepoint are taken back. Of a key
-//! that it had written before, what it had written is noted when it is written again: once for each savepoint.
+//! Savepoints are numbered. What lies behind one is dropped when it is rolled back to. What was there before, and is touched behind it,
+//! is noted as it was: once for each savepoint, which is why undos and records know since which one they are as they are. A note that the
+//! savepoint around has no use for goes when the inner one is kept.
 //!
-//! Where calls are recorded, behind a savepoint records come in two kinds. *New* ones lie behind all records that were there: their effects are dropped.
-//! *Old* ones lie below the view's `floor`: each is noted before it is looked at or changed, and put back from that note. A call
-//! without savepoints has its floor at 0, and notes nothing.
-//!
-//! What was seen stays, as it stays of a call that fails: checks are never taken back, they only get stricter. Of a delta that was
-//! applied and is taken back, the answer would have to be checked with it and later ones without it; such a record is made
-//! an exact read, which is true whatever came of the delta.
+//! A call that writes in place notes what it had written of a key ([`crate::in_place`]). Where calls are recorded, what was *seen*
+//! behind a savepoint stays, as it stays of a call that fails: checks are never taken back, they only get stricter. Of a delta
+//! that was applied and is taken back, the answer would have to be checked with it and later ones without it; such a record
+//! is made an exact read, which is true whatever came of the delta.
 
 use super::View;
 use crate::delta::Answer;
@@ -22,11 +20,10 @@ use crate::value::Raw;
 pub struct Savepoint {
     /// Records, or undos, that were there.
     records: usize,
-    /// The floor of the savepoint around this one.
-    outer: usize,
     /// Notes, or rewrites, that were there.
     notes: usize,
-    written: usize,
+    /// Records that were writing.
+    writers: usize,
     /// Number of the savepoint around this one; 0 without one.
     around: u32,
 }
@@ -50,11 +47,7 @@ impl View {
             true => (self.undo.len(), self.rewrites.len()),
             false => (self.records.len(), self.notes.len()),
         };
-        let outer = self.floor;
-        if !self.in_place() {
-            self.floor = records;
-        }
-        Savepoint { records, outer, notes, written: self.written, around }
+        Savepoint { records, notes, writers: self.writers.len(), around }
     }
 
     /// Closes a savepoint: what was written since is a part of what the call, or the savepoint around this one, does.
@@ -63,29 +56,29 @@ impl View {
         if self.in_place() {
             return self.forget_rewrites(savepoint.notes, savepoint.around);
         }
-        self.floor = savepoint.outer;
-        if self.floor == 0 {
-            self.notes.clear();
+        let mut kept = savepoint.notes;
+        for at in savepoint.notes..self.notes.len() {
+            if self.notes[at].record.since < savepoint.around {
+                self.notes.swap(kept, at);
+                kept += 1;
+            }
         }
+        self.notes.truncate(kept);
     }
 
     /// Closes a savepoint and takes back what was written since. What was read since is depended on as before.
     pub fn roll_back(&mut self, savepoint: Savepoint) {
         self.savepoint = savepoint.around;
-        self.written = savepoint.written;
         if self.in_place() {
             return self.take_back(savepoint.records, savepoint.notes);
         }
+        self.writers.truncate(savepoint.writers);
         while self.notes.len() > savepoint.notes {
-            // What a savepoint within this one noted of a new record has no use any more.
-            if let Some(note) = self.notes.pop()
-                && note.at < savepoint.records
-            {
+            if let Some(note) = self.notes.pop() {
                 self.put_back(note);
             }
         }
         (savepoint.records..self.records.len()).for_each(|at| self.drop_effect(at));
-        self.floor = savepoint.outer;
     }
 
     /// Notes an old record, which is about to be looked at or changed.
@@ -99,6 +92,7 @@ impl View {
         let entry = self.entry(at);
         let value = (entry.tag, entry.value);
         self.notes.push(Note { at, record, predicates, value });
+        self.records[at].since = self.savepoint;
     }
 
     fn put_back(&mut self, note: Note) {
@@ -110,6 +104,7 @@ impl View {
         // Deltas of a value that has been read since: the value is known, and so is what they made of it.
         let known = record.check == Check::Exact && before.effect == Effect::Deltas;
         record.effect = if known { Effect::Value } else { before.effect };
+        record.since = before.since;
         if added {
             self.read_exactly(at);
         }

@@ -96,6 +96,23 @@ fn a_run_that_overflows_a_bucket_is_executed_in_order() {
     assert_eq!((statistics[2].suffixes, statistics[2].dirty_calls), (1, 0));
 }
 
+/// Scans that are shown nothing, and depend on values that are far longer than what they cost.
+#[test]
+fn a_run_whose_scans_found_too_much_is_executed_in_order() {
+    const VALUE_BYTES: usize = 4 << 20;
+    let teams = teams();
+    let suffixes = |scans: usize| {
+        let mut compared = Compared::new(&teams, 8, 1_024);
+        let values = [1, 2].map(|key| set(&numbered(ORDERED, key), &[7; VALUE_BYTES]));
+        compared.batch(vec![call(values.to_vec())], false);
+        let scan = Step::Scan { contract: CONTRACT, start: vec![ORDERED], end: None, descending: false, limit: 0 };
+        let programs = [call(vec![scan; scans])].into_iter().chain(idle(8)).collect();
+        compared.batch(programs, false).1[2].suffixes
+    };
+    // Each finds one value or two, and 128 MiB is the bound.
+    assert_eq!((suffixes(2), suffixes(40)), (0, 1));
+}
+
 #[test]
 fn a_call_of_very_many_keys_is_not_repaired() {
     let teams = teams();

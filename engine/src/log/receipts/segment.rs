@@ -63,17 +63,20 @@ impl ReceiptSegment {
         };
         let file: Arc<dyn File> = file.map_err(failed("create", &path))?.into();
         file.write_at(0, &[&encode_segment(first_height)]).map_err(failed("write", &path))?;
-        let end = HEADER_BYTES as u64;
-        Ok(ReceiptSegment {
+        Ok(Self::empty(path, file, first_height))
+    }
+
+    fn empty(path: PathBuf, file: Arc<dyn File>, first_height: u64) -> ReceiptSegment {
+        ReceiptSegment {
             path,
             file,
             first_height,
             offsets: Vec::new(),
-            end,
+            end: HEADER_BYTES as u64,
             mark: 0,
             damage: None,
             forgetting: Forgetting::default(),
-        })
+        }
     }
 
     /// Opens and scans a segment; damage is kept, not returned.
@@ -86,17 +89,7 @@ impl ReceiptSegment {
         let path = path(directory, first_height);
         let access = if scan == Scan::All { Access::Read } else { Access::ReadWrite };
         let file: Arc<dyn File> = fs.open(&path, access).map_err(failed("open", &path))?.into();
-        let end = HEADER_BYTES as u64;
-        let mut segment = ReceiptSegment {
-            path,
-            file,
-            first_height,
-            offsets: Vec::new(),
-            end,
-            mark: 0,
-            damage: None,
-            forgetting: Forgetting::default(),
-        };
+        let mut segment = Self::empty(path, file, first_height);
         segment.scan(scan)?;
         Ok(segment)
     }
@@ -271,15 +264,13 @@ impl ReceiptSegment {
         receipts: &[impl AsRef<[u8]>],
         writes: &[impl AsRef<[u8]>],
     ) -> Result<(), LogError> {
-        let header = &mut [0; HEADER_BYTES];
-        let mut parts: Vec<&[u8]> = Vec::with_capacity(receipts.len() + writes.len() + 2);
-        parts.extend(receipts.iter().map(AsRef::as_ref));
-        parts.extend(writes.iter().map(AsRef::as_ref));
+        let receipt_parts = receipts.iter().map(AsRef::as_ref);
+        let payload = receipt_parts.chain(writes.iter().map(AsRef::as_ref));
         let mut crc = crc32fast::Hasher::new();
-        parts.iter().for_each(|part| crc.update(part));
+        payload.clone().for_each(|part| crc.update(part));
         let (receipts_bytes, writes_bytes) = (bytes_of(receipts), bytes_of(writes));
         let payload_bytes = receipts_bytes + writes_bytes;
-        *header = RecordHeader {
+        let header = RecordHeader {
             height,
             offset: self.end,
             mark: self.mark,
@@ -289,8 +280,8 @@ impl ReceiptSegment {
         }
         .encode();
         let padding = payload_bytes.next_multiple_of(HEADER_BYTES) - payload_bytes;
-        parts.insert(0, header);
-        parts.push(&[0; HEADER_BYTES][..padding]);
+        let parts: Vec<&[u8]> =
+            [&header[..]].into_iter().chain(payload).chain([&[0; HEADER_BYTES][..padding]]).collect();
         self.file.write_at(self.end, &parts).map_err(failed("write", &self.path))?;
         self.offsets.push(self.end);
         self.end += (HEADER_BYTES + payload_bytes + padding) as u64;
