@@ -1,6 +1,7 @@
 //! Random batches: scripts for the exerciser, tokens, attacks, deploys, and calls that never get that far.
 
 use ed25519_zebra::{SigningKey, VerificationKey};
+use phalanx_engine::limits::CALL_DEPTH_MAX;
 use phalanx_engine::{
     Address, BatchBuilder, BatchBytes, Call, SYSTEM_CONTRACT, contract_id, deploy_arguments, deploy_gas,
     upgrade_arguments,
@@ -20,8 +21,8 @@ const EXERCISER: &[u8] = include_bytes!("../../../contracts/wasm/exerciser.wasm"
 const DEPLOYER: Address = [1; 32];
 const SALT: [u8; 32] = [2; 32];
 /// As many as there can be calls within calls, and one more.
-const EXERCISER_SALTS: [[u8; 32]; 9] = {
-    let mut salts = [SALT; 9];
+const EXERCISER_SALTS: [[u8; 32]; CALL_DEPTH_MAX + 1] = {
+    let mut salts = [SALT; CALL_DEPTH_MAX + 1];
     let mut number = 1;
     while number < salts.len() {
         salts[number] = [20 + number as u8; 32];

@@ -1,6 +1,7 @@
 //! Calls of contracts by contracts, for scripts.
 
 use super::{Generator, Owned};
+use phalanx_engine::limits::CALL_DEPTH_MAX;
 use phalanx_engine::{Address, SYSTEM_CONTRACT};
 use phalanx_exerciser::script::{Op, encode};
 use phalanx_exerciser::{Condition, Trap};
@@ -62,9 +63,9 @@ impl Generator {
         if script.len() <= 10_000 { script } else { encode(&[Op::Height]) }
     }
 
-    /// Calls within calls down to some depth, 9 being one too many, each of which may fail.
+    /// Calls within calls down to some depth, at most one too many, each of which may fail.
     fn chain(&mut self) -> Op {
-        let depth = self.rng.random_range(2..10);
+        let depth = self.rng.random_range(2..CALL_DEPTH_MAX + 2);
         let mut ops = vec![self.small_op(), self.ending()];
         for level in (2..depth).rev() {
             let call = self.call_of(self.exercisers[level], "run", encode(&ops));

@@ -13,6 +13,8 @@ use crate::output::{Integer, print_json};
 pub(crate) const FILE: &str = "backup.json";
 /// Its schema.
 const SCHEMA: &str = "phalanx.backup.manifest/1";
+/// Most bytes of a piece: one is held in memory.
+const PIECE_BYTES_MAX: u64 = 1 << 20;
 
 /// The manifest of a backup.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -144,14 +146,20 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Refuses names that lead out of a folder, and lengths that do not go with their pieces.
+    /// Refuses names that lead out of a folder or stand there twice, and lengths that do not go with their pieces.
     fn check_shape(&self) -> Result<(), String> {
+        if !(1..=PIECE_BYTES_MAX).contains(&self.piece_bytes) {
+            return Err(format!("pieces of {} bytes, they have 1 to {PIECE_BYTES_MAX}", self.piece_bytes));
+        }
+        if !self.files.is_sorted_by(|before, after| before.name < after.name) {
+            return Err("the files are not in order, or one is there twice".to_owned());
+        }
         for BackedUpFile { name, bytes, pieces } in &self.files {
             let of_log = name.strip_prefix("log/").and_then(|name| name.strip_suffix(".log"));
             if !of_log.is_some_and(|number| number.len() == 10 && number.bytes().all(|digit| digit.is_ascii_digit())) {
                 return Err(format!("{name} is no segment of a log"));
             }
-            if self.piece_bytes == 0 || bytes.0.div_ceil(self.piece_bytes) != pieces.len() as u64 {
+            if bytes.0.div_ceil(self.piece_bytes) != pieces.len() as u64 {
                 return Err(format!(
                     "{name}: {} pieces of {} bytes are not {}",
                     pieces.len(),
@@ -173,5 +181,44 @@ impl BackedUpFile {
     /// Where it stands in a folder.
     pub(crate) fn in_folder(&self, folder: &Path) -> PathBuf {
         folder.join(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_that_no_backup_has_are_refused() {
+        let check = |piece_bytes: u64, names: &[&str]| {
+            let file = |name: &&str| BackedUpFile {
+                name: (*name).to_owned(),
+                bytes: Integer(10),
+                pieces: vec![Piece::of(b"")],
+            };
+            Manifest {
+                version: String::new(),
+                height: Integer(1),
+                first_height: Integer(1),
+                sealed_height: Integer(1),
+                log_digest: [0; 32],
+                chain_id: [0; 32],
+                protocol_version: 1,
+                piece_bytes,
+                files: names.iter().map(file).collect(),
+            }
+            .check_shape()
+        };
+        let (first, second) = ("log/0000000000.log", "log/0000000001.log");
+        assert_eq!(check(64, &[first, second]), Ok(()));
+        for piece_bytes in [0, 5, PIECE_BYTES_MAX + 1, u64::MAX] {
+            assert!(check(piece_bytes, &[first]).is_err(), "{piece_bytes}");
+        }
+        for names in [[first, first], [second, first]] {
+            assert!(check(64, &names).is_err(), "{names:?}");
+        }
+        for name in ["/log/0000000001.log", "log/../0000001.log", "log/1.log"] {
+            assert!(check(64, &[name]).is_err(), "{name}");
+        }
     }
 }

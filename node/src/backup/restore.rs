@@ -57,27 +57,30 @@ fn pieces(
     let unreadable = |error: io::Error| damaged(format_args!("{}: {error}", path.display()));
     let mut source = File::open(&path).map_err(unreadable)?;
     let length = source.metadata().map_err(unreadable)?.len();
-    let shorter = length.min(file.bytes.0);
+    let of_length = |offset: u64| {
+        let (expected, path) = (file.bytes.0, path.display());
+        damaged(format_args!("{path}: offset {offset}: the file has {length} bytes, not {expected}"))
+    };
     let mut bytes = Vec::with_capacity(manifest.piece_bytes as usize);
     let mut offset = 0;
     for expected in &file.pieces {
+        let piece_bytes = manifest.piece_bytes.min(file.bytes.0 - offset);
         bytes.clear();
-        Read::by_ref(&mut source).take(manifest.piece_bytes).read_to_end(&mut bytes).map_err(unreadable)?;
-        if length == file.bytes.0 && Piece::of(&bytes) != *expected {
-            let end = offset + bytes.len() as u64;
+        Read::by_ref(&mut source).take(piece_bytes).read_to_end(&mut bytes).map_err(unreadable)?;
+        let end = offset + bytes.len() as u64;
+        if end - offset < piece_bytes {
+            return Err(of_length(end));
+        }
+        if Piece::of(&bytes) != *expected {
             return Err(damaged(format_args!(
                 "{}: offset {offset}: the bytes up to offset {end} are not those that were backed up",
                 path.display()
             )));
         }
-        if length != file.bytes.0 && offset + manifest.piece_bytes > shorter {
-            let (expected, path) = (file.bytes.0, path.display());
-            return Err(damaged(format_args!("{path}: offset {shorter}: the file has {length} bytes, not {expected}")));
-        }
         take(&bytes)?;
-        offset += bytes.len() as u64;
+        offset = end;
     }
-    Ok(())
+    if length == file.bytes.0 { Ok(()) } else { Err(of_length(offset)) }
 }
 
 /// The log of a folder is whole and leads to what the manifest says.

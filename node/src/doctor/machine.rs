@@ -1,5 +1,6 @@
 //! The machine: cores, and what the kernel allows a process.
 
+use phalanx_engine::log::layout;
 use std::fs;
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -54,7 +55,7 @@ pub(super) fn open_files(data_directory: &Path) -> Finding {
     const CHECK: &str = "open files";
     let segments = |folder: &str| fs::read_dir(data_directory.join(folder)).map_or(0, |entries| entries.count() as u64);
     // A reader of the history has the log open once more.
-    let needed = CONNECTIONS_MAX as u64 + 2 * segments("log") + segments("receipts") + OTHER_FILES;
+    let needed = CONNECTIONS_MAX as u64 + 2 * segments(layout::LOG) + segments(layout::RECEIPTS) + OTHER_FILES;
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let Some(limit) = soft_limit(&limits, "Max open files") else {
         return Finding::new(CHECK, Status::Warn, "the limit cannot be read", "mount /proc");

@@ -27,7 +27,9 @@ pub(super) async fn report_now_and_then() -> Infallible {
 
 /// Reports what was refused since the last time.
 pub(super) fn report() {
-    for (reason, requests) in std::mem::take(&mut *REFUSED.lock()) {
+    // Not in the loop's head, which would hold the lock, and requests, while events are written.
+    let refused = std::mem::take(&mut *REFUSED.lock());
+    for (reason, requests) in refused {
         match reason {
             // Too much is asked of the node, or somebody may not what he tries.
             "QUEUE_FULL" | "LIMIT_EXCEEDED" | "SLOW_READER" | "UNAUTHENTICATED" | "ROLE" | "SENDER" | "SESSION"

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::node::Node;
 
+/// After which time the thread that cuts batches is asked again, if its list of questions was full.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Requests are taken.
 pub(super) fn ready() {
     notify(&[sd_notify::NotifyState::Ready]);
@@ -30,10 +33,12 @@ pub(super) async fn feed_watchdog(node: &Node) -> Infallible {
     let mut interval = tokio::time::interval((timeout / 2).max(Duration::from_millis(1)));
     loop {
         interval.tick().await;
-        // A full list of questions says that the node is busy, not that it is stuck; it is asked again.
-        if node.ask(|_| ()).await.is_ok() {
-            notify(&[sd_notify::NotifyState::Watchdog]);
+        // A full list of questions says that the node is busy, not that it is stuck. Asked again only at the next turn, who
+        // keeps the list full could have the manager end the node.
+        while node.ask(|_| ()).await.is_err() {
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
+        notify(&[sd_notify::NotifyState::Watchdog]);
     }
 }
 

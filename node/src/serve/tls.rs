@@ -81,7 +81,7 @@ impl Certificates {
     pub(super) async fn keep_up(&self, asked: &AtomicBool) -> Infallible {
         // What was last tried, so that a broken file is complained of once.
         let mut tried = Some(self.first);
-        let mut before = None;
+        let mut before = tried;
         let mut interval = tokio::time::interval(SIGNAL_INTERVAL);
         let mut ticks = 0u32;
         loop {
@@ -101,8 +101,9 @@ impl Certificates {
                 tried = hash;
                 continue;
             }
-            // Files are written one after the other: only what no longer changes is tried.
-            let is_settled = hash.is_some() && hash == before;
+            // Files are written one after the other: only what no longer changes is tried. One that stays unreadable, as a
+            // renewed key that root keeps to itself, has settled too, and is complained of.
+            let is_settled = hash == before;
             if is_settled && hash != tried {
                 self.take(&contents);
                 tried = hash;

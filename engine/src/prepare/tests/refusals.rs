@@ -303,3 +303,14 @@ fn what_compilers_write_is_accepted() {
         [Reason::OrderedSection { pair: 0 }]
     );
 }
+
+#[test]
+fn methods_that_may_be_entered_again_are_listed_by_name() {
+    let section = |bytes: &str| contract_with(&format!(r#"(@custom "phalanx.reentrant" "{bytes}")"#));
+    let reentrant = |bytes: &str| prepare(&section(bytes)).unwrap_or_else(|refused| panic!("{refused}")).reentrant;
+    assert_eq!((reentrant(""), reentrant("\\01m")), (vec![false], vec![true]));
+    assert_eq!(names(&section("\\02m")), ["ReentrantSection"], "a name that is cut off");
+    for no_method in ["\\01x", "\\00", "\\01M", "\\01\\ff"] {
+        assert_eq!(names(&section(no_method)), ["ReentrantMethod"], "{no_method}");
+    }
+}

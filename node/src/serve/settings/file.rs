@@ -58,10 +58,12 @@ pub(super) fn read(path: &Path) -> Result<Layer, Failure> {
 /// What the text of a file sets.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Failure> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let message = error.to_string();
-        let fix = suggestion::of_unknown_key(&message);
+        // Not the line itself, as the parser would quote it: a token may stand there where its hash should, and this is logged.
+        let (message, place) = (error.message(), error.span().map_or(0, |span| span.start));
+        let line = line_of(text, place);
+        let fix = suggestion::of_unknown_key(message);
         let fix = fix.unwrap_or_else(|| "`phalanx serve --help` lists the settings, README.md shows a file".to_owned());
-        Failure::usage(format_args!("{}: {message}", path.display()), fix)
+        Failure::usage(format_args!("{}:{line}: {message}", path.display()), fix)
     })?;
     let place = Place { path, text };
     Ok(Layer {
@@ -84,6 +86,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Failure> {
     })
 }
 
+/// The line that an offset lies in, counted from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
 /// Where values stand.
 struct Place<'a> {
     path: &'a Path,
@@ -92,8 +99,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn sourced<T>(&self, value: Spanned<T>) -> Sourced<T> {
-        let before = self.text.get(..value.span().start).unwrap_or_default();
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let line = line_of(self.text, value.span().start);
         Sourced { value: value.into_inner(), origin: Origin::File { path: self.path.to_owned(), line } }
     }
 

@@ -45,7 +45,7 @@ fn what_a_file_may_not_say_is_named_with_its_place() {
         ("\nworkers = 5000", "phalanx.toml:2: 5000 is not in 1..=1024", ""),
         ("mode = \"fast\"", "phalanx.toml:1: fast is none of auto, serial, pipe, optimistic", ""),
         ("log = \"loud\"", "phalanx.toml:1: loud is none of off, error, warn, info, debug", ""),
-        ("listen = \"here\"", "line 1, column 10", ""),
+        ("listen = \"here\"", "phalanx.toml:1: ", ""),
         ("\nchain_id = \"0xab\"", "phalanx.toml:2: 0xab: a chain id is 0x and 64 hex digits", ""),
         ("public = [\"write\"]", "unknown variant `write`, expected one of `read`, `submit`, `deploy`", ""),
         ("require_signature = true", "unknown field `require_signature`", "did you mean `require_signatures`?"),
@@ -54,6 +54,11 @@ fn what_a_file_may_not_say_is_named_with_its_place() {
         let failure = of_file(text).expect_err("it is refused");
         assert!(failure.cause.contains(cause), "{}", failure.cause);
         assert!(failure.fix.contains(fix), "{}", failure.fix);
+    }
+    // What stands in the place of a hash may be the token itself, and the journal is read by others.
+    for text in ["\ntoken = \"let-me-in\"", "[[principal]]\ntoken_sha256 = \"let-me-in\"", "\ntoken = \"let-me-in"] {
+        let cause = of_file(text).expect_err("it is refused").cause;
+        assert!(cause.contains("phalanx.toml:2: ") && !cause.contains("let-me-in"), "{cause}");
     }
 }
 

@@ -134,6 +134,11 @@ fn a_damaged_backup_is_refused_with_file_and_offset() {
         fs::write(&segment, &intact[..length]).expect("it is writable");
         check(length);
     }
+    // More than was backed up, by any length: the last piece is no longer the end.
+    for more in [1, 4_096, 1 << 16] {
+        fs::write(&segment, [&intact[..], &vec![0; more]].concat()).expect("it is writable");
+        check(intact.len());
+    }
     fs::write(&segment, &intact).expect("it is writable");
 
     let manifest = backup.join("backup.json");

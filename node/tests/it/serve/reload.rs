@@ -51,12 +51,16 @@ async fn new_connections_see_a_new_certificate_and_old_ones_live_on() {
     let before = connect(&served, &old, None);
     assert!(is_answered(before.clone()).await);
 
+    // A key that is gone is complained of without a signal.
+    fs::remove_file(folder.path().join("server.key")).expect("it is there");
+    wait_for_reloads(&admin, "failed", 1).await;
+
     // A key of another certificate: those in use stay, and it is said.
     let (_, other_key) = old.sign("localhost");
     fs::write(folder.path().join("server.key"), other_key).expect("it is writable");
     let hangup = Command::new("kill").args(["-HUP", &served.process().to_string()]).status();
     assert!(hangup.expect("kill is installed").success());
-    wait_for_reloads(&admin, "failed", 1).await;
+    wait_for_reloads(&admin, "failed", 2).await;
     assert!(is_answered(connect(&served, &old, None)).await);
 
     // A pair that works is found without a signal.
