@@ -96,7 +96,7 @@ pub enum Mode {
     Pipe,
     /// In parallel, checked, and repaired where calls conflict
     Optimistic,
-    /// In parallel, along declared accesses. Not there yet
+    /// In parallel, calls that touch the same keys one after another
     Hinted,
 }
 
@@ -112,18 +112,14 @@ impl Mode {
     }
 
     /// The engine's name for it.
-    fn of_engine(self) -> Result<phalanx_engine::Mode, BenchError> {
-        Ok(match self {
+    fn of_engine(self) -> phalanx_engine::Mode {
+        match self {
             Mode::Auto => phalanx_engine::Mode::Auto,
             Mode::Serial => phalanx_engine::Mode::Serial,
             Mode::Pipe => phalanx_engine::Mode::Pipe,
             Mode::Optimistic => phalanx_engine::Mode::Optimistic,
-            Mode::Hinted => {
-                return Err(BenchError::Usage(
-                    "--mode hinted does not exist in this version; there is: auto, serial, pipe, optimistic".into(),
-                ));
-            }
-        })
+            Mode::Hinted => phalanx_engine::Mode::Hinted,
+        }
     }
 }
 
@@ -209,7 +205,7 @@ impl BenchArguments {
             },
             workers,
             mode,
-            execution: Execution { workers, mode: mode.of_engine()?, explain: self.explain, equivalence },
+            execution: Execution { workers, mode: mode.of_engine(), explain: self.explain, equivalence },
             durability,
             placement: match (durability, &self.data_dir) {
                 (Durability::Fsync, directory) => Placement::Synced(directory.clone()),

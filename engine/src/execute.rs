@@ -4,11 +4,11 @@ use crate::batch::{Batch, CallRef, SYSTEM_CONTRACT};
 use crate::deploy::{self, SystemCall};
 use crate::finish::{Finisher, Home, Writing};
 use crate::gas;
+use crate::key_patterns::LearnedKeys;
 use crate::limits::{ARGUMENT_BYTES_MAX, CALL_GAS_MAX};
 use crate::outcome::Outcome;
 use crate::output::RunOutput;
 use crate::planted::{Bug, planted, swap_events};
-use crate::prefetch::KeyPatterns;
 use crate::receipt::{self, RECEIPT_HEADER_BYTES};
 use crate::registry::Registry;
 use crate::wasm::{Code, Frame, InstancePool, Invocation, Nested, TargetContract};
@@ -37,6 +37,16 @@ enum Target {
     System,
     /// The contract or the method is unknown.
     None(Outcome),
+}
+
+impl Target {
+    /// What is known of the keys of what is called.
+    fn learned_keys(&self) -> Option<&LearnedKeys> {
+        match self {
+            Target::Method(method) => Some(&method.code.keys[method.method]),
+            Target::System | Target::None(_) => None,
+        }
+    }
 }
 
 /// What all workers know of a batch.
@@ -215,24 +225,34 @@ impl<'a> Executor for BatchExecutor<'a> {
         self.frame.as_mut().expect("no call is running").receipts = buffers.receipts;
     }
 
+    fn begin_share(&mut self, context: &BatchContext<'a>, first: CallIndex) {
+        self.run = RunOutput::new(first.0, Vec::new());
+        self.frame.as_mut().expect("no call is running").receipts = context.home.share_buffer();
+    }
+
     #[inline]
-    fn execute(&mut self, context: &BatchContext<'a>, index: CallIndex, view: Box<View>) -> (Box<View>, Verdict) {
+    fn execute(&mut self, context: &BatchContext<'a>, index: CallIndex, mut view: Box<View>) -> (Box<View>, Verdict) {
         if self.fault.is_some() {
             return (view, Verdict::Drop);
         }
-        self.frame.as_mut().expect("the frame is back between calls").view = Some(view);
         let call = context.writing.batch.call(index.0 as usize);
         let target = &context.targets[call.target()];
+        let learns = target.learned_keys().is_some_and(|keys| keys.get().is_none());
+        if learns {
+            view.list_touched(true);
+        }
+        self.frame.as_mut().expect("the frame is back between calls").view = Some(view);
         let outcome = self.run(context, index, call, target);
         let frame = self.frame.as_mut().expect("a call gives its frame back");
-        let view = frame.view.take().expect("a call gives the view back");
+        let mut view = frame.view.take().expect("a call gives the view back");
+        if learns {
+            view.list_touched(false);
+        }
         if outcome != Outcome::Ok {
             return (view, Verdict::Drop);
         }
-        if let Target::Method(method) = target {
-            // By the first call of the method that succeeds, on any worker.
-            method.code.patterns[method.method]
-                .get_or_init(|| KeyPatterns::learn(&call, view.written_keys(method.index)));
+        if learns && let Target::Method(method) = target {
+            method.code.keys[method.method].watch(&call, method.index, view.touched());
         }
         (view, Verdict::Keep)
     }
@@ -245,11 +265,45 @@ impl<'a> Executor for BatchExecutor<'a> {
             prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES));
             prefetch(record.wrapping_add(INPUT_PREFETCH_BYTES + 64));
             if let Target::Method(method) = &context.targets[call.target()]
-                && let Some(patterns) = method.code.patterns[method.method].get()
+                && let Some(patterns) = method.code.keys[method.method].get()
             {
-                patterns.predict(&call, |key| hashes.push(hasher.prefetch_hash(method.index, key)));
+                patterns.predict(&call, |key, _| hashes.push(hasher.prefetch_hash(method.index, key)));
             }
         }
+    }
+
+    fn declare(context: &BatchContext<'a>, index: CallIndex, mut key: impl FnMut(ContractIndex, &[u8], bool)) -> bool {
+        let call = context.writing.batch.call(index.0 as usize);
+        prefetch(call.record().as_ptr().wrapping_add(INPUT_PREFETCH_BYTES));
+        match &context.targets[call.target()] {
+            Target::Method(method) => method.code.keys[method.method]
+                .get()
+                .is_some_and(|patterns| patterns.declare(&call, |bytes, writes| key(method.index, bytes, writes))),
+            Target::System => false,
+            Target::None(_) => true,
+        }
+    }
+
+    #[inline]
+    fn left(&self) -> usize {
+        self.frame.as_ref().expect("the frame is back between calls").receipts.len()
+    }
+
+    fn gather(
+        context: &BatchContext<'a>,
+        calls: Range<u32>,
+        runs: &[&RunOutput],
+        pieces: impl Iterator<Item = (usize, Range<usize>)>,
+    ) -> RunOutput {
+        let buffers = context.home.buffers();
+        let mut whole = RunOutput::new(calls.start, buffers.writes);
+        whole.receipts = buffers.receipts;
+        whole.gather(calls, runs, pieces);
+        whole
+    }
+
+    fn recycle(context: &BatchContext<'a>, run: RunOutput) {
+        context.home.put_share_buffer(run.receipts);
     }
 
     fn end_run(&mut self, context: &BatchContext<'a>, next: CallIndex) -> RunOutput {

@@ -21,6 +21,9 @@ const RUNS_TOGETHER: usize = 8;
 /// Runs whose buffers and logs are kept for later batches: those of two batches of the most calls.
 const RUNS_KEPT: usize = 512;
 
+/// Largest buffer of a worker's receipts of a round that is kept: several times what an ordinary round fills.
+const SHARE_BYTES_KEPT: usize = 8 << 20;
+
 /// What listing a batch's writes needs.
 pub(crate) struct Writing {
     pub(crate) batch: Batch,
@@ -42,11 +45,24 @@ impl Writing {
 pub(crate) struct Home {
     buffers: Mutex<Vec<RunBuffers>>,
     logs: Mutex<Vec<RunLog>>,
+    /// For receipts of workers' calls of a whole round.
+    share_buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Home {
     pub(crate) fn buffers(&self) -> RunBuffers {
         self.buffers.lock().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn share_buffer(&self) -> Vec<u8> {
+        self.share_buffers.lock().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn put_share_buffer(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        if buffer.capacity() <= SHARE_BYTES_KEPT {
+            self.share_buffers.lock().push(buffer);
+        }
     }
 
     fn put_buffers(&self, buffers: impl Iterator<Item = RunBuffers>) {

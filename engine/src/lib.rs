@@ -31,7 +31,7 @@
 //!
 //! # Where things are
 //!
-//! `batch` → `execute` (with `wasm`, `prefetch`, `deploy`) → `receipt`, `write_set`, `digest` → `engine`; [`prepare`] is what
+//! `batch` → `execute` (with `wasm`, `key_patterns`, `deploy`) → `receipt`, `write_set`, `digest` → `engine`; [`prepare`] is what
 //! stands between a stranger's module and the compiler; [`mod@log`] and [`fs`] are the replay log. `FORMAT.md` draws all bytes,
 //! `ARCHITECTURE.md` the whole.
 
@@ -47,6 +47,7 @@ mod finish;
 pub mod fs;
 pub mod gas;
 mod hash;
+mod key_patterns;
 pub mod limits;
 pub mod log;
 mod logged;
@@ -55,7 +56,6 @@ mod oracle;
 mod outcome;
 mod output;
 mod planted;
-mod prefetch;
 pub mod prepare;
 mod read_set;
 mod receipt;

@@ -18,6 +18,12 @@ pub enum Mode {
     Pipe,
     /// In parallel against the state before, checked and repaired.
     Optimistic,
+    /// In parallel, calls of the same keys one after another. Which keys a method's calls touch is learned from its first ones; calls of
+    /// which that is not known are executed in order.
+    ///
+    /// Workers wait for one another, so each needs a core of its own: where other threads take their turns on the same cores, all
+    /// wait for the one that is interrupted. That is why [`Mode::Auto`] does not choose it.
+    Hinted,
 }
 
 /// How a batch was executed.
@@ -42,21 +48,26 @@ impl ModeChosen {
             Scheduled::Pipe => &[Mode::Pipe],
             Scheduled::Optimistic { round, probe } if probe < round => &[Mode::Optimistic, Mode::Auto],
             Scheduled::Optimistic { .. } => &[Mode::Optimistic],
+            Scheduled::Hinted { .. } => &[Mode::Hinted],
         }
     }
 
-    /// The mode's name: `serial`, `pipe` or `optimistic`.
+    /// The mode's name: `serial`, `pipe`, `optimistic` or `hinted`.
     pub fn name(&self) -> &'static str {
         match self.scheduled {
             Scheduled::Serial => "serial",
             Scheduled::Pipe => "pipe",
             Scheduled::Optimistic { .. } => "optimistic",
+            Scheduled::Hinted { .. } => "hinted",
         }
     }
 }
 
 /// Calls of a round. Longer rounds fall out of the caches and have more conflicts, shorter ones pay more for their borders.
 const ROUND_CALLS: u32 = 16_384;
+
+/// The same, of rounds whose calls have declared their keys.
+const HINTED_ROUND_CALLS: u32 = 8_192;
 
 /// Calls of the round with which parallel execution is tried again, after it has cost more than it saved.
 const PROBE_CALLS: u32 = 1_024;
@@ -93,6 +104,7 @@ impl Chooser {
             Mode::Pipe if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Pipe => (Scheduled::Pipe, "asked for"),
             Mode::Optimistic => (rounds, "asked for"),
+            Mode::Hinted => (Scheduled::Hinted { round: HINTED_ROUND_CALLS }, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
             Mode::Auto => match self.wait {
@@ -113,7 +125,7 @@ impl Chooser {
     /// Learns from a batch.
     pub(crate) fn note(&mut self, chosen: &ModeChosen, calls: usize, statistics: &Statistics) {
         match chosen.scheduled {
-            Scheduled::Serial => {}
+            Scheduled::Serial | Scheduled::Hinted { .. } => {}
             Scheduled::Pipe => self.wait = self.wait.map(|wait| wait.saturating_sub(1)),
             Scheduled::Optimistic { .. } => {
                 let again = (statistics.repaired_calls + statistics.suffix_calls) as f64;

@@ -82,6 +82,24 @@ impl RunOutput {
         self.calls.end = self.calls.end.max(calls.end);
     }
 
+    /// Takes what calls left on several workers: `pieces` says of each call in order whose of `runs` its receipt is in, and where.
+    pub(crate) fn gather(
+        &mut self,
+        calls: Range<u32>,
+        runs: &[&RunOutput],
+        pieces: impl Iterator<Item = (usize, Range<usize>)>,
+    ) {
+        for (run, receipt) in pieces {
+            self.receipts.extend_from_slice(&runs[run].receipts[receipt]);
+        }
+        for run in runs {
+            let explanations = run.explanations.iter().filter(|(call, _)| calls.contains(call));
+            self.explanations.extend(explanations.cloned());
+        }
+        self.explanations.sort_by_key(|(call, _)| *call);
+        self.calls.end = calls.end;
+    }
+
     /// Hashes the calls and their receipts.
     pub(crate) fn seal(&mut self, batch: &Batch) {
         let records = batch.records(self.calls.start as usize..self.calls.end as usize);

@@ -11,8 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use crate::exit::Failure;
-
 /// More workers than any machine that this is for has cores. Each is a thread with a stack and instances of its own.
 const WORKERS_MAX: i64 = 1_024;
 
@@ -79,25 +77,20 @@ pub(crate) enum ModeAsked {
     Pipe,
     /// In parallel, checked, and repaired where calls conflict
     Optimistic,
-    /// In parallel, along declared accesses. Not there yet
+    /// In parallel, calls that touch the same keys one after another
     Hinted,
 }
 
 impl ModeAsked {
     /// The engine's name for it.
-    pub(crate) fn of_engine(self) -> Result<Mode, Failure> {
-        Ok(match self {
+    pub(crate) fn of_engine(self) -> Mode {
+        match self {
             ModeAsked::Auto => Mode::Auto,
             ModeAsked::Serial => Mode::Serial,
             ModeAsked::Pipe => Mode::Pipe,
             ModeAsked::Optimistic => Mode::Optimistic,
-            ModeAsked::Hinted => {
-                return Err(Failure::usage(
-                    "--mode hinted does not exist in this version",
-                    "say one that exists: --mode auto, serial, pipe or optimistic",
-                ));
-            }
-        })
+            ModeAsked::Hinted => Mode::Hinted,
+        }
     }
 
     /// Its name on the command line.

@@ -43,6 +43,12 @@ pub enum Mode {
     Serial,
     /// In order, on one worker, which leaves hashing and listing to whoever takes the runs and their logs.
     Pipe,
+    /// In parallel, in rounds, calls that touch the same keys one after another, as far as calls declare their keys; see
+    /// [`Executor::declare`].
+    Hinted {
+        /// Calls of a round, rounded up to whole runs.
+        round: u32,
+    },
     /// In parallel, with validation, in rounds.
     Optimistic {
         /// Calls of a round, rounded up to whole runs.
@@ -111,6 +117,7 @@ pub fn execute<E: Executor>(
     match mode {
         Mode::Serial => batch.in_order(0..calls, true),
         Mode::Pipe => batch.in_order(0..calls, false),
+        Mode::Hinted { round } => batch.hinted(calls, round),
         Mode::Optimistic { round, probe } => batch.rounds(calls, round, probe),
     }
     if mode != Mode::Pipe {
@@ -122,31 +129,31 @@ pub fn execute<E: Executor>(
 }
 
 /// What a worker works with. It takes its own alone, so the lock is always free.
-struct Hand<'a, E> {
-    executor: &'a mut E,
+pub(crate) struct Hand<'a, E> {
+    pub(crate) executor: &'a mut E,
     /// Absent while a call has it.
-    view: Option<Box<View>>,
+    pub(crate) view: Option<Box<View>>,
 }
 
 impl<E> Hand<'_, E> {
-    fn view(&mut self, base: Base) -> Box<View> {
+    pub(crate) fn view(&mut self, base: Base) -> Box<View> {
         let mut view = self.view.take().unwrap_or_else(|| Box::new(View::new(Base::Nothing)));
         view.base = base;
         view
     }
 }
 
-struct Batch<'a, E: Executor> {
-    team: &'a Team,
-    hands: Vec<Mutex<Hand<'a, E>>>,
-    shared: &'a E::Shared,
+pub(crate) struct Batch<'a, E: Executor> {
+    pub(crate) team: &'a Team,
+    pub(crate) hands: Vec<Mutex<Hand<'a, E>>>,
+    pub(crate) shared: &'a E::Shared,
     /// Absent while a view has it.
-    open: Option<Box<OpenBatch>>,
-    runs: Vec<E::Run>,
-    statistics: Statistics,
-    spent: PhaseNanoseconds,
+    pub(crate) open: Option<Box<OpenBatch>>,
+    pub(crate) runs: Vec<E::Run>,
+    pub(crate) statistics: Statistics,
+    pub(crate) spent: PhaseNanoseconds,
     conflicts: Option<Conflicts>,
-    clock: Option<Clock>,
+    pub(crate) clock: Option<Clock>,
     /// Whether rounds may be executed in parallel, so that what is executed in order needs accesses too.
     parallel: bool,
     /// Whether the other workers are left alone.
@@ -199,7 +206,7 @@ fn execute_calls<E: Executor>(
 }
 
 /// The calls of a range, run by run.
-fn runs_of(calls: Range<u32>) -> impl Iterator<Item = Range<u32>> {
+pub(crate) fn runs_of(calls: Range<u32>) -> impl Iterator<Item = Range<u32>> {
     let mut first = calls.start;
     core::iter::from_fn(move || {
         let next = (first / RUN_CALLS * RUN_CALLS + RUN_CALLS).min(calls.end);
@@ -213,7 +220,7 @@ impl<E: Executor> Batch<'_, E> {
     // ---- in order ----
 
     /// Executes calls in order. The first may lie inside a run that has been begun.
-    fn in_order(&mut self, calls: Range<u32>, seal: bool) {
+    pub(crate) fn in_order(&mut self, calls: Range<u32>, seal: bool) {
         let shared = self.shared;
         let mut watch = Watch::start(self.clock);
         let mut done = Vec::new();

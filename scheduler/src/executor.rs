@@ -1,7 +1,7 @@
 //! The one seam that turns back: what the scheduler asks of the engine.
 
 use crate::hash::KeyHasher;
-use crate::key::CallIndex;
+use crate::key::{CallIndex, ContractIndex};
 use crate::run::RunLog;
 use crate::state::PrefetchHash;
 use crate::view::View;
@@ -24,7 +24,7 @@ pub const RUN_CALLS: u32 = 256;
 /// A call must depend on nothing but itself and what it sees through its view: it may be executed more than once.
 pub trait Executor: Send {
     /// What a run of calls leaves besides its records: receipts, in the engine.
-    type Run: Send;
+    type Run: Send + Sync;
     /// What every worker may read.
     type Shared: Sync;
 
@@ -37,6 +37,29 @@ pub trait Executor: Send {
 
     /// Pushes the hashes of keys that these calls will probably touch. Only ever a guess.
     fn predict(shared: &Self::Shared, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>);
+
+    /// Hands each key that the call may touch to `key`, with its contract and whether the call may write it. `false`: it is not
+    /// known which keys these are. Only ever a guess: a call that touches other keys is executed again, in order. Keys of ordered
+    /// slots cannot be declared.
+    fn declare(shared: &Self::Shared, call: CallIndex, key: impl FnMut(ContractIndex, &[u8], bool)) -> bool;
+
+    /// Begins what the worker executes of a round at `first`, from which runs are gathered.
+    fn begin_share(&mut self, shared: &Self::Shared, first: CallIndex);
+
+    /// How much the calls since `begin_share` have left, in a measure that `gather` knows.
+    fn left(&self) -> usize;
+
+    /// Puts together what the calls of a run, or of its first part, left on several workers. `pieces`: for each call in order, whose of
+    /// `runs` it is, and the part between what was left before it and after it.
+    fn gather(
+        shared: &Self::Shared,
+        calls: Range<u32>,
+        runs: &[&Self::Run],
+        pieces: impl Iterator<Item = (usize, Range<usize>)>,
+    ) -> Self::Run;
+
+    /// A share that runs were gathered from is not needed any more.
+    fn recycle(shared: &Self::Shared, run: Self::Run);
 
     /// The calls before `next`, from where the run was begun, have ended.
     fn end_run(&mut self, shared: &Self::Shared, next: CallIndex) -> Self::Run;

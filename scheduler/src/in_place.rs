@@ -16,15 +16,15 @@ use crate::view::{Base, TooManyWrites, View};
 
 /// How the writes of an entry's key are taken back. The running call has one for each of its entries.
 pub(crate) struct Undo {
-    owner: u8,
+    pub(crate) owner: u8,
     /// The innermost savepoint when the key was written first, or noted last.
-    since: u32,
+    pub(crate) since: u32,
     /// The key's version in its owner's branch. It names the slot, which may move when the table grows.
-    version: u32,
+    pub(crate) version: u32,
     /// The version's last write before this one.
-    last: RecordId,
+    pub(crate) last: RecordId,
     /// The value before this write. If it is long its bytes are kept until the call ends.
-    value: Raw,
+    pub(crate) value: Raw,
 }
 
 /// What a call had written before a savepoint, of a key that it writes again behind it.
@@ -113,11 +113,11 @@ impl View {
         let touched = found.and_then(|index| partition.touched(index));
         if let (Some(index), Some(version)) = (found, touched) {
             // Of a write of another call there is no undo with the key's version, whatever its id.
-            let entry = partition.versions[version].last.place();
-            let at = entry.wrapping_sub(self.run_open);
+            let (_, at) = partition.versions[version].last.entry();
             if let Some(undo) = self.undo.get_mut(at)
                 && (undo.owner, undo.version) == (owner as u8, version as u32)
             {
+                let entry = self.run_open + at;
                 let is_spent = undo.since >= self.savepoint;
                 if !is_spent {
                     let since = core::mem::replace(&mut undo.since, self.savepoint);
@@ -141,7 +141,7 @@ impl View {
             Some(version) => (version, partition.versions[version].last),
             None => (partition.new_version(index), RecordId::NONE),
         };
-        partition.versions[version].last = RecordId::new(self.run.number, entry);
+        partition.versions[version].last = RecordId::of_entry(self.call, self.undo.len());
         self.undo.push(Undo { owner: owner as u8, since: self.savepoint, version: version as u32, last, value });
         Ok(Place { owner, index, entry, is_spent: false })
     }

@@ -64,12 +64,15 @@
 #[cfg(test)]
 extern crate self as phalanx_scheduler;
 
+mod claimed;
+mod claims;
 mod conflicts;
 mod delta;
 mod execute;
 mod executor;
 mod fold;
 pub mod hash;
+mod hinted;
 mod in_place;
 mod key;
 mod open;
@@ -107,4 +110,4 @@ pub use run::{RunLog, Write};
 pub use state::{KeyRange, PrefetchHash, State, WRITES_MAX};
 pub use statistics::Statistics;
 pub use team::Team;
-pub use view::{Savepoint, TooManyWrites, View};
+pub use view::{Savepoint, TooManyWrites, TouchedKey, View};

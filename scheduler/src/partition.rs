@@ -5,6 +5,7 @@
 //! by 1.4, which keeps an entry between 91 and 128 bytes of table and a search within two neighbouring lines
 //! mostly. Partitions grow one at a time, so the transient second table is a sixteenth of the whole.
 
+use crate::claims::Claimants;
 use crate::hash::{KeyHasher, home};
 use crate::key::{ContractIndex, StateKey};
 use crate::prefetch::{prefetch, prefetch_for_write};
@@ -35,9 +36,13 @@ pub(crate) struct Version {
     pub(crate) last: RecordId,
     /// `last` as it was before the round.
     pub(crate) base_last: RecordId,
+    /// The claims on the key in round `round`, if its calls have claims.
+    pub(crate) claimants: Claimants,
     old_tag: ValueTag,
     base_tag: ValueTag,
 }
+
+const _: () = assert!(size_of::<Version>() == 64);
 
 impl Version {
     const NEW: Version = Version {
@@ -48,6 +53,7 @@ impl Version {
         tail: RecordId::NONE,
         last: RecordId::NONE,
         base_last: RecordId::NONE,
+        claimants: Claimants::NONE,
         old_tag: ValueTag::ABSENT,
         base_tag: ValueTag::ABSENT,
     };
@@ -79,7 +85,7 @@ pub(crate) struct Partition {
     /// How often slots have moved.
     pub(crate) moves: u32,
     /// Whether the table may hold keys without a value, which leave it when the branch is closed.
-    holds_absent: bool,
+    pub(crate) holds_absent: bool,
     /// Whether a version may hold a long value that no slot has any more.
     holds_long: bool,
 }
@@ -137,13 +143,19 @@ impl Partition {
     /// Asks the processor for the lines where a search of the key starts.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
+        self.prefetch_search(hash);
+        // At seven tenths full, one search in eight goes as far as this.
+        prefetch((&raw const self.slots()[home(hash, self.capacity) as usize]).wrapping_add(2));
+        // A first write makes a version. Each owner's versions are a stream of their own, too many for the processor to follow.
+        prefetch_for_write(self.versions.as_ptr().wrapping_add(self.versions.len()));
+    }
+
+    /// The same, of nothing but where nearly all searches end.
+    #[inline]
+    pub(crate) fn prefetch_search(&self, hash: u64) {
         let first = &raw const self.slots()[home(hash, self.capacity) as usize];
         prefetch(first);
         prefetch(first.wrapping_add(1));
-        // At seven tenths full, one search in eight goes as far as this.
-        prefetch(first.wrapping_add(2));
-        // A first write makes a version. Each owner's versions are a stream of their own, too many for the processor to follow.
-        prefetch_for_write(self.versions.as_ptr().wrapping_add(self.versions.len()));
     }
 
     /// Asks the processor for a slot's line, to be written.

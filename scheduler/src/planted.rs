@@ -21,12 +21,14 @@ pub enum Bug {
     ForgottenMark,
     /// What a call left is not replaced when it is executed again.
     DroppedSplice,
+    /// What calls behind one that strayed left stays.
+    KeptStray,
 }
 
 #[cfg(any(test, planted))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 7] = [
+    pub const ALL: [Bug; 8] = [
         Bug::WrongBase,
         Bug::DroppedReader,
         Bug::LateDelta,
@@ -34,6 +36,7 @@ impl Bug {
         Bug::UnfollowedChange,
         Bug::ForgottenMark,
         Bug::DroppedSplice,
+        Bug::KeptStray,
     ];
 }
 

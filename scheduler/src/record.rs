@@ -9,8 +9,10 @@
 //! changes it. A key's accesses in a round form a chain, linked by call index.
 
 use crate::delta::{Answer, Delta, Operator};
+use crate::executor::RUN_CALLS;
 use crate::hash::owner;
 use crate::key::{ADDRESS_KEY_BYTES, CallIndex, ContractIndex, INLINE_KEY_BYTES, StateKey};
+use crate::state::WRITES_MAX;
 use crate::value::{INLINE_VALUE_BYTES, Raw, ValueTag};
 
 /// Slot number of a key that the table does not hold.
@@ -23,8 +25,13 @@ pub(crate) const PREDICATES_MAX: usize = 8;
 /// Runs of a batch: ids have 8 bits for them.
 pub(crate) const RUNS_MAX: u32 = 256;
 
-/// Where a record is: a run of the batch, and a place in the run's bucket of the key's owner, or in a run that executes in
-/// order among its entries.
+/// Bits of an id for an entry's number among those of its call.
+const ENTRY_BITS: u32 = 16;
+
+const _: () = assert!((RUN_CALLS as usize) << ENTRY_BITS <= RecordId::PLACES && WRITES_MAX < 1 << ENTRY_BITS);
+
+/// Where a record is: a run of the batch, and a place in the run's bucket of the key's owner. In a run without accesses the place
+/// is an entry's: the call's number in the run, and the entry's among those of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RecordId(u32);
 
@@ -40,6 +47,19 @@ impl RecordId {
     pub(crate) fn new(run: usize, place: usize) -> Self {
         debug_assert!(run < RUNS_MAX as usize && place < Self::PLACES);
         Self((run as u32) << 24 | place as u32)
+    }
+
+    /// The id of entry `number` of a call, in a run without accesses.
+    #[inline]
+    pub(crate) fn of_entry(call: CallIndex, number: usize) -> Self {
+        let (run, place) = (call.0 / RUN_CALLS, call.0 % RUN_CALLS);
+        Self::new(run as usize, (place as usize) << ENTRY_BITS | number)
+    }
+
+    /// The call's number in its run, and the entry's among those of the call.
+    #[inline]
+    pub(crate) fn entry(self) -> (usize, usize) {
+        (self.place() >> ENTRY_BITS, self.place() & ((1 << ENTRY_BITS) - 1))
     }
 
     #[inline]

@@ -122,8 +122,17 @@ impl RunLog {
         if self.has_accesses {
             self.buckets[owner][id.place()].set_superseded(true);
         } else {
-            self.side.entries[id.place()].supersede();
+            let (call, number) = id.entry();
+            self.side.entries[self.ranges[call].0 as usize + number].supersede();
         }
+    }
+
+    /// Takes the entries of the next call, whose long keys lie in `bytes`.
+    pub(crate) fn take_entries(&mut self, entries: &[Entry], bytes: &[u8]) {
+        let start = self.side.entries.len();
+        self.side.entries.extend_from_slice(entries);
+        self.side.entries[start..].iter_mut().for_each(|entry| entry.move_key(bytes, &mut self.side.bytes));
+        self.end_call();
     }
 
     /// The calls from `call` on have not been executed after all. What they left in the buckets is found by nobody.
@@ -134,7 +143,12 @@ impl RunLog {
 
     /// A call's entries.
     pub(crate) fn entries(&self, call: CallIndex) -> &[Entry] {
-        let (start, end) = self.ranges[(call.0 - self.first) as usize];
+        self.entries_of((call.0 - self.first) as usize)
+    }
+
+    /// The entries of the log's call `number`.
+    pub(crate) fn entries_of(&self, number: usize) -> &[Entry] {
+        let (start, end) = self.ranges[number];
         &self.side.entries[start as usize..end as usize]
     }
 

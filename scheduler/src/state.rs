@@ -5,8 +5,10 @@
 //! through the versions, so that nothing of an open branch is visible. In place, because the line of a key's slot is
 //! then in the cache; a separate overlay would touch it a second time at commit.
 
+use crate::claims::RunClaims;
 use crate::executor::RUN_CALLS;
 use crate::hash::{HashSeed, KeyHasher, OWNERS, owner};
+use crate::hinted::Lists;
 use crate::key::{ContractIndex, StateKey};
 use crate::partition::Partition;
 use crate::record::{NO_SLOT, RUNS_MAX, RecordId};
@@ -33,6 +35,11 @@ pub struct State {
     pub(crate) writes_max: usize,
     /// Logs of runs that are done, to be filled again: fresh pages from the kernel cost more than filling them.
     pub(crate) spare: Vec<RunLog>,
+    /// Claims of runs that are done, likewise.
+    pub(crate) spare_claims: Vec<RunClaims>,
+    /// Logs of workers' calls of a round, and lists of what they did.
+    pub(crate) spare_wide: Vec<RunLog>,
+    pub(crate) spare_lists: Vec<Lists>,
 }
 
 /// The greatest limit of writes. What a run writes when its calls are executed in order, behind what they left in a bucket
@@ -58,6 +65,9 @@ impl State {
             partitions: (0..OWNERS).map(|_| Partition::new()).collect(),
             writes_max,
             spare: Vec::new(),
+            spare_claims: Vec::new(),
+            spare_wide: Vec::new(),
+            spare_lists: Vec::new(),
         }
     }
 

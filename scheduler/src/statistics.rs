@@ -25,6 +25,12 @@ macro_rules! statistics {
 statistics! {
     /// Calls that were executed in parallel.
     optimistic_calls: "calls executed in parallel",
+    /// Calls that were executed in parallel with the keys that they declared.
+    hinted_calls: "calls executed with the keys that they declared",
+    /// Calls that touched a key that they had not declared.
+    strayed_calls: "calls that strayed from what they declared",
+    /// Calls that were executed in order between others that declared their keys.
+    unhinted_calls: "calls executed in order between declared ones",
     /// Calls whose checks failed when their round was chained.
     dirty_calls: "dirty calls",
     /// Calls that were executed again, each by itself.

@@ -1,7 +1,7 @@
 //! What [`crate::turns`] is made of. Its model puts loom's types in their place.
 
 pub(crate) use core::hint::spin_loop;
-pub(crate) use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::thread::yield_now;
 

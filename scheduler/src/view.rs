@@ -1,14 +1,18 @@
 //! What a running call sees of the state, and the records that it leaves.
 //!
-//! A call reads through its own records down to a base. The base is one of three:
+//! A call reads through its own records down to a base. The base is one of four:
 //!
 //! - *in place*: the view owns the batch. The base is the state as the calls before have left it; the call writes into it as
 //!   it runs, and what it reads is nobody's business. See [`crate::in_place`].
+//! - *claimed*: the call holds the keys that it declared, and writes those in place beside other calls. See
+//!   [`crate::claimed`].
 //! - *snapshot*: workers share the state as it was before the round. Nothing is written; everything that the call saw or
 //!   did is recorded, for the keys' owners to chain and check.
 //! - *chains*: the view owns the batch, and the call is executed again in the middle of its round. It sees what the
 //!   calls before it left, by the chains.
 
+use crate::claimed::Claimed;
+use crate::claims::Table;
 use crate::delta::{Answer, Delta};
 use crate::in_place::{Rewrite, Undo};
 use crate::key::{CallIndex, ContractIndex, StateKey};
@@ -24,9 +28,12 @@ use hashbrown::HashTable;
 use std::sync::Arc;
 
 mod savepoint;
+mod touched;
 
 use savepoint::Note;
 pub use savepoint::Savepoint;
+use touched::Touched;
+pub use touched::TouchedKey;
 
 /// Most calls touch two or three keys: their records are compared one after another; past this an index takes over, so that
 /// a call with a thousand writes does not make each access a thousand comparisons.
@@ -38,6 +45,7 @@ pub struct TooManyWrites;
 
 pub(crate) enum Base {
     InPlace(Box<OpenBatch>),
+    Claimed(Arc<Table>),
     Snapshot(Arc<State>),
     Chains(Box<OpenBatch>),
     /// Between rounds.
@@ -68,6 +76,10 @@ pub struct View {
     mark: (usize, usize, usize),
     /// What its records were before a savepoint; see `savepoint.rs`.
     notes: Vec<Note>,
+    pub(crate) claimed: Claimed,
+    /// Whether the keys that calls touch are listed.
+    listing: bool,
+    pub(crate) touched: Touched,
 }
 
 impl View {
@@ -86,6 +98,9 @@ impl View {
             writers: Vec::new(),
             mark: (0, 0, 0),
             notes: Vec::new(),
+            claimed: Claimed::default(),
+            listing: false,
+            touched: Touched::default(),
         }
     }
 
@@ -94,14 +109,20 @@ impl View {
         match &self.base {
             Base::InPlace(open) | Base::Chains(open) => &open.state,
             Base::Snapshot(state) => state,
-            Base::Nothing => unreachable!("a call runs on a base"),
+            Base::Claimed(_) | Base::Nothing => unreachable!("the call sees a whole state"),
         }
     }
 
-    /// Whether the call writes in place, and so records nothing of what it reads.
+    /// Whether the call owns the batch and writes in place.
     #[inline]
     fn in_place(&self) -> bool {
         matches!(self.base, Base::InPlace(_))
+    }
+
+    /// Whether what the call reads is recorded.
+    #[inline]
+    fn is_recorded(&self) -> bool {
+        matches!(self.base, Base::Snapshot(_) | Base::Chains(_))
     }
 
     /// Begins a call.
@@ -122,6 +143,12 @@ impl View {
     /// The key's value as the call sees it.
     #[inline]
     pub fn get(&mut self, contract: ContractIndex, key: &[u8], ordered: bool) -> Option<&[u8]> {
+        if self.listing {
+            self.touched.note(contract, key, ordered, false);
+        }
+        if self.holds_keys() {
+            return self.get_held(contract, key);
+        }
         let key = self.state().hasher.key(contract, key, ordered);
         if self.in_place() {
             let (owner, found) = self.state().find(&key);
@@ -157,6 +184,12 @@ impl View {
         ordered: bool,
         value: Option<&[u8]>,
     ) -> Result<(), TooManyWrites> {
+        if self.listing {
+            self.touched.note(contract, key, ordered, true);
+        }
+        if self.holds_keys() {
+            return self.set_held(contract, key, value);
+        }
         let key = self.state().hasher.key(contract, key, ordered);
         if self.in_place() {
             return self.set_in_place(&key, value);
@@ -188,6 +221,12 @@ impl View {
         ordered: bool,
         value: &[u8],
     ) -> Result<bool, TooManyWrites> {
+        if self.listing {
+            self.touched.note(contract, key, ordered, true);
+        }
+        if self.holds_keys() {
+            return self.set_once_held(contract, key, value);
+        }
         let key = self.state().hasher.key(contract, key, ordered);
         if self.in_place() {
             return self.set_once_in_place(&key, value);
@@ -231,6 +270,12 @@ impl View {
         ordered: bool,
         delta: Delta,
     ) -> Result<Answer, TooManyWrites> {
+        if self.listing {
+            self.touched.note(contract, key, ordered, true);
+        }
+        if self.holds_keys() {
+            return self.add_held(contract, key, delta);
+        }
         let state = self.state();
         let key = state.hasher.key(contract, key, ordered);
         if self.in_place() {
@@ -281,23 +326,22 @@ impl View {
         descending: bool,
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) {
+        self.touched.whole &= !self.listing;
+        if self.holds_keys() {
+            self.claimed.strayed = true;
+            return;
+        }
         let mut stored = Vec::new();
         let exhausted = self.merge(contract, range, descending, &mut stored, visit);
-        if !self.in_place() {
+        if self.is_recorded() {
             self.record_scan(contract, range, descending, exhausted, &stored);
         }
-    }
-
-    /// Keys of the contract that the running call has written.
-    pub fn written_keys(&self, contract: ContractIndex) -> impl Iterator<Item = &[u8]> {
-        let entries = self.written_entries().filter(move |entry| entry.contract == contract);
-        entries.map(|entry| entry.key_bytes(&self.run.side.bytes))
     }
 
     /// How many keys the running call has written.
     #[inline]
     pub fn written(&self) -> usize {
-        if self.in_place() { self.undo.len() } else { self.writers.len() }
+        if self.is_recorded() { self.writers.len() } else { self.undo.len() }
     }
 
     // ---- its own records ----
@@ -308,7 +352,7 @@ impl View {
     }
 
     fn written_entries(&self) -> impl Iterator<Item = &Entry> {
-        (0..self.written()).map(|n| self.entry(if self.in_place() { n } else { self.writers[n] as usize }))
+        (0..self.written()).map(|n| self.entry(if self.is_recorded() { self.writers[n] as usize } else { n }))
     }
 
     #[inline]
@@ -598,10 +642,10 @@ impl View {
             self.savepoint == 0 && self.notes.is_empty() && self.rewrites.is_empty(),
             "savepoints are closed"
         );
-        if self.in_place() {
-            self.end_in_place(keep);
-        } else {
-            self.log_records(keep);
+        match self.base {
+            Base::InPlace(_) => self.end_in_place(keep),
+            Base::Claimed(_) => self.end_held(keep),
+            _ => self.log_records(keep),
         }
         self.run.end_call();
         self.clear();

@@ -8,10 +8,10 @@ use phalanx_engine::{Engine, HashSeed, Mode, Options, Oracle, Outcome, Receipts}
 /// Few accounts, drawn unevenly: calls of a batch meet often.
 const SHAPE: Shape = Shape { accounts: 20, calls: 1_400, batch_size: 350, skew: 0.9, seed: 7 };
 
-fn engines() -> [Engine; 4] {
-    [(Mode::Serial, 1), (Mode::Pipe, 2), (Mode::Optimistic, 3), (Mode::Auto, 2)].map(|(mode, workers)| {
-        Engine::new(Options { hash_seed: HashSeed::Fixed(11), mode, workers, ..Options::default() })
-    })
+fn engines() -> [Engine; 5] {
+    [(Mode::Serial, 1), (Mode::Pipe, 2), (Mode::Optimistic, 3), (Mode::Hinted, 3), (Mode::Auto, 2)].map(
+        |(mode, workers)| Engine::new(Options { hash_seed: HashSeed::Fixed(11), mode, workers, ..Options::default() }),
+    )
 }
 
 fn compare(name: &str, workload: &dyn Workload) {

@@ -15,12 +15,6 @@ fn an_unknown_workload_is_answered_with_those_that_exist() {
 }
 
 #[test]
-fn modes_that_do_not_exist_are_named() {
-    let text = refused("--mode hinted");
-    assert_eq!(text, "--mode hinted does not exist in this version; there is: auto, serial, pipe, optimistic");
-}
-
-#[test]
 fn numbers_that_make_no_sense_are_refused_with_the_value() {
     for (arguments, part) in [
         ("--batch-size 0", "from 1 to 65536, not 0"),

@@ -151,6 +151,7 @@ impl Reproducer {
             Mode::Serial => "serial",
             Mode::Pipe => "pipe",
             Mode::Optimistic => "optimistic",
+            Mode::Hinted => "hinted",
         };
         let Self { workers, hash_seed, .. } = self;
         format!(

@@ -6,9 +6,9 @@ use super::guest::Image;
 use super::host;
 use crate::digest::Digest;
 use crate::gas;
+use crate::key_patterns::LearnedKeys;
 use crate::limits::{CALL_DEPTH_MAX, MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
 use crate::outcome::Outcome;
-use crate::prefetch::KeyPatterns;
 use crate::prepare::{self, Prepared};
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
@@ -135,8 +135,8 @@ pub(crate) struct Code {
     pub(crate) reentrant: Vec<bool>,
     /// Charged when a method is entered, besides the copy of the arguments.
     pub(crate) entry_gas: u64,
-    /// Where the methods' keys come from, by method; set when a call of it first succeeded.
-    pub(crate) patterns: Vec<OnceLock<KeyPatterns>>,
+    /// Which keys the methods touch, by method.
+    pub(crate) keys: Vec<LearnedKeys>,
     compiled: Compiled,
     /// What a new instance's memory holds; set when the first was made.
     pub(super) image: OnceLock<Arc<Image>>,
@@ -149,7 +149,7 @@ impl Code {
             methods: prepared.methods.clone(),
             reentrant: prepared.reentrant.clone(),
             entry_gas: gas::CALL + u64::from(prepared.memory_pages_min) * gas::MEMORY_PAGE_SCAN,
-            patterns: prepared.methods.iter().map(|_| OnceLock::new()).collect(),
+            keys: prepared.methods.iter().map(|_| LearnedKeys::default()).collect(),
             compiled: cache.code(Runtime::shared(), code_hash, prepared)?,
             image: OnceLock::new(),
         }))

@@ -23,7 +23,7 @@ pub(crate) struct Covered {
 pub(crate) type Setting = (Mode, usize);
 
 /// Every mode, on many workers; each setting is an engine of its own.
-pub(crate) const ENGINES: [Setting; 9] = [
+pub(crate) const ENGINES: [Setting; 12] = [
     (Mode::Serial, 1),
     (Mode::Pipe, 2),
     (Mode::Optimistic, 1),
@@ -32,6 +32,9 @@ pub(crate) const ENGINES: [Setting; 9] = [
     (Mode::Optimistic, 4),
     (Mode::Optimistic, 8),
     (Mode::Optimistic, 16),
+    (Mode::Hinted, 1),
+    (Mode::Hinted, 2),
+    (Mode::Hinted, 5),
     (Mode::Auto, 2),
 ];
 

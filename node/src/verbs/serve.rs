@@ -157,7 +157,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
 
 /// What settings come to, checked against each other.
 fn setup(settings: &Settings, data_directory: PathBuf) -> Result<Setup, Failure> {
-    let mode = settings.mode().of_engine()?;
+    let mode = settings.mode().of_engine();
     let listen = settings.listen();
     let tls = settings.tls()?;
     let (chain_id, require_signatures) = (settings.chain_id(), settings.require_signatures());

@@ -219,7 +219,7 @@ fn a_large_file_comes_to_the_same_in_every_mode() {
     let workload = mixed(CALLS);
     let calls = write_file(files.path(), "calls.ndjson", &workload.lines);
     let in_mode = |mode: &str| run_in_mode(&files.path().join(mode), &calls, mode, 4);
-    let reports = ["optimistic", "pipe", "serial"].map(in_mode);
+    let reports = ["optimistic", "pipe", "serial", "hinted"].map(in_mode);
     for report in &reports {
         assert_outcomes(report, &workload);
         for field in ["height", "gas_used", "log_digest", "state_digest"] {
@@ -240,6 +240,7 @@ fn results_do_not_depend_on_how_a_file_is_run() {
     let plain = digests("plain", &[]);
     assert_eq!(plain, digests("one worker", &["--workers", "1"]));
     assert_eq!(plain, digests("optimistic", &["--mode", "optimistic", "--workers", "3"]));
+    assert_eq!(plain, digests("hinted", &["--mode", "hinted", "--workers", "3"]));
     assert_eq!(plain, digests("pipe", &["--mode", "pipe", "--workers", "2"]));
     assert_eq!(plain, digests("serial", &["--mode", "serial", "--workers", "7"]));
     assert_eq!(plain, digests("auto", &["--mode", "auto", "--explain", "--check"]));

@@ -43,6 +43,9 @@ impl View {
     pub fn savepoint(&mut self) -> Savepoint {
         self.savepoints += 1;
         let around = core::mem::replace(&mut self.savepoint, self.savepoints);
+        // A call that holds keys cannot take back a part of what it did.
+        self.claimed.strayed |= self.holds_keys();
+        self.touched.whole &= !self.listing;
         let (records, notes) = match self.in_place() {
             true => (self.undo.len(), self.rewrites.len()),
             false => (self.records.len(), self.notes.len()),
@@ -53,6 +56,9 @@ impl View {
     /// Closes a savepoint: what was written since is a part of what the call, or the savepoint around this one, does.
     pub fn keep(&mut self, savepoint: Savepoint) {
         self.savepoint = savepoint.around;
+        if self.holds_keys() {
+            return;
+        }
         if self.in_place() {
             return self.forget_rewrites(savepoint.notes, savepoint.around);
         }
@@ -69,6 +75,9 @@ impl View {
     /// Closes a savepoint and takes back what was written since. What was read since is depended on as before.
     pub fn roll_back(&mut self, savepoint: Savepoint) {
         self.savepoint = savepoint.around;
+        if self.holds_keys() {
+            return;
+        }
         if self.in_place() {
             return self.take_back(savepoint.records, savepoint.notes);
         }

@@ -43,7 +43,7 @@ fn what_a_file_may_not_say_is_named_with_its_place() {
         ("[tls]\ncertifcate = \"a\"", "unknown field `certifcate`", "did you mean `certificate`?"),
         ("batch_size = 0", "phalanx.toml:1: a batch has 1 to", ""),
         ("\nworkers = 5000", "phalanx.toml:2: 5000 is not in 1..=1024", ""),
-        ("mode = \"fast\"", "phalanx.toml:1: fast is none of auto, serial, pipe, optimistic", ""),
+        ("mode = \"fast\"", "phalanx.toml:1: fast is none of auto, serial, pipe, optimistic, hinted", ""),
         ("log = \"loud\"", "phalanx.toml:1: loud is none of off, error, warn, info, debug", ""),
         ("listen = \"here\"", "phalanx.toml:1: ", ""),
         ("\nchain_id = \"0xab\"", "phalanx.toml:2: 0xab: a chain id is 0x and 64 hex digits", ""),

@@ -69,7 +69,7 @@ fn percent(text: &str) -> Result<EquivalenceCheck, String> {
 }
 
 pub(crate) fn execute(arguments: &RunArguments, context: &Context) -> Result<Exit, Failure> {
-    let mode = arguments.mode.of_engine()?;
+    let mode = arguments.mode.of_engine();
     let text = read_calls(&arguments.calls)?;
     let file = CallsFile::of(&text, &arguments.calls)?;
     run(arguments, mode, &file, context)
