@@ -13,6 +13,8 @@
 ;;
 ;; The key of `to` needs the slot's byte where the caller's last byte is: `transfer` lends the place to the slot for one `add`.
 ;; `mint` and `balance_of` leave the caller's place alone, where byte 32 starts out as the slot.
+;;
+;; A frozen account, which contracts/token makes, has 2^127 on top of its balance: 0x7fff… below is the high half of 2^127 - 1.
 (module
   (import "phalanx" "input" (func $input (param i32 i32) (result i32)))
   (import "phalanx" "ret" (func $ret (param i32 i32)))
@@ -28,26 +30,39 @@
   ;; and the code of InsufficientBalance; 192 is an absent balance.
   (data (i32.const 0) "\01")
   (data (i32.const 32) "\01")
-  (data (i32.const 177) "\02\03") ;; SupplyOverflow, NotDeployer
+  (data (i32.const 177) "\02\03\04") ;; SupplyOverflow, NotDeployer, Frozen
   (data (i32.const 256) "TransferMinta balance is above the supplya stored value is not of its type")
 
   (func (export "transfer") (result i32)
     (local $amount_lo i64) (local $amount_hi i64) (local $caller_last i32)
     (if (i32.ne (call $input (i32.const 33) (i32.const 48)) (i32.const 48)) (then (return (i32.const 2))))
     (call $caller (i32.const 1))
+    (local.set $amount_lo (i64.load (i32.const 65)))
+    (if (i64.lt_s (local.tee $amount_hi (i64.load (i32.const 73))) (i64.const 0)) (then (return (call $refused))))
     (if (i32.eqz
           (call $sub (i32.const 0) (i32.const 33)
-            (local.tee $amount_lo (i64.load (i32.const 65))) (local.tee $amount_hi (i64.load (i32.const 73)))
-            (i64.const 0) (i64.const 0) (i64.const -1) (i64.const -1)))
-      (then
-        (call $ret (i32.const 176) (i32.const 1))
-        (return (i32.const 1))))
+            (local.get $amount_lo) (local.get $amount_hi)
+            (i64.const 0) (i64.const 0)
+            (i64.xor (local.get $amount_lo) (i64.const -1))
+            (i64.xor (local.get $amount_hi) (i64.const 0x7fffffffffffffff))))
+      (then (return (call $refused))))
     (local.set $caller_last (i32.load8_u (i32.const 32)))
     (i32.store8 (i32.const 32) (i32.const 1))
     (call $credit (local.get $amount_lo) (local.get $amount_hi))
     (i32.store8 (i32.const 32) (local.get $caller_last))
     (call $emit (i32.const 256) (i32.const 8) (i32.const 1) (i32.const 80))
     (i32.const 0))
+
+  ;; Why a debit was refused: only from a frozen account can 2^127 be taken, which the error undoes.
+  (func $refused (result i32)
+    (call $ret
+      (select
+        (i32.const 179)
+        (i32.const 176)
+        (call $sub (i32.const 0) (i32.const 33)
+          (i64.const 0) (i64.const 0x8000000000000000) (i64.const 0) (i64.const 0) (i64.const -1) (i64.const -1)))
+      (i32.const 1))
+    (i32.const 1))
 
   (func (export "mint") (result i32)
     (local $amount_lo i64) (local $amount_hi i64)
@@ -69,7 +84,7 @@
     (if (i32.eqz
           (call $add (i32.const 176) (i32.const 1)
             (local.tee $amount_lo (i64.load (i32.const 65))) (local.tee $amount_hi (i64.load (i32.const 73)))
-            (i64.const 0) (i64.const 0) (i64.const -1) (i64.const -1)))
+            (i64.const 0) (i64.const 0) (i64.const -1) (i64.const 0x7fffffffffffffff)))
       (then
         (call $ret (i32.const 177) (i32.const 1))
         (return (i32.const 1))))
@@ -87,6 +102,7 @@
           (then
             (call $abort (i32.const 297) (i32.const 33))
             (unreachable)))))
+    (i64.store (i32.const 200) (i64.and (i64.load (i32.const 200)) (i64.const 0x7fffffffffffffff)))
     (call $ret (i32.const 192) (i32.const 16))
     (i32.const 0))
 

@@ -1,4 +1,8 @@
-//! A fungible token: balances, allowances, and a supply that the deployer may mint.
+//! A fungible token: balances, allowances, a supply that the deployer may mint, accounts that the deployer may freeze.
+//!
+//! A frozen account spends nothing, neither itself nor by its allowances. It still receives: no payment fails for its payee's
+//! sake. Its balance is stored with [`FROZEN`] on top, where the bounds of a debit find it, so that a transfer reads nothing
+//! and asks no more than it would without freezing.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
@@ -7,42 +11,25 @@ use phalanx_contract::*;
 /// Tokens in all.
 #[slot]
 const SUPPLY: Item<u128> = Item::at(0);
-/// Tokens of each account.
+/// Tokens of each account, and 2^127 on top while it is frozen.
 #[slot]
 const BALANCES: Map<Address, u128> = Map::at(1);
 /// Tokens of (owner, spender) that the spender may move.
 #[slot]
 const ALLOWANCES: Map<(Address, Address), u128> = Map::at(2);
 
-/// Tokens moved from one account to another.
-#[derive(Wire, Debug, PartialEq)]
-pub struct Transfer {
-    /// Who had them.
-    pub from: Address,
-    /// Who has them.
-    pub to: Address,
-    /// How many.
-    pub amount: u128,
-}
+/// What is on top of a frozen balance. The supply, and so each balance, stays below it.
+const FROZEN: u128 = 1 << 127;
 
-/// Tokens came into being.
-#[derive(Wire, Debug, PartialEq)]
-pub struct Mint {
-    /// Who has them.
-    pub to: Address,
-    /// How many.
-    pub amount: u128,
-}
-
-/// An owner's permission for a spender was replaced.
-#[derive(Wire, Debug, PartialEq)]
-pub struct Approval {
-    /// Whose tokens.
-    pub owner: Address,
-    /// Who may move them.
-    pub spender: Address,
-    /// How many.
-    pub amount: u128,
+events! {
+    /// Tokens moved from one account to another.
+    Transfer { from: Address, to: Address, amount: u128 },
+    /// Tokens came into being.
+    Mint { to: Address, amount: u128 },
+    /// An owner's permission for a spender was replaced.
+    Approval { owner: Address, spender: Address, amount: u128 },
+    /// An account was frozen, or is frozen no more.
+    Freeze { account: Address, frozen: bool },
 }
 
 /// Why a method did nothing.
@@ -52,10 +39,14 @@ pub enum Error {
     InsufficientBalance,
     /// The spender may move less than the amount.
     InsufficientAllowance,
-    /// The supply would pass the largest number.
+    /// The supply would reach 2^127.
     SupplyOverflow,
-    /// Only the deployer mints.
+    /// Only the deployer mints, freezes and unfreezes.
     NotDeployer,
+    /// The account is frozen.
+    Frozen,
+    /// The account is not frozen.
+    NotFrozen,
 }
 
 /// The contract.
@@ -70,11 +61,9 @@ impl Token {
 
     /// Creates `amount` for `to`. The deployer alone may.
     pub fn mint(to: Address, amount: u128) -> Result<(), Error> {
-        if caller() != deployer() {
-            return Err(Error::NotDeployer);
-        }
-        SUPPLY.add(amount).map_err(|Refused| Error::SupplyOverflow)?;
-        credit(&to, amount);
+        only(deployer(), Error::NotDeployer)?;
+        SUPPLY.add_within(amount, 0..=FROZEN - 1).map_err(|Refused| Error::SupplyOverflow)?;
+        BALANCES.add(&to, amount).or_abort("a balance is above the supply");
         emit(&Mint { to, amount });
         Ok(())
     }
@@ -92,9 +81,31 @@ impl Token {
         Self::shift(from, to, amount)
     }
 
+    /// Lets `account` spend nothing until it is unfrozen. The deployer alone may.
+    pub fn freeze(account: Address) -> Result<(), Error> {
+        only(deployer(), Error::NotDeployer)?;
+        // Refused to a frozen account: twice FROZEN is no u128.
+        BALANCES.add(&account, FROZEN).map_err(|Refused| Error::Frozen)?;
+        emit(&Freeze { account, frozen: true });
+        Ok(())
+    }
+
+    /// Lets `account` spend again. The deployer alone may.
+    pub fn unfreeze(account: Address) -> Result<(), Error> {
+        only(deployer(), Error::NotDeployer)?;
+        BALANCES.sub(&account, FROZEN).map_err(|Refused| Error::NotFrozen)?;
+        emit(&Freeze { account, frozen: false });
+        Ok(())
+    }
+
     /// Tokens of `owner`.
     pub fn balance_of(owner: Address) -> u128 {
-        BALANCES.get(&owner)
+        BALANCES.get(&owner) % FROZEN
+    }
+
+    /// Whether `account` is frozen.
+    pub fn is_frozen(account: Address) -> bool {
+        BALANCES.get(&account) >= FROZEN
     }
 
     /// Tokens of `owner` that `spender` may move.
@@ -109,15 +120,13 @@ impl Token {
 
     #[inline(always)]
     fn shift(from: Address, to: Address, amount: u128) -> Result<(), Error> {
-        BALANCES.sub(&from, amount).map_err(|Refused| Error::InsufficientBalance)?;
-        credit(&to, amount);
+        // What stays is below FROZEN - amount just if what was there is below FROZEN: not frozen.
+        if amount >= FROZEN || BALANCES.sub_within(&from, amount, 0..=FROZEN - 1 - amount).is_err() {
+            // Only from a frozen account can FROZEN be taken; the error undoes it.
+            return Err(if BALANCES.sub(&from, FROZEN).is_ok() { Error::Frozen } else { Error::InsufficientBalance });
+        }
+        BALANCES.add(&to, amount).or_abort("a balance is above the supply");
         emit(&Transfer { from, to, amount });
         Ok(())
     }
-}
-
-/// No balance is above the supply, which is a u128: a refusal here is a mistake of this contract.
-#[inline(always)]
-fn credit(to: &Address, amount: u128) {
-    BALANCES.add(to, amount).or_abort("a balance is above the supply");
 }

@@ -43,7 +43,7 @@ pub enum Error {
     InsufficientAllowance,
     /// The account has deposited fewer tokens.
     InsufficientDeposit,
-    /// There is no such token, or it did not do what tokens do.
+    /// There is no such token, it did not do what tokens do, or who should pay is frozen there.
     TokenFailed,
 }
 

@@ -58,4 +58,7 @@ fn the_tokens_refusals_are_the_vaults() {
     // The vault is no token: it has no such method.
     let itself = test::on(VAULT, || test::call(ALICE, || Vault::deposit(VAULT, 1)));
     assert_eq!((itself, balances()), (Err(Error::TokenFailed), [100, 0, 0]));
+    assert_eq!(deposit(ALICE, 100), Ok(()));
+    test::on(TOKEN, || test::call(ISSUER, || Token::freeze(VAULT))).unwrap();
+    assert_eq!((withdraw(ALICE, 1), balances()), (Err(Error::TokenFailed), [0, 0, 100]));
 }

@@ -76,21 +76,23 @@ async fn a_simulation_says_what_a_call_would_do_and_does_nothing() {
         v1::Write { call: 0, contract: token.clone().into(), key, change: Some(change) }
     };
     assert_eq!(simulated.writes, [written(ALICE, 70), written(BOB, 30)]);
-    // The token asks whether Alice has enough, and whether Bob's new balance is one; it reads neither.
+    // The token asks whether Alice has enough and is not frozen, and whether Bob's new balance is one; it reads neither.
     let bytes = |value: u128| value.to_le_bytes().to_vec().into();
-    let answered = |owner: [u8; 32], operator: v1::DeltaOperator| {
+    let answered = |owner: [u8; 32], operator: v1::DeltaOperator, high: u128| {
         let answer = v1::DeltaAnswer {
             operator: operator.into(),
             magnitude: bytes(30),
             low: bytes(0),
-            high: bytes(u128::MAX),
+            high: bytes(high),
             applied: true,
             wrong_length: false,
         };
         let seen = v1::read::Seen::Answers(v1::SeenAnswers { answers: vec![answer] });
         v1::Read { contract: token.clone().into(), key: [&[1], &owner[..]].concat().into(), seen: Some(seen) }
     };
-    let expected = [answered(ALICE, v1::DeltaOperator::Sub), answered(BOB, v1::DeltaOperator::Add)];
+    let not_frozen = (1 << 127) - 1 - 30;
+    let expected =
+        [answered(ALICE, v1::DeltaOperator::Sub, not_frozen), answered(BOB, v1::DeltaOperator::Add, u128::MAX)];
     assert_eq!(simulated.reads, expected);
     // What a failed call saw is why it failed. A key that is read is answered with its value.
     let failing = token_call(&token, "transfer", BOB, ALICE, 1);
