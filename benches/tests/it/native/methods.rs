@@ -96,7 +96,25 @@ fn pair(dice: &mut Dice) -> (u32, u32) {
     dice.of(&[(0, 1), (0, 1), (1, 2), (2, 1)])
 }
 
+/// An amount of tokens, now and then one beside 2^127.
+fn tokens(dice: &mut Dice) -> u128 {
+    let (near, few) = ((1 << 127) - 100, dice.amount());
+    if dice.below(10) == 0 { few.saturating_add(near) } else { few }
+}
+
 applications! {
+    token: "token", phalanx_token::Token {
+        transfer |dice| encoded(&(dice.account(), tokens(dice)));
+        mint |dice| encoded(&(dice.account(), tokens(dice)));
+        approve |dice| encoded(&(dice.account(), tokens(dice)));
+        transfer_from |dice| encoded(&(dice.account(), dice.account(), tokens(dice)));
+        freeze account;
+        unfreeze account;
+        balance_of account;
+        is_frozen account;
+        allowance |dice| encoded(&(dice.account(), dice.account()));
+        total_supply nothing;
+    }
     evidence: "evidence", phalanx_evidence::Evidence {
         appoint account;
         dismiss account;
