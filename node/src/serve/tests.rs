@@ -80,10 +80,13 @@ impl Still {
     }
 }
 
-fn call() -> Calls {
+fn message() -> v1::Call {
     let bytes = |byte| vec![byte; 32].into();
-    let call = v1::Call { contract: bytes(7), sender: bytes(8), method: "m".to_owned(), ..v1::Call::default() };
-    Calls::single(Some(call)).expect("it is well formed").0
+    v1::Call { contract: bytes(7), sender: bytes(8), method: "m".to_owned(), ..v1::Call::default() }
+}
+
+fn call() -> Calls {
+    Calls::single(Some(message())).expect("it is well formed").0
 }
 
 fn info(status: &Status) -> ErrorInfo {
@@ -172,23 +175,33 @@ async fn questions_of_much_gas_do_not_gather() {
 }
 
 #[tokio::test]
-async fn what_is_told_of_sessions_and_contracts_is_durable() {
+async fn what_is_told_of_sessions_contracts_and_state_is_durable() {
     let still = Still::new();
     let position = phalanx_engine::Submission { session: [9; 16], sequence: 1 };
     let known = Known::Session { position, fingerprint: 0 };
     let _admitted =
         still.node.admit(call(), known, Level::Executed, None).map_err(Status::from).expect("there is room");
     let (node, progress) = (still.node.clone(), still.progress.clone());
+    let key = v1::GetStateRequest { contract: vec![7; 32].into(), keys: vec![vec![0].into()] };
+    let question = v1::QueryRequest { call: Some(message()), height: None };
     let mut listed = node.list_contracts(tonic::Request::new(v1::ListContractsRequest::default()));
     let mut opened = Box::pin(session_stream::opened(&node, [9; 16]));
+    let mut read = node.get_state(tonic::Request::new(key));
+    let mut asked = node.query(tonic::Request::new(question));
     assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for its turn");
     assert!(timeout(Duration::ZERO, &mut opened).await.is_err(), "it waits for its turn");
+    assert!(timeout(Duration::ZERO, &mut read).await.is_err(), "it waits for its turn");
+    assert!(timeout(Duration::ZERO, &mut asked).await.is_err(), "it waits for its turn");
     assert_eq!(still.work(), [1]);
     assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for the sync");
     assert!(timeout(Duration::ZERO, &mut opened).await.is_err(), "it waits for the sync");
+    assert!(timeout(Duration::ZERO, &mut read).await.is_err(), "it waits for the sync");
+    assert!(timeout(Duration::ZERO, &mut asked).await.is_err(), "it waits for the sync");
     progress.send_modify(|progress| progress.durable_height = 1);
     listed.await.expect("it is durable");
     assert_eq!(opened.await.expect("it is durable").next_sequence, 2);
+    assert_eq!(read.await.expect("it is durable").into_inner().height, 1);
+    assert_eq!(asked.await.expect("it is durable").into_inner().height, 1);
 }
 
 #[test]
