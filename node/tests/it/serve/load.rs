@@ -102,6 +102,62 @@ fn every_form_of_submission_loads_a_node() {
 }
 
 #[test]
+fn who_reads_beside_the_calls_sees_them_all_once() {
+    let folder = tempdir().expect("a temporary directory");
+    let served = Served::start(folder.path(), &[]);
+    let small = ["--batch", "100", "--duration", "1"];
+    let with = |rest: &[&str]| load(&served, &[&small[..], rest].concat()).with_code(0).json(SCHEMA);
+    let none = with(&[]);
+    assert_eq!((&none["readers"], &none["queries"]), (&Value::Null, &Value::Null));
+
+    let all = with(&["--readers", "2", "--reader-pause", "0.2"]);
+    assert_sound(&all);
+    let readers = &all["readers"];
+    assert_eq!(number(&readers["calls"]), 2 * number(&all["calls"]), "{readers}");
+    assert_eq!(
+        (&readers["count"], &readers["senders"], &readers["pause_seconds"]),
+        (&json!(2), &Value::Null, &json!(0.2))
+    );
+    assert_eq!((&readers["compared"], &readers["difference"]), (&json!(true), &Value::Null));
+    assert!(readers["age_ms"]["max"].as_f64().is_some_and(|age| age >= 0.0), "{readers}");
+
+    // Of the 300 accounts, ten readers have 30 each: together they read each call once.
+    let shared = with(&["--readers", "10", "--reader-senders", "30", "--queries", "200"]);
+    assert_sound(&shared);
+    let (readers, queries) = (&shared["readers"], &shared["queries"]);
+    assert_eq!(number(&readers["calls"]), number(&shared["calls"]), "{readers}");
+    assert_eq!((&readers["senders"], &readers["difference"]), (&json!(30), &Value::Null));
+    let (answered, missed) = (number(&queries["answered"]), number(&queries["missed"]));
+    assert_eq!((answered + missed, &queries["failed"]), (200, &json!({})), "{queries}");
+    assert!(answered > 0 && queries["latency_ms"]["p50"].as_f64().is_some_and(|p50| p50 > 0.0), "{queries}");
+    assert_eq!((&queries["asked_per_second"], &queries["difference"]), (&json!(200.0), &Value::Null));
+
+    let file = |name: &str, report: &Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, report.to_string()).expect("a temporary file");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let files = [file("none", &none), file("all", &all), file("shared", &shared), file("again", &shared)];
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let merged = run([&["load", "merge", "-o", "json"], &files[..]].concat()).with_code(0).json(SCHEMA);
+    assert_eq!((&merged["readers"]["count"], &merged["readers"]["senders"]), (&json!(22), &Value::Null));
+    assert_eq!(number(&merged["queries"]["answered"]), 2 * answered);
+    let mut wrong = shared.clone();
+    wrong["readers"]["difference"] = json!("a call is missing");
+    run(["load", "merge", &file("wrong", &wrong), files[0]]).with_code(5);
+
+    let human = [
+        &["load", "--accounts", "20", "--endpoint", &served.endpoint],
+        &small[..],
+        &["--readers", "1", "--queries", "50"],
+    ];
+    let human = run(human.concat()).with_code(0).stdout;
+    for line in ["1 reader of all calls", "as many calls as the receipts say", "asked 50 a second", "each a balance"] {
+        assert!(human.contains(line), "{line} is not in\n{human}");
+    }
+}
+
+#[test]
 fn an_open_loop_starts_as_often_as_it_is_asked_to() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);

@@ -11,7 +11,7 @@ use crate::command::run;
 fn every_flag_refuses_what_it_does_not_take() {
     // Nobody listens there: what is refused is refused before anybody connects.
     let nobody = "http://127.0.0.1:9";
-    let cases: [(&[&str], &str); 38] = [
+    let cases: [(&[&str], &str); 46] = [
         (&["--form", "rows"], "columns, calls, submit"),
         (&["--connections", "0"], "0 is not in 1..=65536"),
         (&["--connections", "2"], "there are 1 streams to spread over them"),
@@ -39,6 +39,14 @@ fn every_flag_refuses_what_it_does_not_take() {
         (&["--skew", "NaN"], "--skew must be a number from 0 on"),
         (&["--seed=-1"], "--seed"),
         (&["--prepared", "0"], "0 is not in 1..=10000000"),
+        (&["--readers", "0"], "0 is not in 1..=65536"),
+        (&["--reader-senders", "2"], "--readers <N>"),
+        (&["--reader-senders", "101", "--readers", "1", "--accounts", "100"], "there are 100 accounts"),
+        (&["--reader-pause", "1"], "--readers <N>"),
+        (&["--reader-pause", "0", "--readers", "1"], "it must be above 0"),
+        (&["--queries", "0"], "it must be above 0 and at most 1000000"),
+        (&["--queries", "1000001"], "1000001 queries a second: it must be above 0"),
+        (&["--queries", "0.5", "--duration", "1"], "none is made within --duration"),
         (&["--duration", "0"], "it must be above 0 and at most 86400"),
         (&["--duration", "86401"], "86401 seconds: it must be above 0 and at most 86400"),
         (&["--duration", "soon"], "`soon` is not a number of seconds"),
@@ -70,9 +78,15 @@ fn every_flag_refuses_what_it_does_not_take() {
 async fn what_passes_a_limit_of_the_node_is_refused_by_its_name_before_anything_is_deployed() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &[]);
-    let cases: [(&[&str], &str); 3] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["--tasks", "300", "--connections", "2"], "150 is above the node's limit connection_streams of 128"),
         (&["--tasks", "2000", "--connections", "1025"], "1025 is above the node's limit connections of 1024"),
+        (&["--readers", "129"], "--readers: 129 is above the node's limit subscribers of 128"),
+        (&["--readers", "1", "--reader-senders", "257"], "257 is above the node's limit filter_entries of 256"),
+        (
+            &["--tasks", "1009", "--connections", "1009", "--queries", "10"],
+            "with those of readers and queries: 1025 is above the node's limit connections of 1024",
+        ),
         (&["--in-flight", "33"], "--in-flight: 33 is above the node's limit stream_credits of 32"),
     ];
     for (rest, expected) in cases {

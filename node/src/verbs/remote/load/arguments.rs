@@ -20,6 +20,9 @@ const SECONDS_MAX: f64 = 86_400.0;
 /// Highest rate that may be asked for.
 const RATE_MAX: f64 = 1e9;
 
+/// Highest rate of queries that may be asked for: each start has its own time.
+const QUERY_RATE_MAX: f64 = 1e6;
+
 /// What and how to load. Their help is that of the verb.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -32,6 +35,8 @@ pub(crate) struct LoadArguments {
     pub(super) way: Way,
     #[command(flatten)]
     pub(super) calls: Calls,
+    #[command(flatten)]
+    pub(super) beside: BesideArguments,
     #[command(flatten)]
     pub(super) clock: Clock,
     #[command(flatten)]
@@ -113,6 +118,26 @@ pub(super) struct Calls {
     /// Accounts whose balances are compared with the receipts at the end, spread evenly over all
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(super) check_accounts: u64,
+}
+
+/// Who reads while calls are submitted, on a thread and connections of their own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is read beside them")]
+pub(super) struct BesideArguments {
+    /// Readers that follow the history with Subscribe, each on a connection of its own, from the start of the clock to the last call
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub(super) readers: Option<u32>,
+    /// Accounts whose calls a reader asks for, each reader for those of others as long as there are some. Without it each asks
+    /// for all calls, with receipts and writes
+    #[arg(long, value_name = "N", requires = "readers", value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub(super) reader_senders: Option<u32>,
+    /// Seconds for which each reader reads nothing, when a third of --duration is over; if the node cuts it off, it goes on from
+    /// its cursor
+    #[arg(long, value_name = "SECONDS", requires = "readers", value_parser = seconds)]
+    pub(super) reader_pause: Option<Duration>,
+    /// Queries for balances a second, at times that are fixed beforehand, while the clock runs
+    #[arg(long, value_name = "QUERIES", value_parser = query_rate)]
+    pub(super) queries: Option<f64>,
 }
 
 /// What is measured when.
@@ -239,6 +264,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn milliseconds(text: &str) -> Result<f64, String> {
     positive(text, SECONDS_MAX * 1e3, "ms")
+}
+
+fn query_rate(text: &str) -> Result<f64, String> {
+    positive(text, QUERY_RATE_MAX, "queries a second")
 }
 
 fn rate(text: &str) -> Result<f64, String> {

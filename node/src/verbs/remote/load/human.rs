@@ -16,6 +16,7 @@ pub(super) fn print(report: &LoadReport, out: &mut dyn Write) -> Result<()> {
     rates(report, out)?;
     latencies(report, out)?;
     outcomes(report, out)?;
+    beside(report, out)?;
     processors(report, out)?;
     checks(report, out)?;
     for threshold in &report.thresholds {
@@ -138,6 +139,42 @@ fn outcomes(report: &LoadReport, out: &mut dyn Write) -> Result<()> {
     }
 }
 
+fn beside(report: &LoadReport, out: &mut dyn Write) -> Result<()> {
+    let milliseconds = |percentiles: Option<Percentiles>| match percentiles {
+        None => "none came".to_owned(),
+        Some(Percentiles { p50, p99, max, .. }) => format!("p50 {p50:.3}, p99 {p99:.3}, max {max:.3} ms"),
+    };
+    if let Some(readers) = &report.readers {
+        let senders = readers
+            .senders
+            .map_or("all calls".to_owned(), |senders| format!("the calls of {} each", some(senders.into(), "account")));
+        let pause = readers.pause_seconds.map_or(String::new(), |seconds| format!(", with a pause of {seconds} s"));
+        writeln!(out, "\nReaders\n  {} of {senders}{pause}", some(readers.count, "reader"))?;
+        writeln!(
+            out,
+            "  read         {:>14} calls, cut off as too slow {}",
+            count(readers.calls),
+            some(readers.cut_off, "time")
+        )?;
+        writeln!(out, "  age          from the cut of a batch to its arrival: {}", milliseconds(readers.age_ms))?;
+        writeln!(out, "  behind       {:.3} s from the last answer until all had been read", readers.behind_seconds)?;
+    }
+    if let Some(queries) = &report.queries {
+        let (asked, reached) = (rate(queries.asked_per_second), rate(queries.per_second));
+        writeln!(
+            out,
+            "\nQueries\n  asked {asked} a second, answered {reached}, {} not started",
+            count(queries.missed)
+        )?;
+        writeln!(out, "  latency      from intent: {}", milliseconds(queries.latency_ms))?;
+        queries
+            .failed
+            .iter()
+            .try_for_each(|(reason, failed)| writeln!(out, "  {reason:<24} {:>14} failed", count(*failed)))?;
+    }
+    Ok(())
+}
+
 fn processors(report: &LoadReport, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "\nProcessor time while the clock ran")?;
     let mut row = |name: &str, seconds: Option<f64>, missing: &str| match seconds {
@@ -165,6 +202,24 @@ fn checks(report: &LoadReport, out: &mut dyn Write) -> Result<()> {
         (violations, first) => {
             let first = first.as_deref().unwrap_or("");
             writeln!(out, "  receipts     {} answers are NOT as they must be, the first: {first}", count(violations))?;
+        }
+    }
+    if let Some(readers) = &report.readers {
+        match &readers.difference {
+            Some(difference) => writeln!(out, "  readers      DIFFER: {difference}")?,
+            None if !readers.compared => writeln!(
+                out,
+                "  readers      each height once and in order; calls not counted: what became of some is not known"
+            )?,
+            None => {
+                writeln!(out, "  readers      each height once and in order, with as many calls as the receipts say")?
+            }
+        }
+    }
+    if let Some(queries) = &report.queries {
+        match &queries.difference {
+            Some(difference) => writeln!(out, "  queries      DIFFER: {difference}")?,
+            None => writeln!(out, "  queries      each a balance, of no height below the one before")?,
         }
     }
     match &report.balances {

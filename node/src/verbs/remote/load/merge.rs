@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::arguments::MergeArguments;
-use super::latency::Latencies;
+use super::latency::{Latencies, Percentiles};
 use super::report::LoadReport;
 use super::token::Balances;
 use crate::command_line::Context;
@@ -73,6 +73,8 @@ fn merge(reports: Vec<LoadReport>, paths: &[std::path::PathBuf]) -> Result<LoadR
         latencies.add(&decode(&report.latency_histogram, path)?).map_err(misfit)?;
         services.add(&decode(&report.service_histogram, path)?).map_err(misfit)?;
         end = end.max(ended(&report));
+        add_readers(&mut all, &report).map_err(misfit)?;
+        add_queries(&mut all, &report).map_err(misfit)?;
         add(&mut all, report);
     }
     if !alone {
@@ -141,6 +143,47 @@ fn add(all: &mut LoadReport, report: LoadReport) {
         summed: one.summed + other.summed,
         difference: one.difference.or(other.difference),
     });
+}
+
+/// Sums texts of histograms. Answers their percentiles too.
+fn sum(one: &str, other: &str) -> Result<(Option<Percentiles>, String), String> {
+    let mut sum = Latencies::decode(one)?;
+    sum.add(&Latencies::decode(other)?)?;
+    Ok((sum.percentiles(), sum.encode()))
+}
+
+/// Readers of all generators that have some. Of different filters and pauses there is no one.
+fn add_readers(all: &mut LoadReport, report: &LoadReport) -> Result<(), String> {
+    let (Some(sums), Some(one)) = (&mut all.readers, &report.readers) else {
+        all.readers = all.readers.take().or_else(|| report.readers.clone());
+        return Ok(());
+    };
+    sums.count += one.count;
+    sums.senders = sums.senders.filter(|senders| Some(*senders) == one.senders);
+    sums.pause_seconds = sums.pause_seconds.filter(|seconds| Some(*seconds) == one.pause_seconds);
+    sums.calls += one.calls;
+    sums.cut_off += one.cut_off;
+    (sums.age_ms, sums.age_histogram) = sum(&sums.age_histogram, &one.age_histogram)?;
+    sums.behind_seconds = sums.behind_seconds.max(one.behind_seconds);
+    sums.compared &= one.compared;
+    sums.difference = sums.difference.take().or_else(|| one.difference.clone());
+    Ok(())
+}
+
+/// Queries of all generators that made some.
+fn add_queries(all: &mut LoadReport, report: &LoadReport) -> Result<(), String> {
+    let (Some(sums), Some(one)) = (&mut all.queries, &report.queries) else {
+        all.queries = all.queries.take().or_else(|| report.queries.clone());
+        return Ok(());
+    };
+    sums.asked_per_second += one.asked_per_second;
+    sums.per_second += one.per_second;
+    sums.answered += one.answered;
+    add_counts(&mut sums.failed, one.failed.clone());
+    sums.missed += one.missed;
+    (sums.latency_ms, sums.latency_histogram) = sum(&sums.latency_histogram, &one.latency_histogram)?;
+    sums.difference = sums.difference.take().or_else(|| one.difference.clone());
+    Ok(())
 }
 
 /// The sum, if both are known.

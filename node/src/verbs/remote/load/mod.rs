@@ -1,18 +1,21 @@
 //! `phalanx load`: a load generator for a node.
 //!
-//! It sets up a token of its own, prepares submissions, and then starts the clock. Everything is on one thread: streams and
-//! single requests are tasks that share a [`run::Run`]. Starts are given out by [`starts::Starts`]; latencies count from when a
+//! It sets up a token of its own, prepares submissions, and then starts the clock. All submissions are on one thread: streams and
+//! single requests are tasks that share a [`run::Run`]. Who reads meanwhile is on another ([`beside`]). Starts are given out by [`starts::Starts`]; latencies count from when a
 //! start was meant to be, so that a node that stalls is seen and not waited for. Each answer is checked, and at the end the
 //! state is compared with the receipts.
 
 mod answers;
 mod arguments;
+mod beside;
 mod human;
 mod latency;
 mod merge;
 mod plan;
 mod prepared;
 mod processor;
+mod queries;
+mod readers;
 mod report;
 mod requests;
 mod run;
@@ -23,7 +26,7 @@ mod token;
 
 pub(crate) use arguments::LoadArguments;
 
-use phalanx_client::Client;
+use phalanx_client::{Client, Options};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,10 +34,11 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use self::arguments::LoadVerb;
+use self::beside::Beside;
 use self::plan::{Api, Plan};
 use self::prepared::Prepared;
 use self::processor::Processors;
-use self::report::LoadReport;
+use self::report::{LoadReport, Queries, Readers};
 use self::run::Run;
 use self::starts::Starts;
 use self::stream::Stream;
@@ -107,6 +111,10 @@ async fn load(
             streams.push(opened.map_err(|error| failure(&error))?);
         }
     }
+    let beside = match plan.readers > 0 || plan.queries.is_some() {
+        true => Some(read_beside(&plan, &clients[0], options, &token).await?),
+        false => None,
+    };
     let in_flight = streams.iter().map(|stream| stream.credits).min();
     if let Some(at) = arguments.clock.start_at {
         let late = |ago: Duration| {
@@ -117,6 +125,9 @@ async fn load(
         sleep(until(at).map_err(late)?).await;
     }
     context.interrupt.hold();
+    if let Some(beside) = &beside {
+        beside.begin();
+    }
 
     let interval = plan.rate.map(|rate| Duration::from_secs_f64(f64::from(plan.batch) / rate));
     let began_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -128,7 +139,15 @@ async fn load(
     let run = Rc::new(Run { plan, token, prepared, in_flight, began_unix, starts, tally, failure });
     let processors = run_all(&run, streams, &clients, arguments.clock.server_pid, context).await;
 
+    let answered = Instant::now();
     let mut failed = run.failure.take();
+    let mut read = (None, None);
+    if let Some(beside) = beside {
+        // What is not read of a run that failed, and why, nobody knows.
+        let node = clients[0].server_info().await.ok().filter(|_| failed.is_none());
+        let found = beside.end(node.as_ref().map(|node| node.height), run.plan.timeout).await;
+        read = node.and(found).map_or((None, None), |found| look_at(&run, &found, answered));
+    }
     let missed = run.starts.missed().inspect(|waited| run.tally.borrow_mut().missed(*waited)).count() as u64;
     let mut balances = None;
     if failed.is_none() {
@@ -137,7 +156,30 @@ async fn load(
             Err(error) => failed = Some(error),
         }
     }
-    Ok((LoadReport::new(&run, processors, missed, balances), failed))
+    Ok((LoadReport::new(&run, processors, missed, balances, read), failed))
+}
+
+/// Has those who read connect. They follow the history behind what set the token up.
+async fn read_beside(plan: &Plan, client: &Client, options: Options, token: &Token) -> Result<Beside, Failure> {
+    let from = client.server_info().await.map_err(|error| failure(&error))?.height + 1;
+    let beside = Beside::set_up(plan, options, token.contract, from).await;
+    beside.map_err(|error| match error {
+        beside::Error::Client(error) => failure(&error),
+        beside::Error::Thread(error) => Failure::failed(error, "raise the limits of threads and of open files"),
+    })
+}
+
+/// Compares what was read with the receipts.
+fn look_at(run: &Run, found: &beside::Found, answered: Instant) -> (Option<Readers>, Option<Queries>) {
+    let made = known(run).then(|| run.prepared.made(&run.tally.borrow().successes));
+    let queries = run.plan.queries.zip(found.asked.as_ref()).map(|(rate, asked)| Queries::new(rate, asked));
+    (Readers::new(&run.plan, found, answered, made.as_deref()), queries)
+}
+
+/// Whether it is known which calls were executed.
+fn known(run: &Run) -> bool {
+    let tally = run.tally.borrow();
+    tally.uncertain.is_empty() && tally.unanswered() == 0 && tally.violations == 0
 }
 
 /// How long it is until a time, or how long ago it was.
@@ -202,10 +244,6 @@ async fn watch(run: &Run, context: &Context) {
 
 /// Compares the state with the receipts.
 async fn compare(run: &Run, client: &Client) -> Result<token::Balances, Failure> {
-    let moved = {
-        let tally = run.tally.borrow();
-        let known = tally.uncertain.is_empty() && tally.unanswered() == 0 && tally.violations == 0;
-        known.then(|| run.prepared.moved(&tally.successes))
-    };
+    let moved = known(run).then(|| run.prepared.moved(&run.tally.borrow().successes));
     run.token.compare(client, moved.as_deref(), run.plan.check_accounts).await
 }

@@ -5,6 +5,7 @@ use phalanx_proto::v1;
 use std::time::Duration;
 
 use super::arguments::{Ack, Form, LoadArguments, ReceiptsAsked};
+use super::queries;
 use crate::exit::Failure;
 
 /// Calls a submission, if nothing else is said.
@@ -34,6 +35,13 @@ pub(super) struct Plan {
     pub(super) skew: f64,
     pub(super) prepared: u64,
     pub(super) check_accounts: u64,
+    /// Readers; 0 without.
+    pub(super) readers: u32,
+    /// Accounts whose calls each of them asks for; all calls if missing.
+    pub(super) reader_senders: Option<u32>,
+    pub(super) reader_pause: Option<Duration>,
+    /// Queries a second.
+    pub(super) queries: Option<f64>,
     pub(super) duration: Duration,
     pub(super) rate: Option<f64>,
     pub(super) window: Duration,
@@ -60,7 +68,7 @@ impl Api {
 impl Plan {
     /// Checks the arguments against each other.
     pub(super) fn new(arguments: &LoadArguments) -> Result<Plan, Failure> {
-        let LoadArguments { way, calls, clock, .. } = arguments;
+        let LoadArguments { way, calls, beside, clock, .. } = arguments;
         let misfit = |what: String| Err(Failure::usage(what, "see `phalanx load --help`"));
         let api = match (way.form, way.tasks) {
             (Form::Submit, _) => Api::Submit,
@@ -109,6 +117,12 @@ impl Plan {
                 "--rate {rate}: in submissions of {batch} calls that is above {STARTS_A_SECOND_MAX} a second"
             ));
         }
+        if let Some(senders) = beside.reader_senders.filter(|senders| u64::from(*senders) > calls.accounts) {
+            return misfit(format!("--reader-senders {senders}: there are {} accounts", calls.accounts));
+        }
+        if let Some(queries) = beside.queries.filter(|queries| queries * clock.duration.as_secs_f64() < 1.0) {
+            return misfit(format!("--queries {queries}: at it, none is made within --duration"));
+        }
         Ok(Plan {
             endpoint: arguments.remote.endpoint().to_owned(),
             form: way.form,
@@ -129,6 +143,10 @@ impl Plan {
             skew: calls.skew,
             prepared: calls.prepared,
             check_accounts: calls.check_accounts.min(calls.accounts),
+            readers: beside.readers.unwrap_or(0),
+            reader_senders: beside.reader_senders,
+            reader_pause: beside.reader_pause,
+            queries: beside.queries,
             duration: clock.duration,
             rate: clock.rate,
             window: clock.window,
@@ -138,8 +156,11 @@ impl Plan {
     /// Checks the plan against the limits of the node, by their names.
     pub(super) fn check(&self, node: &v1::GetServerInfoResponse) -> Result<(), Failure> {
         let a_connection = self.clients.div_ceil(self.connections) as u64;
+        let beside = u64::from(self.readers) + self.queries.map_or(0, |_| queries::CONNECTIONS as u64);
         let asked = [
-            ("connections", "--connections", self.connections as u64),
+            ("connections", "connections, with those of readers and queries", self.connections as u64 + beside),
+            ("subscribers", "--readers", self.readers.into()),
+            ("filter_entries", "--reader-senders", self.reader_senders.unwrap_or(0).into()),
             ("connection_streams", "streams or tasks of a connection", a_connection),
             ("batch_calls", "--batch", self.batch.into()),
             ("batch_gas", "gas limits of --batch", u64::from(self.batch) * u64::from(CALL_GAS_LIMIT)),

@@ -88,6 +88,15 @@ impl Prepared {
         (TemplateIndex(index), self.templates[index].clone())
     }
 
+    /// How many calls each account has made, if each submission succeeded as often as is said.
+    pub(super) fn made(&self, successes: &[u64]) -> Vec<u64> {
+        let mut made = vec![0; self.accounts];
+        for (transfers, &times) in self.transfers.chunks(self.batch).zip(successes) {
+            transfers.iter().for_each(|transfer| made[transfer.from as usize] += times);
+        }
+        made
+    }
+
     /// What each account has received less what it has sent, if each submission succeeded as often as is said.
     pub(super) fn moved(&self, successes: &[u64]) -> Vec<i128> {
         let mut moved = vec![0; self.accounts];

@@ -4,12 +4,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
+use tokio::time::Instant;
 
 use super::arguments::{Ack, Form, ReceiptsAsked, Thresholds};
+use super::beside::Found;
 use super::human;
-use super::latency::Percentiles;
-use super::plan::Api;
+use super::latency::{Latencies, Percentiles};
+use super::plan::{Api, Plan};
 use super::processor::Processors;
+use super::queries::Asked;
+use super::readers;
 use super::run::Run;
 use super::tally::{Window, spread};
 use super::token::Balances;
@@ -90,6 +94,10 @@ pub(super) struct LoadReport {
     pub(super) client_cpu_seconds: Option<f64>,
     /// The same of the process that was named; `null` if none was.
     pub(super) server_cpu_seconds: Option<f64>,
+    /// Those who followed the history; `null` without, or if the run failed.
+    pub(super) readers: Option<Readers>,
+    /// What was asked beside the calls; `null` without, or if the run failed.
+    pub(super) queries: Option<Queries>,
     /// Answers that are not what they must be.
     pub(super) violations: u64,
     pub(super) first_violation: Option<String>,
@@ -111,6 +119,98 @@ pub(super) struct Submissions {
     pub(super) missed: u64,
 }
 
+/// Readers of the history.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Readers {
+    pub(super) count: u64,
+    /// Accounts whose calls each asked for; `null` for all calls.
+    pub(super) senders: Option<u32>,
+    /// How long each read nothing.
+    pub(super) pause_seconds: Option<f64>,
+    /// Calls that came, of all readers.
+    pub(super) calls: u64,
+    /// How often the node cut one off as too slow; it went on from its cursor.
+    pub(super) cut_off: u64,
+    /// From the cut of a batch to its arrival at a reader, by the clocks of both machines.
+    pub(super) age_ms: Option<Percentiles>,
+    /// Its histogram, as the others.
+    pub(super) age_histogram: String,
+    /// From the last answer to the moment when the last reader had read all.
+    pub(super) behind_seconds: f64,
+    /// Whether the calls of each were compared with what the receipts say: not where it is not known which were executed.
+    pub(super) compared: bool,
+    /// The first thing that is not as it must be.
+    pub(super) difference: Option<String>,
+}
+
+/// Queries for balances.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Queries {
+    pub(super) asked_per_second: f64,
+    /// Answered while their clock ran, a second.
+    pub(super) per_second: f64,
+    pub(super) answered: u64,
+    /// Not answered, by reason.
+    pub(super) failed: BTreeMap<String, u64>,
+    /// Due, and not started.
+    pub(super) missed: u64,
+    /// From a query's intended start to its answer; those that never started count with the time that they had waited.
+    pub(super) latency_ms: Option<Percentiles>,
+    /// Its histogram, as the others.
+    pub(super) latency_histogram: String,
+    /// The first answer that is not as it must be.
+    pub(super) difference: Option<String>,
+}
+
+impl Readers {
+    /// Of what they read. `answered` is when the last submission was, `made` how many calls each account made, if that is known.
+    pub(super) fn new(plan: &Plan, found: &Found, answered: Instant, made: Option<&[u64]>) -> Option<Readers> {
+        let (mut ages, mut difference) = (Latencies::new(), None);
+        for (number, read) in (0..).zip(&found.readers) {
+            ages.add(&read.ages).expect("they are alike");
+            let of_its_own = |made: &[u64]| match plan.reader_senders {
+                None => made.iter().sum(),
+                Some(senders) => {
+                    readers::accounts_of(number, senders, plan.accounts.count()).map(|index| made[index as usize]).sum()
+                }
+            };
+            let expected: Option<u64> = made.map(of_its_own);
+            let lost = expected.filter(|expected| *expected != read.calls);
+            let lost = lost.map(|expected| {
+                format!("by the receipts reader {number} was to read {expected} calls, it read {}", read.calls)
+            });
+            difference = difference.or_else(|| read.problem.clone()).or(lost);
+        }
+        (plan.readers > 0).then(|| Readers {
+            count: plan.readers.into(),
+            senders: plan.reader_senders,
+            pause_seconds: plan.reader_pause.map(|pause| pause.as_secs_f64()),
+            calls: found.readers.iter().map(|read| read.calls).sum(),
+            cut_off: found.readers.iter().map(|read| read.cut_off).sum(),
+            age_ms: ages.percentiles(),
+            age_histogram: ages.encode(),
+            behind_seconds: found.read.saturating_duration_since(answered).as_secs_f64(),
+            compared: made.is_some(),
+            difference,
+        })
+    }
+}
+
+impl Queries {
+    pub(super) fn new(asked_per_second: f64, asked: &Asked) -> Queries {
+        Queries {
+            asked_per_second,
+            per_second: asked.in_time as f64 / asked.elapsed.as_secs_f64().max(f64::MIN_POSITIVE),
+            answered: asked.answered,
+            failed: asked.failed.clone(),
+            missed: asked.missed,
+            latency_ms: asked.latencies.percentiles(),
+            latency_histogram: asked.latencies.encode(),
+            difference: asked.problem.clone(),
+        }
+    }
+}
+
 /// A threshold, and what was found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Threshold {
@@ -122,8 +222,15 @@ pub(super) struct Threshold {
 }
 
 impl LoadReport {
-    /// Of one run: with the processor time of its clock, the starts that were missed, and what the state was found to be.
-    pub(super) fn new(run: &Run, processors: Processors, missed: u64, balances: Option<Balances>) -> LoadReport {
+    /// Of one run: with the processor time of its clock, the starts that were missed, what the state was found to be, and what was
+    /// read beside it.
+    pub(super) fn new(
+        run: &Run,
+        processors: Processors,
+        missed: u64,
+        balances: Option<Balances>,
+        beside: (Option<Readers>, Option<Queries>),
+    ) -> LoadReport {
         let plan = &run.plan;
         let mut tally = run.tally.borrow_mut();
         let elapsed = (run.starts.end() - run.starts.began()).as_secs_f64();
@@ -179,6 +286,8 @@ impl LoadReport {
             windows,
             client_cpu_seconds: seconds(processors.client),
             server_cpu_seconds: seconds(processors.server),
+            readers: beside.0,
+            queries: beside.1,
             violations: tally.violations,
             first_violation: tally.first_violation.clone(),
             balances,
@@ -212,7 +321,10 @@ impl LoadReport {
 
     /// Whether receipts and state are what they must be.
     pub(super) fn is_right(&self) -> bool {
-        self.violations == 0 && self.balances.as_ref().is_none_or(|balances| balances.difference.is_none())
+        self.violations == 0
+            && self.balances.as_ref().is_none_or(|balances| balances.difference.is_none())
+            && self.readers.as_ref().is_none_or(|readers| readers.difference.is_none())
+            && self.queries.as_ref().is_none_or(|queries| queries.difference.is_none())
     }
 
     /// The exit code of a run that came to its end.
