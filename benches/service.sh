@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # Measures the gRPC service: the rows of benches/README.md, "Loading a node". Each row has a fresh node in a temporary folder.
 #
-#   benches/service.sh [ROW…]     all rows, or some of: columns calls submit open overload
+#   benches/service.sh [ROW…]     all rows, or some of: columns calls submit open overload subscribe readers paused queries
 #
 # PHALANX   the binary to measure; by default it is built from this tree
 # FOLDER    where nodes keep their logs, by default the current folder; it must be on the disk that counts
 # SECONDS_A_ROW  seconds that the clock of a closed loop runs, 50
 # WINDOW, WINDOWS  seconds of a window, 10, and how many of them the open loop has, 5
+# TURNS     how often the rows with readers or queries beside the calls (subscribe, readers, paused, queries) are measured with and
+#           without them, 3
+# SECONDS_A_TURN  seconds of each, 20; of `paused` they are twice PAUSE
+# PAUSE     seconds for which its reader reads nothing, 30
+# QUERIES   queries a second, 10000
 # ACCOUNTS  accounts of each token, 1000000
 # WORKERS   threads that the node executes calls on, by default its cores
 # OPEN_RATE, OVERLOAD_RATE  calls a second; by default half of, and twice, the highest rate of the closed loops of this run
@@ -22,11 +27,14 @@ duration=${SECONDS_A_ROW:-50}
 window=${WINDOW:-10}
 windows=${WINDOWS:-5}
 accounts=${ACCOUNTS:-1000000}
-rows=(columns calls submit open overload)
+turns=${TURNS:-3}
+turn_seconds=${SECONDS_A_TURN:-20}
+pause=${PAUSE:-30}
+rows=(columns calls submit open overload subscribe readers paused queries)
 (($# > 0)) && rows=("$@")
 for row in "${rows[@]}"; do
     case $row in
-        columns | calls | submit | open | overload) ;;
+        columns | calls | submit | open | overload | subscribe | readers | paused | queries) ;;
         *)
             echo "service.sh: there is no row $row" >&2
             exit 2
@@ -75,18 +83,39 @@ start_node() {
     exit 1
 }
 
-# load ROW ARGUMENTS…: loads a fresh node, and prints a line of the table.
-load() {
-    local row=$1 report
+# The head of the table, above its first line.
+head_of_loads() {
+    [[ -n ${headed:-} ]] && return
+    headed=1
+    printf '%-9s %9s %9s %9s %9s %9s %9s %9s %9s %6s %6s %10s %10s\n' \
+        row asked calls/s median 'p50 ms' 'p90 ms' 'p99 ms' 'p99.9 ms' 'max ms' client node refused 'not begun'
+}
+
+# measure NAME ARGUMENTS…: loads a fresh node. $report is the generator's.
+measure() {
+    local name=$1 code=0
     shift
     start_node
     report=$("$PHALANX" load --endpoint "$endpoint" --accounts "$accounts" --prepared 1048576 --window "$window" \
-        --server-pid "$node" -o json "$@")
+        --server-pid "$node" -o json "$@") || code=$?
     end_node
+    if ((code != 0)); then
+        echo "service.sh: $name: phalanx load ended with code $code:" \
+            "$(jq -r '[.first_violation, (.balances, .readers, .queries | .difference?)] | map(select(.)) | join("; ")' <<<"$report")" >&2
+        exit 1
+    fi
     if [[ -n ${REPORTS:-} ]]; then
         mkdir -p "$REPORTS"
-        printf '%s\n' "$report" >"$REPORTS/$row.json"
+        printf '%s\n' "$report" >"$REPORTS/$name.json"
     fi
+    rate=$(jq '.calls_per_second | round' <<<"$report")
+}
+
+# load ROW ARGUMENTS…: loads a fresh node, and prints a line of the table.
+load() {
+    local row=$1
+    measure "$@"
+    head_of_loads
     jq -r --arg row "$row" '
         def fixed(digits): (. * pow(10; digits) | round) / pow(10; digits);
         [$row, (.asked_calls_per_second // "-"), (.calls_per_second | round), (.window_calls_per_second // 0 | round),
@@ -94,7 +123,41 @@ load() {
          (.client_cpu_seconds / .elapsed_seconds | fixed(2)), (.server_cpu_seconds / .elapsed_seconds | fixed(2)),
          (.submissions.refused * .batch), (.submissions.missed * .batch)] | @tsv' <<<"$report" |
         awk -F '\t' '{ printf "%-9s %9s %9s %9s %9s %9s %9s %9s %9s %6s %6s %10s %10s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 }'
-    rate=$(jq '.calls_per_second | round' <<<"$report")
+}
+
+# beside ROW SECONDS ARGUMENTS…: the closed loop of columns without and with those who read, in turns. ARGUMENTS say who reads.
+beside() {
+    local row=$1 seconds=$2 turn kind without with
+    shift 2
+    # How far behind who reads is at the end is measured; it is waited for long.
+    local -a closed=(--form columns --streams 2 --batch 4096 --duration "$seconds" --timeout 600) kinds ratios=()
+    printf '\n%-9s %4s %9s %9s %6s   %s\n' row turn without with ratio 'who reads'
+    for ((turn = 1; turn <= turns; turn++)); do
+        # Neither is always the one that comes first.
+        kinds=(without with)
+        ((turn % 2)) || kinds=(with without)
+        for kind in "${kinds[@]}"; do
+            if [[ $kind == without ]]; then
+                measure "$row-$turn-without" "${closed[@]}"
+                without=$rate
+            else
+                measure "$row-$turn-with" "${closed[@]}" "$@"
+                with=$rate
+                read=$(jq -r '
+                    def fixed(digits): (. * pow(10; digits) | round) / pow(10; digits);
+                    [(.readers | select(.) | "\(.calls) calls read, cut off \(.cut_off) times, p99 of age \(.age_ms.p99 | fixed(1)) ms, max \(.age_ms.max | fixed(1)) ms, behind \(.behind_seconds | fixed(3)) s"),
+                     (.queries | select(.) | "\(.per_second | round) queries/s, p99 \(.latency_ms.p99 | fixed(1)) ms, \(.missed) not begun, failed \(.failed | tojson)")]
+                    | join("; ")' <<<"$report")
+            fi
+        done
+        ratios+=("$(jq -n "$with / $without")")
+        printf '%-9s %4s %9s %9s %6.3f   %s\n' "$row" "$turn" "$without" "$with" "${ratios[-1]}" "$read"
+    done
+    jq -rn --arg row "$row" '
+        def fixed: (. * 1000 | round) / 1000;
+        [$ARGS.positional[] | tonumber] | sort
+        | (if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end) as $median
+        | "\($row): median of the ratios \($median | fixed), \(.[0] | fixed) to \(.[-1] | fixed)"' --args "${ratios[@]}"
 }
 
 # closed ROW ARGUMENTS…: a closed loop, whose rate counts for the highest one.
@@ -116,8 +179,6 @@ of_highest() {
     fi
 }
 
-printf '%-9s %9s %9s %9s %9s %9s %9s %9s %9s %6s %6s %10s %10s\n' \
-    row asked calls/s median 'p50 ms' 'p90 ms' 'p99 ms' 'p99.9 ms' 'max ms' client node refused 'not begun'
 for row in "${rows[@]}"; do
     case $row in
         columns) closed columns --form columns --streams 2 --batch 4096 ;;
@@ -132,5 +193,10 @@ for row in "${rows[@]}"; do
             # More requests at a time than the node's queue of 64 MiB holds.
             load overload --form columns --batch 64 --tasks 12800 --connections 100 --rate "$asked" --duration "$duration"
             ;;
+        subscribe) beside subscribe "$turn_seconds" --readers 1 ;;
+        # A filter names 256 senders at most: of a hundred times as many, each reader has its own hundredth.
+        readers) accounts=25600 beside readers "$turn_seconds" --readers 100 --reader-senders 256 ;;
+        paused) beside paused "$((2 * pause))" --readers 1 --reader-pause "$pause" ;;
+        queries) beside queries "$turn_seconds" --queries "${QUERIES:-10000}" ;;
     esac
 done
