@@ -131,6 +131,7 @@ beside() {
     shift 2
     # How far behind who reads is at the end is measured; it is waited for long.
     local -a closed=(--form columns --streams 2 --batch 4096 --duration "$seconds" --timeout 600) kinds ratios=()
+    [[ -n ${in_flight:-} ]] && closed+=(--in-flight "$in_flight")
     printf '\n%-9s %4s %9s %9s %6s   %s\n' row turn without with ratio 'who reads'
     for ((turn = 1; turn <= turns; turn++)); do
         # Neither is always the one that comes first.
@@ -197,6 +198,7 @@ for row in "${rows[@]}"; do
         # A filter names 256 senders at most: of a hundred times as many, each reader has its own hundredth.
         readers) accounts=25600 beside readers "$turn_seconds" --readers 100 --reader-senders 256 ;;
         paused) beside paused "$((2 * pause))" --readers 1 --reader-pause "$pause" ;;
-        queries) beside queries "$turn_seconds" --queries "${QUERIES:-10000}" ;;
+        # A query waits for what is queued before it: few submissions are, and still enough to keep the node busy.
+        queries) in_flight=4 beside queries "$turn_seconds" --queries "${QUERIES:-10000}" ;;
     esac
 done

@@ -118,9 +118,9 @@ impl Asking {
         while let Some(intended) = self.starts.next().await {
             let answer = client.query(self.question()).await;
             let now = Instant::now();
-            let mut asked = self.asked.borrow_mut();
             match answer {
                 Ok(answer) => {
+                    let mut asked = self.asked.borrow_mut();
                     asked.answered += 1;
                     asked.in_time += u64::from(now < self.starts.end());
                     asked.latencies.record(now - intended);
@@ -130,8 +130,7 @@ impl Asking {
                     height = answer.height;
                 }
                 Err(error) => {
-                    count(&mut asked.failed, &reason(&error));
-                    drop(asked);
+                    count(&mut self.asked.borrow_mut().failed, &reason(&error));
                     tokio::time::sleep(FAILED_PAUSE).await;
                 }
             }
