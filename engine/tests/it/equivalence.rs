@@ -47,7 +47,9 @@ fn report(covered: &Covered, chosen: &[Setting]) {
     }
     let parallel = chosen.iter().any(|(mode, _)| *mode == Mode::Optimistic);
     for (name, count) in covered.statistics.counts() {
-        assert!(count > 0 || *batches < 100 || !parallel, "there were no {name}");
+        // The contracts here touch what was learned of them; the scheduler's own model has calls that do not.
+        let elsewhere = name == "calls that strayed from what they declared";
+        assert!(count > 0 || elsewhere || *batches < 100 || !parallel, "there were no {name}");
     }
     for operation in Generator::OPERATIONS {
         assert!(covered.operations.contains_key(operation), "no script held {operation}");
