@@ -38,7 +38,7 @@ pub(crate) const ENGINES: [Setting; 12] = [
     (Mode::Auto, 2),
 ];
 
-fn engines(settings: &[Setting], seed: u64) -> Vec<(Engine, Setting)> {
+pub(crate) fn engines(settings: &[Setting], seed: u64) -> Vec<(Engine, Setting)> {
     let engine = |(at, &(mode, workers)): (usize, &Setting)| {
         let engine = Engine::new(Options {
             hash_seed: HashSeed::Fixed(if at % 2 == 0 { seed } else { !seed }),
@@ -83,7 +83,7 @@ pub(crate) fn episode(seed: u64, batches: u64, settings: &[Setting], covered: &m
     }
 }
 
-fn compare(
+pub(crate) fn compare(
     seed: u64,
     batch: &BatchBytes,
     engines: &[(Engine, Setting)],

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are sized by their environment")]
 
+mod declared;
 mod episode;
 mod equivalence;
 mod generate;
