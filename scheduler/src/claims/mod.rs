@@ -22,6 +22,8 @@ use crate::key::{CallIndex, ContractIndex, StateKey};
 use crate::partition::Partition;
 use crate::record::NO_SLOT;
 use crate::state::State;
+// What `progress` is made of; its model has loom's in its place.
+use crate::sync;
 use core::ops::Range;
 
 /// Keys that a call may declare.

@@ -4,6 +4,7 @@
 
 mod corners;
 mod model;
+mod progress;
 mod toy;
 mod turns;
 
