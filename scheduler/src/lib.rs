@@ -41,6 +41,20 @@
 //!    hopeless, the round is taken back from the first dirty call on, and its rest executed in order.
 //! 4. When all rounds are done, each run lists the writes that are their keys' last ones, in parallel.
 //!
+//! # Where keys are declared
+//!
+//! The third way ([`Mode::Hinted`]) checks nothing afterwards. Calls declare the keys that they will touch ([`Executor::declare`], a
+//! guess), and a round goes through these phases (`claims/mod.rs`, `hinted.rs`):
+//!
+//! 1. **Look up.** Workers find the declared keys of runs in the table: each becomes a *claim* in the bucket of the key's owner.
+//! 2. **Line up.** Each owner goes through its claims in call order, and says of each which call has to be done before.
+//! 3. **Execute.** Workers take calls one by one. A call that has waited for what its claims say *holds* its keys, and writes them in place,
+//!    beside others that hold other keys (`claimed.rs`).
+//! 4. **Gather.** What the workers' calls left is put together run by run.
+//!
+//! A round ends before a call that does not declare its keys. One that touches another key than it declared *strays*: it is taken back
+//! with all calls behind it, and executed in order.
+//!
 //! # Why it is serial
 //!
 //! A call's execution is a function of the call and of what it saw. Go through the calls in order and suppose that all before
@@ -51,6 +65,9 @@
 //!
 //! What a check may miss would break this, so everything is recorded that a call can see: values, absence, answers to deltas,
 //! the entries and the end of scans; also of calls that failed, and of parts of calls that were taken back (`view/savepoint.rs`).
+//!
+//! A call that holds its keys and does not stray sees of each key what the last call before it left that declared it, which is what the
+//! last one left that touched it; for a call that touched it and had not declared it would have strayed, and nothing behind that is kept.
 //!
 //! # Papers
 //!
