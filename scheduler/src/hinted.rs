@@ -87,11 +87,17 @@ impl<E: Executor> Batch<'_, E> {
         }
         self.line_up(&mut claims);
         let open = self.open.as_mut().expect("no round is open");
-        // SAFETY: until this function has dropped it, the state is not touched.
+        // SAFETY: until this function has dropped it, only lists of spare logs are taken from the state.
         let table = Arc::new(unsafe { Table::new(&mut open.state) });
         let progress = Progress::new(calls.clone(), self.team.size());
         let shares = self.execute_claimed(&claims, &table, &progress, calls.clone());
         drop(table);
+        let partitions = &mut self.open.as_mut().expect("no round is open").state.partitions;
+        for share in &shares {
+            for (owner, partition) in partitions.iter_mut().enumerate() {
+                partition.holds_absent |= share.holds_absent >> owner & 1 == 1;
+            }
+        }
         let end = progress.strayed().min(calls.end);
         self.statistics.hinted_calls += u64::from(end - calls.start);
         let executed: usize = shares.iter().map(|share| share.lists.calls.len()).sum();
@@ -227,13 +233,7 @@ impl<E: Executor> Batch<'_, E> {
         let open = self.open.as_mut().expect("no round is open");
         (open.state.spare_wide, open.state.spare_lists) = spare.into_inner();
         self.spent.add(&spent.into_inner());
-        let shares = shares.into_inner();
-        for share in &shares {
-            for (owner, partition) in open.state.partitions.iter_mut().enumerate() {
-                partition.holds_absent |= share.holds_absent >> owner & 1 == 1;
-            }
-        }
-        shares
+        shares.into_inner()
     }
 
     /// Takes back the calls from `from` on, the last ones first.

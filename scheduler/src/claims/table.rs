@@ -76,7 +76,7 @@ unsafe impl Sync for Table {}
 
 impl Table {
     /// # Safety
-    /// Nothing else touches the state while the table exists.
+    /// Nothing else touches the state's partitions while the table exists.
     pub(crate) unsafe fn new(state: &mut State) -> Self {
         let parts = state.partitions.iter_mut();
         let parts = parts
