@@ -14,7 +14,7 @@ const KEYS_MAX: usize = 8;
 /// Calls of a method that are watched.
 const CALLS_WATCHED: u32 = 8;
 /// Calls that touch other kinds of keys than the one before them, as a transfer to oneself does, after which nothing is declared.
-const ODD_CALLS_MAX: u32 = 8;
+const ODD_CALLS_MAX: u32 = 2;
 /// Sources lie near the front of arguments; a long argument is not worth the search.
 const ARGUMENT_BYTES_SEARCHED: usize = 256;
 const ADDRESS_BYTES: usize = 32;
@@ -224,5 +224,106 @@ impl KeyPatterns {
             self.predict(call, visit);
         }
         self.are_all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Batch, BatchBuilder, Call};
+
+    const CONTRACT: ContractIndex = ContractIndex(3);
+
+    /// Keys that a call touched, with whether it wrote them.
+    type Keys = Vec<(Vec<u8>, bool)>;
+
+    /// A sender, an address, and a number of two bytes: what the calls here consist of.
+    fn batch(calls: &[([u8; 32], [u8; 32], u16)]) -> Batch {
+        let mut batch = BatchBuilder::new(1, 0);
+        for (sender, to, number) in calls {
+            let arguments = [&to[..], &number.to_le_bytes()].concat();
+            let call =
+                Call { contract: [9; 32], method: "m", sender: *sender, arguments: &arguments, gas_limit: 1_000 };
+            batch.push(&call).expect("within the limits");
+        }
+        Batch::decode(batch.finish()).expect("it was made here")
+    }
+
+    fn numbered(calls: u8) -> Batch {
+        let call = |n: u8| ([n + 1; 32], [n + 101; 32], 0x4000 + u16::from(n));
+        batch(&(0..calls).map(call).collect::<Vec<_>>())
+    }
+
+    fn watch(learned: &LearnedKeys, call: &CallRef<'_>, keys: &Keys, contract: ContractIndex) {
+        let touched = keys.iter().map(|(key, writes)| TouchedKey { contract, key, ordered: false, writes: *writes });
+        learned.watch(call, CONTRACT, Some(touched));
+    }
+
+    /// What is declared for the last call of a batch, after the others were watched.
+    fn declared(batch: &Batch, keys: impl Fn(&CallRef<'_>) -> Keys) -> (bool, Keys) {
+        let learned = LearnedKeys::default();
+        let last = batch.len() - 1;
+        for number in 0..last {
+            assert_eq!(learned.get().is_some(), number >= CALLS_WATCHED as usize);
+            watch(&learned, &batch.call(number), &keys(&batch.call(number)), CONTRACT);
+        }
+        let mut found = Keys::new();
+        let patterns = learned.get().expect("enough calls were watched");
+        let all = patterns.declare(&batch.call(last), |key, writes| found.push((key.to_vec(), writes)));
+        (all, found)
+    }
+
+    fn with_slot(slot: u8, rest: &[&[u8]]) -> Vec<u8> {
+        [&[slot][..], &rest.concat()].concat()
+    }
+
+    #[test]
+    fn keys_of_senders_arguments_and_constants_are_learned() {
+        let keys = |call: &CallRef<'_>| {
+            let (sender, arguments) = (call.sender(), call.arguments());
+            vec![
+                (with_slot(1, &[sender]), true),
+                (with_slot(1, &[&arguments[..32]]), true),
+                (with_slot(2, &[sender, &arguments[..32]]), false),
+                (with_slot(3, &[&arguments[32..34]]), true),
+                (with_slot(4, &[]), false),
+                (with_slot(5, &[b"limit"]), false),
+            ]
+        };
+        let batch = numbered(9);
+        assert_eq!(declared(&batch, keys), (true, keys(&batch.call(8))));
+    }
+
+    #[test]
+    fn a_key_is_declared_as_written_if_one_call_wrote_it() {
+        let batch = numbered(9);
+        let keys = |call: &CallRef<'_>| vec![(with_slot(1, &[]), call.sender()[0] == 3)];
+        assert_eq!(declared(&batch, keys), (true, vec![(with_slot(1, &[]), true)]));
+    }
+
+    #[test]
+    fn what_follows_from_none_of_them_is_not_declared() {
+        let batch = numbered(9);
+        let hashed = |call: &CallRef<'_>| vec![(with_slot(1, &[blake3::hash(call.sender()).as_bytes()]), true)];
+        assert_eq!(declared(&batch, hashed), (false, Keys::new()));
+    }
+
+    #[test]
+    fn calls_of_another_shape_are_passed_over_and_other_contracts_end_it() {
+        let batch = numbered(9);
+        let keys = |call: &CallRef<'_>| match call.sender()[0] {
+            4 => vec![(with_slot(1, &[call.sender()]), true)],
+            _ => vec![(with_slot(1, &[call.sender()]), true), (with_slot(2, &[]), true)],
+        };
+        assert_eq!(declared(&batch, keys), (true, keys(&batch.call(8))));
+        for elsewhere in [None, Some(ContractIndex(4))] {
+            let learned = LearnedKeys::default();
+            (0..7).for_each(|number| watch(&learned, &batch.call(number), &keys(&batch.call(number)), CONTRACT));
+            match elsewhere {
+                None => learned.watch(&batch.call(7), CONTRACT, None::<core::iter::Empty<TouchedKey<'_>>>),
+                Some(other) => watch(&learned, &batch.call(7), &keys(&batch.call(7)), other),
+            }
+            assert!(!learned.get().expect("eight calls").declare(&batch.call(8), |_, _| ()), "{elsewhere:?}");
+        }
     }
 }
