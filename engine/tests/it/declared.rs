@@ -13,7 +13,7 @@ const SENDER: Address = [1; 32];
 fn key(slot: u8, number: u8) -> Key {
     let mut key = [slot; 33];
     key[1..].fill(number);
-    Key::new(&key)
+    Key::new(key)
 }
 
 /// Reads and writes a key, and reads another; those that stray write a third one too.
