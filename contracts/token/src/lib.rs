@@ -1,7 +1,7 @@
 //! A fungible token: balances, allowances, a supply that the deployer may mint, accounts that the deployer may freeze.
 //!
 //! A frozen account spends nothing, neither itself nor by its allowances. It still receives: no payment fails for its payee's
-//! sake. Its balance is stored with [`FROZEN`] on top, where the bounds of a debit find it, so that a transfer reads nothing
+//! sake. Its balance is stored with `FROZEN` on top, where the bounds of a debit find it, so that a transfer reads nothing
 //! and asks no more than it would without freezing.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
