@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the rows of benches/README.md: the median of several runs, and the lowest and highest of them.
 #
-#   benches/medians.sh [ROW…]     all rows, or some of: speed durable memory isolation guest baselines parallel conflicts sizes
+#   benches/medians.sh [ROW…]     all rows, or some of: speed durable memory isolation guest baselines parallel conflicts hinted sizes
 #
 # PHALANX  the binary to measure; by default it is built from this tree
 # RUNS     runs of each row, 5
@@ -15,7 +15,7 @@ export LC_ALL=C
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 runs=${RUNS:-5}
 folder=${FOLDER:-.}
-rows=(speed durable memory isolation guest baselines parallel conflicts sizes)
+rows=(speed durable memory isolation guest baselines parallel conflicts hinted sizes)
 
 command -v jq >/dev/null || { echo 'medians.sh: jq is missing' >&2; exit 2; }
 if [[ -z ${PHALANX:-} ]]; then
@@ -110,7 +110,7 @@ auto() {
 parallel() {
     local token=(token --accounts 1000000 --calls 4000000)
     local mode first second
-    for mode in serial pipe optimistic auto; do
+    for mode in serial pipe optimistic hinted auto; do
         for ((run = 0; run < runs; run++)); do
             rate "${token[@]}" --mode "$mode" --workers 2
         done | spread %.0f | sed "s/^/two workers, $mode, calls\/s: /"
@@ -152,6 +152,16 @@ conflicts() {
     auto 'long calls' long-call --calls 200000
 }
 
+# What hinted with two workers reaches of the serial loop where auto executes many calls again, or in order.
+hinted() {
+    local workload
+    for workload in token-rmw 'token-rmw --skew 0.99' 'token-lowbal --skew 0.99' read-mostly counter-rmw; do
+        # shellcheck disable=SC2086 # Several words each.
+        ratio "$workload, hinted against serial" $workload --calls 1000000 --mode hinted --workers 2 -- \
+            $workload --calls 1000000 --mode serial --workers 1
+    done
+}
+
 sizes() {
     local small=(token --accounts 1000000 --calls 2000000 --mode auto --workers 2)
     ratio 'cost a call at 16 M accounts against 1 M' "${small[@]}" -- "${small[@]/1000000/16000000}"
@@ -165,7 +175,7 @@ sizes() {
 (($# > 0)) && rows=("$@")
 for row in "${rows[@]}"; do
     case $row in
-        speed | durable | memory | isolation | guest | baselines | parallel | conflicts | sizes) "$row" ;;
+        speed | durable | memory | isolation | guest | baselines | parallel | conflicts | hinted | sizes) "$row" ;;
         *)
             echo "medians.sh: there is no row $row" >&2
             exit 2

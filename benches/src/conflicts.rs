@@ -90,7 +90,7 @@ impl ConflictReport {
         if self.parallel_calls == 0 {
             return writeln!(
                 out,
-                "  No call was executed in parallel, so none could conflict; see --mode and --workers."
+                "  No call was executed in parallel and checked, so none could conflict; see --mode and --workers."
             );
         }
         if self.dirty_calls == 0 {
@@ -249,7 +249,7 @@ mod tests {
             ConflictReport::new(conflicts, &|_| None).print(&mut text).unwrap();
             String::from_utf8(text).unwrap()
         };
-        assert!(print(&Conflicts::default()).contains("No call was executed in parallel"));
+        assert!(print(&Conflicts::default()).contains("No call was executed in parallel and checked"));
         let mut conflicts = Conflicts::default();
         conflicts.parallel_calls = 1_234;
         assert!(print(&conflicts).contains("Nothing conflicts: all 1,234 calls"));

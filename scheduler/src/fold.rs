@@ -169,7 +169,6 @@ fn answer_to(delta: &Delta, value: Option<u128>) -> (Answer, u128) {
 }
 
 /// Whether all predicates of a list have their answers, and what the value is behind them.
-#[cold]
 fn replay(predicates: &[Predicate], first: u32, value: Option<u128>) -> (bool, u128) {
     let (mut value, mut next) = (value, first);
     while let Some(predicate) = predicates.get(next as usize) {

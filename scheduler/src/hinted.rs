@@ -125,22 +125,21 @@ impl<E: Executor> Batch<'_, E> {
         let mut claims: Vec<_> =
             runs_of(calls.clone()).map(|run| (run, open.state.spare_claims.pop().unwrap_or_default())).collect();
         let state: &State = &open.state;
-        let ends: Vec<_> = claims.iter().map(|_| Mutex::new(0)).collect();
-        let queue = Queue::new(claims.iter_mut().zip(&ends));
+        let queue = Queue::new(claims.iter_mut());
         let spent = Mutex::new(PhaseNanoseconds::default());
         self.team.turn(&|_| {
             let mut watch = Watch::start(clock);
             let mut work = LookUp::default();
-            while let Some(((run, claims), end)) = queue.take() {
-                *end.lock() = claims.look_up::<E>(shared, state, run.clone(), &mut work);
+            while let Some((run, claims)) = queue.take() {
+                claims.look_up::<E>(shared, state, run.clone(), &mut work);
             }
             watch.lap(Phase::Chain);
             spent.lock().add(&watch.spent);
         });
         self.spent.add(&spent.into_inner());
         let mut end = calls.start;
-        for ((run, _), known) in claims.iter().zip(&ends) {
-            end = *known.lock();
+        for (run, claims) in &claims {
+            end = claims.calls().end;
             if end < run.end {
                 break;
             }
@@ -288,7 +287,7 @@ impl<E: Executor> Batch<'_, E> {
                     (place.worker as usize, executed.left.clone())
                 });
                 let mut whole = E::gather(shared, run.clone(), &left, pieces);
-                watch.lap(Phase::Repair);
+                watch.lap(Phase::Writes);
                 if run.end.is_multiple_of(RUN_CALLS) {
                     E::seal(shared, &mut whole);
                     watch.lap(Phase::Seal);

@@ -8,11 +8,11 @@ pub type Clock = fn() -> u64;
 pub enum Phase {
     /// Executes calls.
     Execute,
-    /// Chains records, and checks them in the same pass.
+    /// Chains records, and checks them in the same pass; or looks declared keys up, and says what has to wait for what.
     Chain,
     /// Executes dirty calls again and follows what changes by that, or takes a round back and executes its rest in order.
     Repair,
-    /// Lists writes.
+    /// Lists writes; or puts together what calls left on several workers.
     Writes,
     /// Hashes what calls left and wrote.
     Seal,

@@ -22,13 +22,13 @@ pub struct Write<'a> {
 /// How many calls ahead of the one whose writes are listed accesses are asked for.
 const ACCESSES_PREFETCH_CALLS: u32 = 8;
 
-/// Entries that a run may hold to be checked. Those of calls that are executed again in order come on top, and ids name them all.
+/// Entries that a run may hold to be checked. Those of calls that are executed again in order come on top, and their places have 32 bits.
 const ENTRIES_MAX: usize = 1 << 22;
 /// Bytes of long keys and values, and of what scans found, that it may hold. What calls may write that are executed again in
 /// order comes on top, and places in it have 32 bits.
 pub(crate) const BYTES_MAX: usize = 1 << 27;
 
-const _: () = assert!(ENTRIES_MAX + RUN_CALLS as usize * WRITES_MAX < RecordId::PLACES);
+const _: () = assert!(ENTRIES_MAX + RUN_CALLS as usize * WRITES_MAX < u32::MAX as usize);
 
 /// What the records of a run are made of, but for what their owners change.
 #[derive(Default)]

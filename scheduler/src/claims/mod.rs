@@ -137,14 +137,14 @@ pub(crate) struct LookUp {
 }
 
 impl RunClaims {
-    /// Looks up what the calls of a run declare. Returns the first call that does not declare its keys, or the end.
+    /// Looks up what the calls of a run declare, up to the first that does not declare its keys.
     pub(crate) fn look_up<E: Executor>(
         &mut self,
         shared: &E::Shared,
         state: &State,
         calls: Range<u32>,
         work: &mut LookUp,
-    ) -> u32 {
+    ) {
         self.first = calls.start;
         self.ends.clear();
         self.places.clear();
@@ -163,10 +163,9 @@ impl RunClaims {
                 self.ends.push(self.places.len() as u32);
             }
             if end < group.end {
-                return end;
+                return;
             }
         }
-        calls.end
     }
 
     #[inline]
@@ -181,7 +180,7 @@ impl RunClaims {
         bucket.push(Claim { call, slot, version: 0, wait: NOTHING, writes });
     }
 
-    /// Calls that have claims, or none because they touch nothing.
+    /// The calls that declare their keys, up to the first that does not.
     pub(crate) fn calls(&self) -> Range<u32> {
         self.first..self.first + self.ends.len() as u32
     }
