@@ -165,6 +165,7 @@ struct Ahead {
     next: u32,
     /// No call from here on is looked at.
     end: u32,
+    /// Keys whose tags have been asked for.
     hashes: Vec<PrefetchHash>,
 }
 
@@ -177,10 +178,12 @@ impl Ahead {
     fn ask<E: Executor>(&mut self, shared: &E::Shared, view: &View, call: u32) {
         if call + PREFETCH_CALLS >= self.next && self.next < self.end {
             let next = (self.next + PREFETCH_GROUP).min(self.end);
-            self.hashes.clear();
             let state = view.state();
-            E::predict(shared, self.next..next, &state.hasher, &mut self.hashes);
+            // The tags of a group say where the slots are; they were asked for when the group before it was looked at.
             state.prefetch(&self.hashes);
+            self.hashes.clear();
+            E::predict(shared, self.next..next, &state.hasher, &mut self.hashes);
+            state.prefetch_tags(&self.hashes);
             self.next = next;
         }
     }

@@ -93,6 +93,7 @@ mod hinted;
 mod in_place;
 mod key;
 mod open;
+mod pages;
 mod partition;
 mod phase;
 mod planted;
@@ -105,6 +106,7 @@ mod slot;
 mod state;
 mod statistics;
 mod sync;
+mod tags;
 mod team;
 #[cfg(test)]
 mod tests;

@@ -2,21 +2,24 @@
 //! open branch.
 //!
 //! Linear probing with the search's start given by a multiplication, so a capacity need not be a power of two: it grows
-//! by 1.4, which keeps an entry between 91 and 128 bytes of table and a search within two neighbouring lines
-//! mostly. Partitions grow one at a time, so the transient second table is a sixteenth of the whole.
+//! by 1.4, which keeps an entry between 81 and 114 bytes of table. A search goes by the slots' tags, so that it looks at one
+//! slot mostly. Partitions grow one at a time, so the transient second table is a sixteenth of the whole.
 
 use crate::claims::Claimants;
 use crate::hash::{KeyHasher, home};
 use crate::key::{ContractIndex, StateKey};
+use crate::pages::{Pages, Plain};
 use crate::prefetch::{prefetch, prefetch_for_write};
 use crate::record::{NO_SLOT, RecordId};
 use crate::slot::{Slot, placed, value_bytes, value_place};
+use crate::tags::{Look, Looks, Tag, Tags};
 use crate::value::{Heap, INLINE_VALUE_BYTES, Raw, ValueTag};
-use memmap2::MmapMut;
 use std::collections::{BTreeMap, BTreeSet};
 
 const FIRST_CAPACITY: u32 = 1 << 10;
-const HUGE_PAGE: usize = 2 << 20;
+
+// SAFETY: plain integers, aligned to a cache line.
+unsafe impl Plain for Slot {}
 
 /// What the open branch knows of a key that one of its calls touched. One cache line.
 #[derive(Clone, Copy)]
@@ -70,10 +73,8 @@ impl Version {
 }
 
 pub(crate) struct Partition {
-    memory: MmapMut,
-    /// Bytes to skip so that the slots start on a huge page.
-    skip: usize,
-    capacity: u32,
+    slots: Pages<Slot>,
+    tags: Tags,
     entries: u32,
     pub(crate) keys: Heap,
     pub(crate) values: Heap,
@@ -90,27 +91,11 @@ pub(crate) struct Partition {
     holds_long: bool,
 }
 
-fn map(capacity: u32) -> (MmapMut, usize) {
-    let bytes = capacity as usize * size_of::<Slot>();
-    let padding = if bytes >= HUGE_PAGE { HUGE_PAGE } else { 0 };
-    // The kernel refuses only when address space or the overcommit limit is exhausted; there is nothing to go on with.
-    let memory = MmapMut::map_anon(bytes + padding).expect("the kernel maps memory for the state table");
-    if padding == 0 {
-        return (memory, 0);
-    }
-    // Advice: where huge pages are off, the table works on small ones.
-    let _ = memory.advise(memmap2::Advice::HugePage);
-    let skip = memory.as_ptr().align_offset(HUGE_PAGE);
-    (memory, skip)
-}
-
 impl Partition {
     pub(crate) fn new() -> Self {
-        let (memory, skip) = map(FIRST_CAPACITY);
         Self {
-            memory,
-            skip,
-            capacity: FIRST_CAPACITY,
+            slots: Pages::new(FIRST_CAPACITY as usize),
+            tags: Tags::new(FIRST_CAPACITY),
             entries: 0,
             keys: Heap::default(),
             values: Heap::default(),
@@ -125,37 +110,40 @@ impl Partition {
 
     #[inline]
     pub(crate) fn slots(&self) -> &[Slot] {
-        // SAFETY: the mapping is at least skip + capacity × 64 bytes, aligned to 64 (page or huge page) and zeroed when
-        // made; every bit pattern is a valid Slot (plain integers); `&self` keeps `slots_mut` away.
-        unsafe { core::slice::from_raw_parts(self.memory.as_ptr().add(self.skip).cast(), self.capacity as usize) }
+        &self.slots
     }
 
     #[inline]
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
-        // SAFETY: as in `slots`; `&mut self` makes the access exclusive.
-        unsafe {
-            core::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(self.skip).cast(), self.capacity as usize)
-        }
+        &mut self.slots
     }
 
     // ---- keys ----
 
-    /// Asks the processor for the lines where a search of the key starts.
+    /// Asks the processor for the lines that a write of the key needs.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
         self.prefetch_search(hash);
-        // At seven tenths full, one search in eight goes as far as this.
-        prefetch((&raw const self.slots()[home(hash, self.capacity) as usize]).wrapping_add(2));
         // A first write makes a version. Each owner's versions are a stream of their own, too many for the processor to follow.
         prefetch_for_write(self.versions.as_ptr().wrapping_add(self.versions.len()));
     }
 
-    /// The same, of nothing but where nearly all searches end.
+    /// Asks the processor for the slot where a search of the key will look first.
     #[inline]
     pub(crate) fn prefetch_search(&self, hash: u64) {
-        let first = &raw const self.slots()[home(hash, self.capacity) as usize];
-        prefetch(first);
-        prefetch(first.wrapping_add(1));
+        let (Look::Slot(index) | Look::Free(index)) = self.looks(hash).next();
+        prefetch(self.slots.as_ptr().wrapping_add(index as usize));
+    }
+
+    /// Asks for the tags where a search of the key starts.
+    #[inline]
+    pub(crate) fn prefetch_tags(&self, hash: u64) {
+        self.tags.prefetch(home(hash, self.tags.capacity()));
+    }
+
+    #[inline(always)]
+    fn looks(&self, hash: u64) -> Looks<'_> {
+        self.tags.looks(home(hash, self.tags.capacity()), Tag::of(hash))
     }
 
     /// Asks the processor for a slot's line, to be written.
@@ -168,23 +156,19 @@ impl Partition {
 
     #[inline]
     fn next(&self, index: u32) -> u32 {
-        if index + 1 == self.capacity { 0 } else { index + 1 }
+        if index + 1 == self.tags.capacity() { 0 } else { index + 1 }
     }
 
     /// The key's slot, or where it would be put.
     #[inline]
     pub(crate) fn search(&self, key: &StateKey<'_>) -> Result<u32, u32> {
-        let slots = self.slots();
-        let mut index = home(key.hash, self.capacity);
+        let mut looks = self.looks(key.hash);
         loop {
-            let slot = &slots[index as usize];
-            if slot.is_empty() {
-                return Err(index);
+            match looks.next() {
+                Look::Slot(index) if self.slots[index as usize].holds(key, &self.keys) => return Ok(index),
+                Look::Slot(_) => {}
+                Look::Free(index) => return Err(index),
             }
-            if slot.holds(key, &self.keys) {
-                return Ok(index);
-            }
-            index = self.next(index);
         }
     }
 
@@ -194,19 +178,20 @@ impl Partition {
         index != NO_SLOT && moves == self.moves
     }
 
-    /// The key's slot; an absent key is put in, without a value, growing the table before it is seven tenths full.
+    /// The key's slot; an absent key is put in, without a value, growing the table before it is four fifths full.
     #[cold]
     pub(crate) fn find_or_insert(&mut self, key: &StateKey<'_>, hasher: &KeyHasher) -> u32 {
         let mut index = match self.search(key) {
             Ok(index) => return index,
             Err(index) => index,
         };
-        if u64::from(self.entries + 1) * 10 > u64::from(self.capacity) * 7 {
+        if u64::from(self.entries + 1) * 5 > u64::from(self.tags.capacity()) * 4 {
             self.grow(hasher);
             index = self.search(key).expect_err("an inserted key is not in the table");
         }
         let slot = Slot::for_key(key, &mut self.keys);
-        self.slots_mut()[index as usize] = slot;
+        self.slots[index as usize] = slot;
+        self.tags.set(index, Some(Tag::of(key.hash)));
         self.entries += 1;
         self.holds_absent = true;
         index
@@ -219,22 +204,19 @@ impl Partition {
     }
 
     fn grow(&mut self, hasher: &KeyHasher) {
-        let capacity = u32::try_from(u64::from(self.capacity) * 7 / 5).expect("an owner holds fewer than 2^32 slots");
+        let capacity = u64::from(self.tags.capacity()) * 7 / 5;
         assert!(capacity < 1 << 28, "an owner's part of the table is full: 2^28 slots");
-        let (memory, skip) = map(capacity);
-        let old = core::mem::replace(&mut self.memory, memory);
-        let (old_skip, old_capacity) = (core::mem::replace(&mut self.skip, skip), self.capacity);
-        self.capacity = capacity;
+        let old = core::mem::replace(&mut self.slots, Pages::new(capacity as usize));
+        self.tags = Tags::new(capacity as u32);
         self.moves = self.moves.wrapping_add(1);
-        // SAFETY: as in `slots`, for the mapping that was replaced and is dropped at the end of this function.
-        let slots: &[Slot] =
-            unsafe { core::slice::from_raw_parts(old.as_ptr().add(old_skip).cast(), old_capacity as usize) };
-        for slot in slots.iter().filter(|slot| !slot.is_empty()) {
-            let mut index = home(self.hash_of(slot, hasher), capacity);
-            while !self.slots()[index as usize].is_empty() {
+        for slot in old.iter().filter(|slot| !slot.is_empty()) {
+            let hash = self.hash_of(slot, hasher);
+            let mut index = home(hash, self.tags.capacity());
+            while !self.tags.is_empty(index) {
                 index = self.next(index);
             }
-            self.slots_mut()[index as usize] = *slot;
+            self.slots[index as usize] = *slot;
+            self.tags.set(index, Some(Tag::of(hash)));
             self.follow(slot, index);
         }
     }
@@ -252,27 +234,28 @@ impl Partition {
 
     /// Takes a key out and closes the gap, so that no tombstones build up.
     fn remove(&mut self, index: u32, hasher: &KeyHasher) {
-        let slot = self.slots()[index as usize];
-        slot.drop_key(&mut self.keys);
+        self.slots[index as usize].drop_key(&mut self.keys);
         self.moves = self.moves.wrapping_add(1);
         let mut gap = index;
         let mut at = index;
         loop {
             at = self.next(at);
-            let slot = self.slots()[at as usize];
+            let slot = self.slots[at as usize];
             if slot.is_empty() {
                 break;
             }
-            let home = home(self.hash_of(&slot, hasher), self.capacity);
+            let home = home(self.hash_of(&slot, hasher), self.tags.capacity());
             // The entry may move into the gap unless its home lies (cyclically) behind the gap and up to the entry.
             let stays = if gap <= at { gap < home && home <= at } else { gap < home || home <= at };
             if !stays {
-                self.slots_mut()[gap as usize] = slot;
+                self.slots[gap as usize] = slot;
+                self.tags.set(gap, self.tags.get(at));
                 self.follow(&slot, gap);
                 gap = at;
             }
         }
-        self.slots_mut()[gap as usize] = Slot::EMPTY;
+        self.slots[gap as usize] = Slot::EMPTY;
+        self.tags.set(gap, None);
         self.entries -= 1;
     }
 
@@ -295,12 +278,12 @@ impl Partition {
 
     #[inline]
     pub(crate) fn raw(&self, index: u32) -> Raw {
-        self.slots()[index as usize].raw_value()
+        self.slots[index as usize].raw_value()
     }
 
     #[inline]
     pub(crate) fn value(&self, index: u32) -> Option<&[u8]> {
-        let (tag, raw) = self.slots()[index as usize].raw_value_ref();
+        let (tag, raw) = self.slots[index as usize].raw_value_ref();
         value_bytes(tag, raw, &self.values)
     }
 
@@ -320,7 +303,7 @@ impl Partition {
     #[inline]
     pub(crate) fn new_version(&mut self, index: u32) -> usize {
         let (epoch, number) = (self.epoch, self.versions.len());
-        let slot = &mut self.slots_mut()[index as usize];
+        let slot = &mut self.slots[index as usize];
         (slot.epoch, slot.version) = (epoch, number as u32);
         let (tag, old) = slot.raw_value();
         // Filled in where it stays: a line that is made elsewhere of small parts and moved as a whole makes the processor
@@ -336,7 +319,7 @@ impl Partition {
     /// The version of a slot's key, if the branch has touched the key.
     #[inline]
     pub(crate) fn touched(&self, index: u32) -> Option<usize> {
-        let slot = &self.slots()[index as usize];
+        let slot = &self.slots[index as usize];
         (slot.epoch == self.epoch).then_some(slot.version as usize)
     }
 
@@ -374,13 +357,13 @@ impl Partition {
             raw = placed(self.values.put(bytes.into()));
         }
         self.holds_absent |= tag == ValueTag::ABSENT;
-        self.slots_mut()[index as usize].set_raw_value(tag, raw);
+        self.slots[index as usize].set_raw_value(tag, raw);
     }
 
     /// The same, of an integer in the place of another.
     #[inline]
     pub(crate) fn set_integer(&mut self, index: u32, value: u128) {
-        self.slots_mut()[index as usize].set_raw_value(ValueTag::inline(16), value.to_le_bytes());
+        self.slots[index as usize].set_raw_value(ValueTag::inline(16), value.to_le_bytes());
     }
 
     /// Frees what the value of a slot holds on the heap.
@@ -403,7 +386,7 @@ impl Partition {
         let index = self.versions[version].slot;
         self.free_value(index);
         self.holds_absent |= tag == ValueTag::ABSENT;
-        self.slots_mut()[index as usize].set_raw_value(tag, raw);
+        self.slots[index as usize].set_raw_value(tag, raw);
         self.versions[version].last = last;
     }
 
@@ -415,7 +398,7 @@ impl Partition {
             self.free(before, &[old, base]);
         }
         self.holds_absent |= value.0 == ValueTag::ABSENT;
-        self.slots_mut()[index as usize].set_raw_value(value.0, value.1);
+        self.slots[index as usize].set_raw_value(value.0, value.1);
     }
 
     /// Frees a long value, unless it is one of those to be kept.
@@ -444,7 +427,7 @@ impl Partition {
         (self.holds_absent, self.holds_long) = (false, false);
         if next < self.epoch {
             // Once in four billion branches: numbers start again, so none may be left in a slot.
-            self.slots_mut().iter_mut().for_each(|slot| slot.epoch = 0);
+            self.slots.iter_mut().for_each(|slot| slot.epoch = 0);
         }
         self.epoch = next;
     }
@@ -460,13 +443,13 @@ impl Partition {
         let now = self.raw(version.slot);
         self.free(now, &[version.old(), version.base()]);
         self.free(version.base(), &[version.old()]);
-        self.slots_mut()[version.slot as usize].set_raw_value(version.old_tag, version.old);
+        self.slots[version.slot as usize].set_raw_value(version.old_tag, version.old);
         self.order_slot(version.slot);
     }
 
     /// Brings the order in step with the value that a slot was given, if its key has an order.
     pub(crate) fn order_slot(&mut self, index: u32) {
-        let slot = self.slots()[index as usize];
+        let slot = self.slots[index as usize];
         // A key that was written and belongs to an ordered slot has brought that slot here.
         if self.ordered.contains_key(&(slot.contract(), slot.key(&self.keys)[0])) {
             let key = Box::<[u8]>::from(slot.key(&self.keys));
@@ -477,7 +460,7 @@ impl Partition {
     /// Keys without a value leave the table. Removal moves slots, so they are looked for by their keys.
     #[cold]
     fn evict_absent(&mut self, versions: &[Version], hasher: &KeyHasher) {
-        let absent = versions.iter().map(|version| &self.slots()[version.slot as usize]);
+        let absent = versions.iter().map(|version| &self.slots[version.slot as usize]);
         let absent = absent.filter(|slot| slot.raw_value_ref().0 == ValueTag::ABSENT);
         let keys: Vec<(ContractIndex, Box<[u8]>)> =
             absent.map(|slot| (slot.contract(), slot.key(&self.keys).into())).collect();
@@ -491,7 +474,7 @@ impl Partition {
 
     /// A slot's committed value, whatever the open branch made of it.
     pub(crate) fn committed(&self, index: u32) -> Option<&[u8]> {
-        let slot = &self.slots()[index as usize];
+        let slot = &self.slots[index as usize];
         if slot.epoch == self.epoch {
             let version = &self.versions[slot.version as usize];
             return value_bytes(version.old_tag, &version.old, &self.values);
@@ -506,10 +489,11 @@ impl Partition {
     /// What holds of a partition whose branch has been closed.
     #[cfg(test)]
     pub(crate) fn assert_sound(&self, hasher: &KeyHasher) {
-        let slots = || self.slots().iter().filter(|slot| !slot.is_empty());
+        self.tags.assert_sound();
+        let slots = || self.slots.iter().filter(|slot| !slot.is_empty());
         assert_eq!((slots().count(), self.versions.len()), (self.entries as usize, 0));
         let mut ordered = 0;
-        for (index, slot) in self.slots().iter().enumerate().filter(|(_, slot)| !slot.is_empty()) {
+        for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| !slot.is_empty()) {
             let bytes = slot.key(&self.keys);
             assert!(slot.raw_value().0 != ValueTag::ABSENT && slot.epoch != self.epoch);
             assert_eq!(self.search(&hasher.key(slot.contract(), bytes, false)), Ok(index as u32), "a key is found");

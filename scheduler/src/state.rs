@@ -93,6 +93,14 @@ impl State {
         }
     }
 
+    /// Asks for the tags by which their lines will be found.
+    #[inline]
+    pub(crate) fn prefetch_tags(&self, hashes: &[PrefetchHash]) {
+        for &PrefetchHash(hash) in hashes {
+            self.partitions[owner(hash)].prefetch_tags(hash);
+        }
+    }
+
     /// Keeps the log of a run that is done for another batch.
     pub fn recycle(&mut self, log: RunLog) {
         let small = log.side.bytes.capacity() <= SPARE_BYTES && log.side.entries.capacity() <= SPARE_RECORDS;
