@@ -35,6 +35,34 @@ impl Delta {
         };
         (self.low <= result && result <= self.high).then_some(result)
     }
+
+    /// The k of a delta that is refused just where the value before a `Sub`, or the result of another, is 2^k or more, and where
+    /// the result would be negative: 128 for the widest bounds. `None` for other bounds.
+    #[inline]
+    pub(crate) fn exponent(&self) -> Option<u32> {
+        if self.low != 0 {
+            return None;
+        }
+        if self.high == u128::MAX {
+            return Some(u128::BITS);
+        }
+        let most = match self.operator {
+            Operator::Sub => self.high.checked_add(self.magnitude)?,
+            Operator::Add | Operator::Max => self.high,
+        };
+        (most != u128::MAX && most & (most + 1) == 0).then_some(u128::BITS - most.leading_zeros())
+    }
+
+    /// The delta whose exponent is known.
+    #[inline]
+    pub(crate) fn with_exponent(operator: Operator, magnitude: u128, exponent: u32) -> Delta {
+        let most = match exponent {
+            u128::BITS => u128::MAX,
+            exponent => (1 << exponent) - 1,
+        };
+        let high = if operator == Operator::Sub && exponent < u128::BITS { most - magnitude } else { most };
+        Delta { operator, magnitude, low: 0, high }
+    }
 }
 
 /// Answer to a delta.
@@ -69,5 +97,26 @@ mod tests {
         assert_eq!(delta(Operator::Max, 5, 0, u128::MAX).applied_to(7), Some(7));
         assert_eq!(delta(Operator::Max, 9, 0, u128::MAX).applied_to(7), Some(9));
         assert_eq!(delta(Operator::Max, 9, 0, 8).applied_to(7), None);
+    }
+
+    #[test]
+    fn an_exponent_says_all_of_a_delta_or_nothing() {
+        let bounds = [0, 1, 2, 3, 7, 8, 1 << 126, (1 << 127) - 1, 1 << 127, u128::MAX - 5, u128::MAX - 1, u128::MAX];
+        let mut told = 0;
+        for operator in [Operator::Add, Operator::Sub, Operator::Max] {
+            for (magnitude, high) in bounds.into_iter().flat_map(|magnitude| bounds.map(|high| (magnitude, high))) {
+                assert_eq!(delta(operator, magnitude, 1, high).exponent(), None);
+                for high in [high, high.wrapping_sub(magnitude)] {
+                    let asked = delta(operator, magnitude, 0, high);
+                    if let Some(exponent) = asked.exponent() {
+                        assert_eq!(Delta::with_exponent(operator, magnitude, exponent), asked);
+                        told += 1;
+                    }
+                }
+            }
+        }
+        assert!(told > 100, "{told}");
+        assert_eq!(delta(Operator::Sub, 5, 0, (1 << 127) - 6).exponent(), Some(127), "of a value below 2^127");
+        assert_eq!(delta(Operator::Add, 5, 0, (1 << 127) - 1).exponent(), Some(127), "to a value below 2^127");
     }
 }

@@ -83,7 +83,7 @@ pub(crate) enum Check {
     Exact,
     /// It is there, or it is not.
     Presence(bool),
-    /// A delta with the widest bounds, whose magnitude is in `seen`, has the same answer.
+    /// A delta whose magnitude is in `seen` and whose exponent in `side` has the same answer.
     One(Operator, Answer),
     /// All of a list of predicates in the run have the same answers.
     Many,
@@ -109,7 +109,8 @@ pub(crate) struct Record {
     pub(crate) hash: u64,
     /// The table's slot when the call looked, or [`NO_SLOT`]. Tables that grow move their slots.
     pub(crate) slot: u32,
-    /// [`Check::Many`]: the first predicate; [`Check::Scan`]: the scan. Places in the run.
+    /// [`Check::One`]: the exponent of the delta. [`Check::Many`]: the first predicate; [`Check::Scan`]: the scan; places in
+    /// the run.
     pub(crate) side: u32,
     /// The innermost savepoint when the record was made, or noted last.
     pub(crate) since: u32,
@@ -194,7 +195,7 @@ impl Record {
     /// The delta of [`Check::One`].
     #[inline]
     pub(crate) fn one(&self, operator: Operator) -> Delta {
-        one(operator, self.seen)
+        Delta::with_exponent(operator, u128::from_le_bytes(self.seen), self.side)
     }
 
     /// What the key's owner gets of the record, whose entry is at `at`.
@@ -217,10 +218,6 @@ impl Record {
             value: entry.value,
         }
     }
-}
-
-fn one(operator: Operator, magnitude: [u8; 16]) -> Delta {
-    Delta { operator, magnitude: u128::from_le_bytes(magnitude), low: 0, high: u128::MAX }
 }
 
 impl Entry {
@@ -399,7 +396,7 @@ impl Access {
     /// The delta of [`Check::One`].
     #[inline]
     pub(crate) fn one(&self, operator: Operator) -> Delta {
-        one(operator, self.seen)
+        Delta::with_exponent(operator, u128::from_le_bytes(self.seen), self.side)
     }
 }
 

@@ -441,9 +441,9 @@ impl View {
             return self.read_exactly(at);
         }
         if record.check == Check::None {
-            if (delta.low, delta.high) == (0, u128::MAX) {
+            if let Some(exponent) = delta.exponent() {
                 record.check = Check::One(delta.operator, answer);
-                record.seen = delta.magnitude.to_le_bytes();
+                (record.seen, record.side) = (delta.magnitude.to_le_bytes(), exponent);
             } else {
                 let predicates = &mut self.run.side.predicates;
                 (record.check, record.side) = (Check::Many, predicates.len() as u32);
@@ -460,8 +460,9 @@ impl View {
         let predicates = &mut self.run.side.predicates;
         let record = &mut self.records[at];
         if let Check::One(operator, answer) = record.check {
+            let delta = record.one(operator);
             record.side = predicates.len() as u32;
-            predicates.push(Predicate { delta: record.one(operator), answer, next: u32::MAX });
+            predicates.push(Predicate { delta, answer, next: u32::MAX });
         }
         record.check = Check::Many;
         let (mut last, mut count) = (record.side as usize, 1);

@@ -14,19 +14,20 @@ use phalanx_scheduler::{State, Statistics};
 /// What only unit tests can look at.
 fn after_close(_: &State) {}
 
-/// `PHALANX_TEST_SEEDS` sets how many seeds run (default 6), `PHALANX_TEST_SEED` the first of them.
+/// `PHALANX_TEST_SEEDS` sets how many seeds run (default 12), `PHALANX_TEST_SEED` the first of them.
 #[test]
 fn batches_of_random_programs_equal_a_plain_map_in_every_mode() {
     let from = |name: &str, default: u64| std::env::var(name).map_or(default, |it| it.parse().expect("a number"));
     let first = from("PHALANX_TEST_SEED", 0);
     let teams = model::teams();
-    let mut sum = Statistics::default();
-    for seed in first..first + from("PHALANX_TEST_SEEDS", 6) {
+    let (mut cases, mut sum) = ([0; 7], Statistics::default());
+    for seed in first..first + from("PHALANX_TEST_SEEDS", 12) {
         let run = Run::new(seed).execute(&teams);
-        run.assert_covered();
+        cases.iter_mut().zip(run.counts()).for_each(|(all, one)| *all += one);
         sum.add(&run.statistics);
     }
-    println!("{sum:?}");
+    println!("{cases:?} {sum:?}");
+    model::assert_covered(cases);
     for (name, count) in sum.counts() {
         assert!(count > 0, "there were no {name}");
     }
