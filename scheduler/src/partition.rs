@@ -12,7 +12,7 @@ use crate::pages::{Pages, Plain};
 use crate::prefetch::{prefetch, prefetch_for_write};
 use crate::record::{NO_SLOT, RecordId};
 use crate::slot::{Slot, placed, value_bytes, value_place};
-use crate::tags::{Look, Looks, Tag, Tags};
+use crate::tags::{Look, Tag, Tags};
 use crate::value::{Heap, INLINE_VALUE_BYTES, Raw, ValueTag};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,8 +131,7 @@ impl Partition {
     /// Asks the processor for the slot where a search of the key will look first.
     #[inline]
     pub(crate) fn prefetch_search(&self, hash: u64) {
-        let (Look::Slot(index) | Look::Free(index)) = self.looks(hash).next();
-        prefetch(self.slots.as_ptr().wrapping_add(index as usize));
+        prefetch(self.slots.as_ptr().wrapping_add(self.first_look(hash) as usize));
     }
 
     /// Asks for the tags where a search of the key starts.
@@ -142,8 +141,8 @@ impl Partition {
     }
 
     #[inline(always)]
-    fn looks(&self, hash: u64) -> Looks<'_> {
-        self.tags.looks(home(hash, self.tags.capacity()), Tag::of(hash))
+    fn first_look(&self, hash: u64) -> u32 {
+        self.tags.first(home(hash, self.tags.capacity()), Tag::of(hash))
     }
 
     /// Asks the processor for a slot's line, to be written.
@@ -162,7 +161,17 @@ impl Partition {
     /// The key's slot, or where it would be put.
     #[inline]
     pub(crate) fn search(&self, key: &StateKey<'_>) -> Result<u32, u32> {
-        let mut looks = self.looks(key.hash);
+        let index = self.first_look(key.hash);
+        if self.slots[index as usize].holds(key, &self.keys) {
+            return Ok(index);
+        }
+        self.search_whole(key)
+    }
+
+    /// The same, where the first look does not tell.
+    #[cold]
+    fn search_whole(&self, key: &StateKey<'_>) -> Result<u32, u32> {
+        let mut looks = self.tags.looks(home(key.hash, self.tags.capacity()), Tag::of(key.hash));
         loop {
             match looks.next() {
                 Look::Slot(index) if self.slots[index as usize].holds(key, &self.keys) => return Ok(index),

@@ -78,8 +78,15 @@ impl Tags {
         prefetch(self.bytes.as_ptr().wrapping_add(start as usize));
     }
 
-    /// The search of a tag from a slot on.
+    /// Where the search of a tag from a slot on looks first, nearly always: at a slot that has the tag, or that is empty.
     #[inline(always)]
+    pub(crate) fn first(&self, start: u32, tag: Tag) -> u32 {
+        let (same, taken) = look_at(self.group(start), tag);
+        // Above the group's bits none is taken.
+        self.around(start + (same | !taken).trailing_zeros())
+    }
+
+    /// The search of a tag from a slot on.
     pub(crate) fn looks(&self, start: u32, tag: Tag) -> Looks<'_> {
         let mut looks = Looks { tags: self, tag, start, same: 0, empty: 0 };
         looks.enter(start);
@@ -127,7 +134,6 @@ fn look_at(group: &[u8; GROUP], tag: Tag) -> (u32, u32) {
 }
 
 impl Looks<'_> {
-    #[inline(always)]
     fn enter(&mut self, start: u32) {
         let (same, taken) = look_at(self.tags.group(start), self.tag);
         self.start = start;
@@ -136,7 +142,6 @@ impl Looks<'_> {
         self.same = same & before_empty;
     }
 
-    #[inline(always)]
     pub(crate) fn next(&mut self) -> Look {
         loop {
             if self.same != 0 {
