@@ -156,3 +156,39 @@ impl Looks<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(tags: &Tags, start: u32, tag: Tag) -> (Vec<u32>, u32) {
+        let (mut looks, mut slots) = (tags.looks(start, tag), Vec::new());
+        loop {
+            match looks.next() {
+                Look::Slot(slot) => slots.push(slot),
+                Look::Free(free) => return (slots, free),
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_goes_around_the_end_and_over_groups_and_ends_at_the_first_empty_slot() {
+        let mut tags = Tags::new(48);
+        let (mine, other) = (Tag::of(0x11), Tag::of(0x12));
+        // Slots 40 to 47 and 0 to 19 are taken: more than a group.
+        for slot in (40..48).chain(0..20) {
+            tags.set(slot, Some(if slot % 2 == 0 { mine } else { other }));
+        }
+        tags.set(21, Some(mine));
+        tags.assert_sound();
+        let expected: Vec<u32> = (41..48).chain(0..20).filter(|slot| slot % 2 == 0).collect();
+        assert_eq!(all(&tags, 41, mine), (expected, 20), "what stands behind an empty slot is not looked at");
+        assert_eq!(all(&tags, 41, Tag::of(0x13)), (vec![], 20));
+        assert_eq!(all(&tags, 30, mine), (vec![], 30));
+        assert_eq!((tags.first(41, mine), tags.first(47, mine), tags.first(19, mine)), (42, 0, 20));
+        tags.set(2, None);
+        tags.assert_sound();
+        assert_eq!(all(&tags, 47, mine), (vec![0], 2));
+        assert_eq!((tags.get(2), tags.get(3), tags.is_empty(2)), (None, Some(other), true));
+    }
+}
