@@ -28,6 +28,7 @@ mod once;
 mod pace;
 mod process;
 mod query_service;
+mod questions;
 mod refusal;
 mod refusals;
 mod server;
@@ -166,6 +167,7 @@ pub(crate) fn serve(
     tracing::info!(height, milliseconds = opening.elapsed().as_millis() as u64, "log replayed");
 
     let (work, queue) = crossbeam_channel::unbounded();
+    let (asking, questions) = questions::questions();
     let (progress_to, progress) = watch::channel(Progress { durable_height: height, stopped: false });
     let (drain, draining) = watch::channel(false);
     let pace = Arc::new(Pace::default());
@@ -178,6 +180,7 @@ pub(crate) fn serve(
             access: setup.access,
             pace: Arc::clone(&pace),
             work: work.clone(),
+            asking,
             progress,
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
@@ -189,6 +192,7 @@ pub(crate) fn serve(
     let cutter = Cutter {
         logged: Arc::clone(&logged),
         work: queue,
+        questions,
         executed,
         once,
         catalog,

@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorInfo, StatusExt};
 
 use super::answers::ExecutedBatch;
-use super::cutter::{Ask, QUESTION_GAS_MAX};
+use super::cutter::Between;
 use super::submission::{Answer, Known, Level, Reached, Submission};
 use super::wire::Calls;
 use super::*;
@@ -35,6 +35,7 @@ impl Still {
         let (logged, _) = LoggedEngine::open(Arc::new(RealFileSystem), folder.path(), options).expect("it is new");
         let logged = Arc::new(logged);
         let (work, queue) = crossbeam_channel::unbounded();
+        let (asking, questions) = questions::questions();
         let (executed, batches) = crossbeam_channel::unbounded();
         let (to, watched) = watch::channel(Progress { durable_height: 0, stopped: false });
         let (_drain, draining) = watch::channel(false);
@@ -47,6 +48,7 @@ impl Still {
             access: Access::open(),
             pace: Arc::clone(&pace),
             work,
+            asking,
             progress: watched,
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
@@ -54,7 +56,8 @@ impl Still {
             subscribers: Arc::new(Semaphore::new(history::SUBSCRIBERS_MAX)),
         };
         let (once, catalog) = (Once::default(), Catalog::default());
-        let cutter = Cutter { logged, work: queue, executed, once, catalog, pace, batch_calls: 100 };
+        let batch_calls = 100;
+        let cutter = Cutter { logged, work: queue, questions, executed, once, catalog, pace, batch_calls };
         Still { node: Node { shared: Arc::new(shared) }, cutter, batches, progress: to, _drain, _folder: folder }
     }
 
@@ -63,12 +66,17 @@ impl Still {
         admitted.map(drop).map_err(Status::from)
     }
 
-    /// Asks for the height that a question of so much gas is answered at.
-    fn ask(&self, gas: u64) -> oneshot::Receiver<u64> {
-        let (to, height) = oneshot::channel();
-        let answer =
-            Box::new(move |between: &cutter::Between<'_>| to.send(between.height()).expect("it is waited for"));
-        self.node.shared.work.send(Work::Ask(Ask { gas, answer })).expect("the queue is there");
+    /// Asks for the height that a question about the queue is answered at.
+    fn ask_in_order(&self) -> oneshot::Receiver<u64> {
+        let (question, height) = height_after(Duration::ZERO);
+        self.node.shared.work.send(Work::Ask(question)).expect("the queue is there");
+        height
+    }
+
+    /// Asks for the height that a question about the state is answered at, which takes so long.
+    fn ask(&self, takes: Duration) -> oneshot::Receiver<u64> {
+        let (question, height) = height_after(takes);
+        self.node.shared.asking.looks.send(question).expect("it is waited for");
         height
     }
 
@@ -78,6 +86,16 @@ impl Still {
         self.cutter.run().expect("nothing fails");
         self.batches.iter().map(|batch| batch.waiting.len()).collect()
     }
+}
+
+/// A question that takes so long and answers the height.
+fn height_after(takes: Duration) -> (questions::Look, oneshot::Receiver<u64>) {
+    let (to, height) = oneshot::channel();
+    let question = move |between: &Between<'_>| {
+        thread::sleep(takes);
+        to.send(between.height()).expect("it is waited for");
+    };
+    (Box::new(question), height)
 }
 
 fn message() -> v1::Call {
@@ -162,16 +180,29 @@ async fn a_place_is_told_before_what_was_executed_is_taken_apart() {
 }
 
 #[tokio::test]
-async fn questions_of_much_gas_do_not_gather() {
-    let still = Still::new();
-    let little = still.ask(0);
-    still.admit(None).expect("there is room");
-    let much = still.ask(QUESTION_GAS_MAX);
-    still.admit(None).expect("there is room");
-    let behind = still.ask(0);
-    assert_eq!(still.work(), [1, 1]);
-    // Questions are answered behind the batch that gathered beside them.
-    assert_eq!((little.await, much.await, behind.await), (Ok(1), Ok(1), Ok(2)));
+async fn a_question_about_the_queue_waits_for_it_and_one_about_the_state_for_one_batch() {
+    let mut still = Still::new();
+    still.cutter.batch_calls = 1;
+    (0..3).for_each(|_| still.admit(None).expect("there is room"));
+    let (in_order, of_state) = (still.ask_in_order(), still.ask(Duration::ZERO));
+    assert_eq!(still.work(), [1; 3]);
+    assert_eq!((in_order.await, of_state.await), (Ok(3), Ok(1)));
+}
+
+#[tokio::test]
+async fn long_questions_hold_up_no_batch_twice_and_are_all_answered() {
+    let mut still = Still::new();
+    still.cutter.batch_calls = 1;
+    (0..3).for_each(|_| still.admit(None).expect("there is room"));
+    // Each takes a turn of its own, and three batches take less than is to be between two of these.
+    let [first, second, third] = [(); 3].map(|()| still.ask(Duration::from_millis(300)));
+    let Still { node, cutter, batches, .. } = still;
+    let worked = thread::spawn(|| cutter.run());
+    let heights = (first.await, second.await, third.await);
+    assert_eq!(heights, (Ok(1), Ok(3), Ok(3)));
+    node.shared.work.send(Work::End).expect("the queue is there");
+    worked.join().expect("it does not panic").expect("nothing fails");
+    assert_eq!(batches.iter().count(), 3);
 }
 
 #[tokio::test]
