@@ -17,10 +17,10 @@ use super::wire::{self, Calls};
 
 /// Gas of a question, at most: some tens of milliseconds.
 pub(crate) const QUESTION_GAS_MAX: u64 = 50_000_000;
-/// After which a turn begins no other question of a kind; the one that it has begun it ends.
-const TURN: Duration = Duration::from_micros(500);
-/// How many times as long as the last turn took submissions come first, if there are any: questions have at most an eighth of
-/// the time that submissions could use.
+/// How long a turn lasts at most, and may always: a batch waits for no more, and for the question that is being answered then.
+const TURN_MAX: Duration = Duration::from_millis(5);
+const TURN_MIN: Duration = Duration::from_micros(500);
+/// How many times as long as a turn the time between two is, while there are submissions: questions have an eighth of the time.
 const REST: u32 = 7;
 
 /// Something to be looked up.
@@ -60,15 +60,16 @@ pub(crate) struct Asking {
 pub(crate) struct Questions {
     looks: Receiver<Look>,
     tries: Receiver<Try>,
-    /// When the next turn may begin though there are submissions.
-    next_turn: Instant,
+    /// When the last turn ended, and how long it took.
+    ended: Instant,
+    took: Duration,
 }
 
 /// No questions yet.
 pub(crate) fn questions() -> (Asking, Questions) {
     let ((looks_to, looks), (tries_to, tries)) = (unbounded(), unbounded());
     let asking = Asking { looks: looks_to, tries: tries_to };
-    (asking, Questions { looks, tries, next_turn: Instant::now() })
+    (asking, Questions { looks, tries, ended: Instant::now(), took: Duration::ZERO })
 }
 
 impl Questions {
@@ -87,27 +88,30 @@ impl Questions {
     /// A fault of the engine, after which nothing goes on.
     pub(crate) fn turn(&mut self, between: &Between<'_>, is_busy: bool) -> Result<(), EngineError> {
         let started = Instant::now();
-        if (self.looks.is_empty() && self.tries.is_empty()) || (is_busy && started < self.next_turn) {
+        let rested = started - self.ended;
+        if (self.looks.is_empty() && self.tries.is_empty()) || (is_busy && rested < self.took * REST) {
             return Ok(());
         }
-        while started.elapsed() < TURN
+        let length = (rested / REST).clamp(TURN_MIN, TURN_MAX);
+        while started.elapsed() < length / 2
             && let Ok(look) = self.looks.try_recv()
         {
             look(between);
         }
         if !self.tries.is_empty() {
-            let tries = &self.tries;
+            let (tries, length) = (&self.tries, length - started.elapsed().min(length / 2));
             between.logged.engine().try_calls(|trial| {
+                // From here on: the worker may have been long in waking.
                 let started = Instant::now();
-                while started.elapsed() < TURN
+                while started.elapsed() < length
                     && let Ok(asked) = tries.try_recv()
                 {
                     asked.answer(trial);
                 }
             })?;
         }
-        let took = started.elapsed();
-        self.next_turn = started + took + took * REST;
+        self.ended = Instant::now();
+        self.took = self.ended - started;
         Ok(())
     }
 }
