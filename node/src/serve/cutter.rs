@@ -135,10 +135,10 @@ impl Cutter {
             self.pace.note(length, took);
             telemetry::executed(&done, took);
             if to_system {
-                let batch = Batch::decode(bytes).map_err(EngineError::from)?;
+                let batch = Batch::decode(bytes.clone()).map_err(EngineError::from)?;
                 self.catalog.observe(&batch, &done);
             }
-            executed = Some(done);
+            executed = Some((bytes, done));
         } else if repeats.is_empty() {
             return Ok(());
         }

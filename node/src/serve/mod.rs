@@ -29,6 +29,7 @@ mod pace;
 mod process;
 mod query_service;
 mod questions;
+mod recent;
 mod refusal;
 mod refusals;
 mod server;
@@ -65,6 +66,7 @@ use self::cutter::{Cutter, Work};
 use self::node::{Node, Shared};
 use self::once::Once;
 use self::pace::Pace;
+use self::recent::Recent;
 use self::settings::Tls;
 use self::tls::Certificates;
 use crate::command_line::Context;
@@ -171,6 +173,7 @@ pub(crate) fn serve(
     let (progress_to, progress) = watch::channel(Progress { durable_height: height, stopped: false });
     let (drain, draining) = watch::channel(false);
     let pace = Arc::new(Pace::default());
+    let recent = Arc::new(Recent::new());
     let node = Node {
         shared: Arc::new(Shared {
             logged: Arc::clone(&logged),
@@ -185,7 +188,7 @@ pub(crate) fn serve(
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
-            subscribers: Arc::new(Semaphore::new(history::SUBSCRIBERS_MAX)),
+            recent: Arc::clone(&recent),
         }),
     };
     let (executed, batches) = crossbeam_channel::bounded(BATCHES_BETWEEN);
@@ -199,7 +202,7 @@ pub(crate) fn serve(
         pace,
         batch_calls: setup.batch_calls,
     };
-    let threads = Threads::start(cutter, batches, &logged, progress_to)?;
+    let threads = Threads::start(cutter, batches, &logged, recent, progress_to)?;
     started(Started { address, admin, height })?;
     tracing::info!(%address, admin = admin.map(tracing::field::display), tls = certificates.is_some(), "serving");
     supervision::ready();
@@ -272,6 +275,7 @@ impl Threads {
         cutter: Cutter,
         batches: crossbeam_channel::Receiver<answers::ExecutedBatch>,
         logged: &Arc<LoggedEngine>,
+        recent: Arc<Recent>,
         progress: watch::Sender<Progress>,
     ) -> Result<Threads, Failure> {
         let failure = |error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads");
@@ -285,7 +289,7 @@ impl Threads {
                 .spawn(move || of_cutter.unless_ok(|| cutter.run().inspect_err(execution_stopped)))
                 .map_err(failure)?,
             taker_apart: named("phalanx-answers")
-                .spawn(move || of_taker_apart.unless_panicked(|| answers::take_apart(&batches, &taken_apart)))
+                .spawn(move || of_taker_apart.unless_panicked(|| answers::take_apart(&batches, &taken_apart, &recent)))
                 .map_err(failure)?,
             syncer: named("phalanx-syncs")
                 .spawn(move || {

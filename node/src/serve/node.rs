@@ -14,6 +14,7 @@ use super::cutter::{Between, Work};
 use super::history::kept;
 use super::pace::Pace;
 use super::questions::{Asking, Look, QUESTION_GAS_MAX, Try, Wanted};
+use super::recent::Recent;
 use super::refusal::Refusal;
 use super::submission::{Answer, Answered, Done, Known, Level, Position, Reached, Reply, Submission};
 use super::wire::Calls;
@@ -48,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) room: Arc<Semaphore>,
     pub(crate) questions: Arc<Semaphore>,
-    pub(crate) subscribers: Arc<Semaphore>,
+    pub(crate) recent: Arc<Recent>,
 }
 
 /// A submission that was admitted, on its way.

@@ -1,6 +1,8 @@
 //! Admission and ordering without a network: a test says what is in the queue when it is worked on.
 
+use futures_util::StreamExt;
 use phalanx_engine::Options;
+use phalanx_proto::history::EncodedSubscribeResponse;
 use phalanx_proto::v1;
 use phalanx_proto::v1::query_service_server::QueryService;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,7 +55,7 @@ impl Still {
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
-            subscribers: Arc::new(Semaphore::new(history::SUBSCRIBERS_MAX)),
+            recent: Arc::new(Recent::new()),
         };
         let (once, catalog) = (Once::default(), Catalog::default());
         let batch_calls = 100;
@@ -233,6 +235,99 @@ async fn what_is_told_of_sessions_contracts_and_state_is_durable() {
     assert_eq!(opened.await.expect("it is durable").next_sequence, 2);
     assert_eq!(read.await.expect("it is durable").into_inner().height, 1);
     assert_eq!(asked.await.expect("it is durable").into_inner().height, 1);
+}
+
+/// The same node, which has nothing but its log to tell from.
+fn without_recent(node: &Node) -> Node {
+    let Shared { logged, pace, work, asking, progress, draining, room, questions, .. } = &*node.shared;
+    let shared = Shared {
+        logged: Arc::clone(logged),
+        chain_id: CHAIN_ID,
+        require_signatures: false,
+        signature_checks: Arc::new(Semaphore::new(signed::LISTS_CHECKED)),
+        access: Access::open(),
+        pace: Arc::clone(pace),
+        work: work.clone(),
+        asking: questions::Asking { looks: asking.looks.clone(), tries: asking.tries.clone() },
+        progress: progress.clone(),
+        draining: draining.clone(),
+        room: Arc::clone(room),
+        questions: Arc::clone(questions),
+        recent: Arc::new(Recent::new()),
+    };
+    Node { shared: Arc::new(shared) }
+}
+
+/// All that a subscriber is told up to a height.
+async fn told(node: &Node, request: v1::SubscribeRequest, last: u64) -> Vec<EncodedSubscribeResponse> {
+    let mut messages = history::follow(node, &request).map_err(Status::from).expect("there is a place");
+    let mut told = Vec::new();
+    loop {
+        let message = timeout(Duration::from_secs(60), messages.next()).await.expect("it comes");
+        told.push(message.expect("it has no end").expect("it goes on"));
+        if told.last().is_some_and(|message| message.next.is_some_and(|next| next.height > last)) {
+            return told;
+        }
+    }
+}
+
+#[tokio::test]
+async fn recent_heights_are_told_as_the_log_tells_them() {
+    const HEIGHTS: u64 = 12;
+    const CALLS: u8 = 100;
+    let still = Still::new();
+    let Shared { logged, recent, .. } = &*still.node.shared;
+    // As if there had been a subscriber from the seventh height on.
+    let mut subscriber = None;
+    for height in 1..=HEIGHTS {
+        let mut batch = phalanx_engine::BatchBuilder::new(height, height);
+        for number in 0..CALLS {
+            // Long ones, so that heights come in parts.
+            let arguments = &vec![number; 20_000];
+            let (sender, method) = ([number % 5; 32], if number % 3 == 0 { "m" } else { "n" });
+            let call = phalanx_engine::Call { contract: [9; 32], method, sender, arguments, gas_limit: 1_000 };
+            batch.push(&call).expect("it fits");
+        }
+        let batch = batch.finish();
+        let executed = logged.execute(batch.clone()).expect("nothing fails");
+        if height == 7 {
+            subscriber = recent.place();
+        }
+        recent.keep(&batch, &executed);
+    }
+    assert!(
+        subscriber.is_some() && recent.get(6).is_none() && recent.get(7).is_some() && recent.get(HEIGHTS).is_some()
+    );
+    logged.wait_durable(HEIGHTS).expect("nothing fails");
+    let of_log = without_recent(&still.node);
+    let asked = |from: (u64, u32), senders: &[u8], methods: &[&str]| v1::SubscribeRequest {
+        from: Some(v1::Cursor { height: from.0, index: from.1 }),
+        filter: Some(v1::CallFilter {
+            senders: senders.iter().map(|sender| vec![*sender; 32].into()).collect(),
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            ..v1::CallFilter::default()
+        }),
+        include_calls: true,
+        include_receipts: true,
+        include_writes: true,
+    };
+    let requests = [
+        asked((1, 0), &[], &[]),
+        asked((1, 0), &[1, 3], &[]),
+        asked((5, 60), &[], &["m"]),
+        asked((7, 20), &[2], &["n"]),
+        asked((9, 99), &[77], &[]),
+    ];
+    // Nothing is told of what is recent and not durable.
+    let mut early = history::follow(&still.node, &requests[3]).map_err(Status::from).expect("there is a place");
+    assert!(timeout(Duration::from_millis(100), early.next()).await.is_err());
+    still.progress.send_modify(|progress| progress.durable_height = HEIGHTS);
+    for request in requests {
+        let (recent, log) = (told(&still.node, request.clone(), HEIGHTS), told(&of_log, request, HEIGHTS));
+        let (recent, log) = tokio::join!(recent, log);
+        assert!(recent.len() >= 4);
+        assert_eq!(recent, log);
+    }
 }
 
 #[test]
