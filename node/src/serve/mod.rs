@@ -75,6 +75,8 @@ use crate::exit::{Exit, Failure};
 use crate::replay::{log_failure, logged_failure};
 
 pub(crate) use self::limits::CONNECTIONS_MAX;
+pub(crate) use self::process::open_files_max;
+pub(crate) use self::tls::certificate_expires;
 
 /// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
 const BATCHES_BETWEEN: usize = 4;
