@@ -15,7 +15,7 @@ use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
 use crate::state_root::state_root;
 use crate::threads;
-use crate::trial::Trial;
+use crate::trial::{Trial, Tries};
 use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
@@ -266,7 +266,17 @@ impl Engine {
     }
 
     /// Executes a decoded batch. What passed on the clock since then is nobody's stage.
-    pub(crate) fn execute(&self, batch: &Batch, mut clock: StageClock) -> Result<Executed, EngineError> {
+    pub(crate) fn execute(&self, batch: &Batch, clock: StageClock) -> Result<Executed, EngineError> {
+        self.execute_behind(batch, clock, None)
+    }
+
+    /// The same, behind calls that are tried: both wake the workers once.
+    pub(crate) fn execute_behind(
+        &self,
+        batch: &Batch,
+        mut clock: StageClock,
+        tries: Option<&mut Tries<'_>>,
+    ) -> Result<Executed, EngineError> {
         let mut core = self.core.lock();
         core.check(batch)?;
         core.discard();
@@ -274,7 +284,11 @@ impl Engine {
         // Taken back below; if the batch unwinds instead of ending, the state is gone and nothing goes on.
         core.stopped = Some("a batch did not end".into());
         let running = &mut *core;
-        let executed = self.team.run(|| running.execute(batch, clock, self));
+        let executed = self.team.run(|| {
+            let fault = tries.and_then(|tries| running.try_calls(&self.home, tries).1);
+            clock.skip();
+            fault.map_or_else(|| running.execute(batch, clock, self), |fault| Err(EngineError::Stopped(fault)))
+        });
         core.stopped = match &executed {
             Err(EngineError::Stopped(fault)) => Some(fault.clone()),
             _ => None,

@@ -27,6 +27,9 @@ pub struct Trial<'a> {
     pub(crate) fault: Option<String>,
 }
 
+/// Tries calls on the state that it is lent.
+pub(crate) type Tries<'a> = dyn FnMut(&mut Trial<'_>) + Send + 'a;
+
 /// What a call would leave, were it the only one of the next batch: the same bytes.
 pub struct Tried<'a> {
     writing: Arc<Writing>,

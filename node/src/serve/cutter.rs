@@ -103,7 +103,13 @@ impl Cutter {
             self.execute(cut)?;
             let between = Between { logged: &self.logged, once: &self.once, catalog: &self.catalog };
             asks.into_iter().for_each(|ask| ask(&between));
-            self.questions.turn(&between, is_busy && !ends)?;
+            self.questions.look(&between, is_busy && !ends);
+            if (!is_busy || ends)
+                && let Some(mut turn) = self.questions.turn(false)
+            {
+                self.logged.engine().try_calls(|trial| turn.answer(trial))?;
+                self.questions.end(&turn);
+            }
             if ends {
                 return Ok(());
             }
@@ -130,7 +136,14 @@ impl Cutter {
         if !builder.is_empty() {
             let bytes = builder.finish();
             let (started, length) = (Instant::now(), bytes.as_slice().len());
-            let done = self.logged.execute(bytes.clone())?;
+            let done = match self.questions.turn(true) {
+                None => self.logged.execute(bytes.clone())?,
+                Some(mut turn) => {
+                    let done = self.logged.execute_behind(bytes.clone(), |trial| turn.answer(trial))?;
+                    self.questions.end(&turn);
+                    done
+                }
+            };
             let took = started.elapsed();
             self.pace.note(length, took);
             telemetry::executed(&done, took);

@@ -1,11 +1,12 @@
 //! Questions about the state, and the turns in which they are answered: between two batches, on the thread that executes them.
 //!
 //! A question does not stand in the queue of submissions: it waits for the batch that executes, and for the questions before it.
-//! Calls that are to be tried wait for one another's turn, so that one waking of the engine's worker serves them all. A turn is
-//! bounded in time, and while there are submissions the time between two turns is as well: neither kind starves the other.
+//! Calls that are to be tried are tried together, on the way of the next batch into the engine if there is one: a turn of its own
+//! would cost another waking of the worker, which on busy cores takes longer than what it does. A turn is bounded in time, and while
+//! there are submissions the time between two turns is as well: neither starves the other.
 
 use crossbeam_channel::{Receiver, Select, Sender, unbounded};
-use phalanx_engine::{Address, BatchBuilder, EngineError, Trial};
+use phalanx_engine::{Address, BatchBuilder, Trial};
 use phalanx_proto::v1;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -20,8 +21,10 @@ pub(crate) const QUESTION_GAS_MAX: u64 = 50_000_000;
 /// How long a turn lasts at most, and may always: a batch waits for no more, and for the question that is being answered then.
 const TURN_MAX: Duration = Duration::from_millis(5);
 const TURN_MIN: Duration = Duration::from_micros(500);
-/// How many times as long as a turn the time between two is, while there are submissions: questions have an eighth of the time.
-const REST: u32 = 7;
+/// How many times as long as a turn the time between two is, while there are submissions: calls that are tried have an eighth of
+/// the time, and what is looked up, in which nothing is executed, a sixteenth.
+const REST_OF_TRIES: u32 = 7;
+const REST_OF_LOOKS: u32 = 15;
 
 /// Something to be looked up.
 pub(crate) type Look = Box<dyn FnOnce(&Between<'_>) + Send>;
@@ -59,9 +62,23 @@ pub(crate) struct Asking {
 /// Questions that wait for a turn.
 pub(crate) struct Questions {
     looks: Receiver<Look>,
+    looks_share: Share,
     tries: Receiver<Try>,
+    tries_share: Share,
+}
+
+/// What one kind of questions has of the time.
+struct Share {
+    rest: u32,
     /// When the last turn ended, and how long it took.
     ended: Instant,
+    took: Duration,
+}
+
+/// A turn of calls that are tried.
+pub(crate) struct Turn {
+    tries: Receiver<Try>,
+    length: Duration,
     took: Duration,
 }
 
@@ -69,7 +86,22 @@ pub(crate) struct Questions {
 pub(crate) fn questions() -> (Asking, Questions) {
     let ((looks_to, looks), (tries_to, tries)) = (unbounded(), unbounded());
     let asking = Asking { looks: looks_to, tries: tries_to };
-    (asking, Questions { looks, tries, ended: Instant::now(), took: Duration::ZERO })
+    let share = |rest| Share { rest, ended: Instant::now(), took: Duration::ZERO };
+    let (looks_share, tries_share) = (share(REST_OF_LOOKS), share(REST_OF_TRIES));
+    (asking, Questions { looks, looks_share, tries, tries_share })
+}
+
+impl Share {
+    /// How long a turn may be that begins now, if one may. `is_busy`: whether there are submissions.
+    fn length(&self, is_busy: bool) -> Option<Duration> {
+        let rested = self.ended.elapsed();
+        let may_begin = !is_busy || rested >= self.took * self.rest;
+        may_begin.then(|| (rested / self.rest).clamp(TURN_MIN, TURN_MAX))
+    }
+
+    fn took(&mut self, took: Duration) {
+        (self.ended, self.took) = (Instant::now(), took);
+    }
 }
 
 impl Questions {
@@ -82,37 +114,40 @@ impl Questions {
         select.ready();
     }
 
-    /// Answers questions for the length of a turn, if it is time for one. `is_busy`: whether there are submissions.
-    ///
-    /// # Errors
-    /// A fault of the engine, after which nothing goes on.
-    pub(crate) fn turn(&mut self, between: &Between<'_>, is_busy: bool) -> Result<(), EngineError> {
+    /// Looks up what is asked, for the length of a turn, if it is time for one.
+    pub(crate) fn look(&mut self, between: &Between<'_>, is_busy: bool) {
+        let Some(length) = self.looks_share.length(is_busy).filter(|_| !self.looks.is_empty()) else { return };
         let started = Instant::now();
-        let rested = started - self.ended;
-        if (self.looks.is_empty() && self.tries.is_empty()) || (is_busy && rested < self.took * REST) {
-            return Ok(());
-        }
-        let length = (rested / REST).clamp(TURN_MIN, TURN_MAX);
-        while started.elapsed() < length / 2
+        while started.elapsed() < length
             && let Ok(look) = self.looks.try_recv()
         {
             look(between);
         }
-        if !self.tries.is_empty() {
-            let (tries, length) = (&self.tries, length - started.elapsed().min(length / 2));
-            between.logged.engine().try_calls(|trial| {
-                // From here on: the worker may have been long in waking.
-                let started = Instant::now();
-                while started.elapsed() < length
-                    && let Ok(asked) = tries.try_recv()
-                {
-                    asked.answer(trial);
-                }
-            })?;
+        self.looks_share.took(started.elapsed());
+    }
+
+    /// A turn of calls that are tried, if there are any and it is time for one. Its end is told by [`Questions::end`].
+    pub(crate) fn turn(&self, is_busy: bool) -> Option<Turn> {
+        let length = self.tries_share.length(is_busy).filter(|_| !self.tries.is_empty())?;
+        Some(Turn { tries: self.tries.clone(), length, took: Duration::ZERO })
+    }
+
+    /// Ends a turn.
+    pub(crate) fn end(&mut self, turn: &Turn) {
+        self.tries_share.took(turn.took);
+    }
+}
+
+impl Turn {
+    /// Tries calls for the turn's length. It is measured from here on: the worker may have been long in waking.
+    pub(crate) fn answer(&mut self, trial: &mut Trial<'_>) {
+        let started = Instant::now();
+        while started.elapsed() < self.length
+            && let Ok(asked) = self.tries.try_recv()
+        {
+            asked.answer(trial);
         }
-        self.ended = Instant::now();
-        self.took = self.ended - started;
-        Ok(())
+        self.took = started.elapsed();
     }
 }
 
