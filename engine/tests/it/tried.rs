@@ -2,11 +2,14 @@
 
 use crate::episode::engines;
 use crate::generate::Generator;
+use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::CALL_DEPTH_MAX;
 use phalanx_engine::{
-    Batch, BatchBuilder, BatchBytes, Call, Engine, EngineError, Mode, NestedEnd, Oracle, Outcome, Receipts, WriteSet,
+    Batch, BatchBuilder, BatchBytes, Call, Engine, EngineError, LoggedEngine, LoggedError, LoggedOptions, MachineCode,
+    Mode, NestedEnd, Oracle, Outcome, Receipts, Trial, WriteSet,
 };
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Heights of a seed.
 const HEIGHTS: u64 = 40;
@@ -21,6 +24,18 @@ struct Left {
     receipt: Vec<u8>,
     writes: Vec<u8>,
     explanation: Option<String>,
+}
+
+impl Left {
+    /// What a call would leave.
+    fn of(trial: &mut Trial<'_>, call: &BatchBytes) -> Left {
+        let mut tried = trial.call(call.clone()).expect("it is executed");
+        Left {
+            receipt: tried.receipt().record().to_vec(),
+            writes: tried.write_set().bytes().into_owned(),
+            explanation: tried.explanation().map(str::to_owned),
+        }
+    }
 }
 
 /// Each of a batch's first calls as the only one of its batch.
@@ -40,17 +55,7 @@ fn alone(batch: &Batch) -> Vec<BatchBytes> {
 
 /// What each would leave, tried in one turn.
 fn tried(engine: &Engine, calls: &[BatchBytes]) -> Vec<Left> {
-    let left = engine.try_calls(|trial| {
-        let each = calls.iter().map(|call| {
-            let mut tried = trial.call(call.clone()).expect("it is executed");
-            Left {
-                receipt: tried.receipt().record().to_vec(),
-                writes: tried.write_set().bytes().into_owned(),
-                explanation: tried.explanation().map(str::to_owned),
-            }
-        });
-        each.collect()
-    });
+    let left = engine.try_calls(|trial| calls.iter().map(|call| Left::of(trial, call)).collect());
     left.expect("the engine goes on")
 }
 
@@ -143,4 +148,29 @@ fn a_result_that_was_not_committed_is_dropped_by_a_try() {
     let executed = engine.execute_batch(generator.batch(1)).expect("it is executed");
     engine.try_calls(|_| ()).expect("the engine goes on");
     assert!(matches!(engine.commit(executed), Err(EngineError::Stale(1))));
+}
+
+#[test]
+fn calls_that_are_tried_behind_a_batch_s_logging_see_the_height_before_it() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let options = LoggedOptions { machine_code: MachineCode::InMemory, ..LoggedOptions::default() };
+    let (logged, _) = LoggedEngine::open(Arc::new(RealFileSystem), folder.path(), options).expect("it is new");
+    let mut generator = Generator::new(1);
+    let (plain, _) = &engines(&[(Mode::Serial, 1)], 1)[0];
+    for height in 1..=6 {
+        let bytes = generator.batch(height);
+        let calls = alone(&Batch::decode(bytes.clone()).expect("it is well formed"));
+        let (expected, mut left) = (tried(plain, &calls), Vec::new());
+        // What is refused is not begun.
+        let early = logged.execute_behind(calls[0].clone().as_slice()[1..].to_vec(), |_| unreachable!("it is refused"));
+        assert!(matches!(early, Err(LoggedError::Engine(EngineError::Batch(_)))));
+        let executed = logged.execute_behind(bytes.clone(), |trial| {
+            assert_eq!(trial.height(), height - 1);
+            left.extend(calls.iter().map(|call| Left::of(trial, call)));
+        });
+        assert_eq!(left, expected, "height {height}");
+        let beside = plain.execute_batch(bytes).and_then(|executed| plain.commit(executed)).expect("it is executed");
+        assert_eq!(executed.expect("it is executed").digest(), beside.digest(), "height {height}");
+    }
+    logged.close().expect("nothing fails");
 }
