@@ -20,6 +20,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     for message in ["CallList", "CallColumns"] {
         config.extern_path(format!(".phalanx.v1.{message}"), format!("crate::bounded::{message}"));
     }
-    tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    let files = || compiler.file_descriptor_set();
+    tonic_prost_build::configure().build_server(false).compile_fds_with_config(files(), config)?;
+
+    // Servers send one message in a form of their own, and all else as clients know it.
+    let servers = out.join("servers");
+    std::fs::create_dir_all(&servers)?;
+    let mut config = prost_build::Config::new();
+    config.extern_path(".phalanx.v1", "crate::v1");
+    config.extern_path(".phalanx.v1.SubscribeResponse", "crate::history::EncodedSubscribeResponse");
+    tonic_prost_build::configure().build_client(false).out_dir(servers).compile_fds_with_config(files(), config)?;
     Ok(())
 }

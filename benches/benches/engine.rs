@@ -4,8 +4,9 @@
 //! `log_append`: handing a batch to the log until it is synced. `prepare`: the pass that a deployed module goes through.
 //! `parallel/…`: one stage each of a batch that is executed in rounds, by one worker; `parallel/repair` is that of read-modify-write
 //! balances whose accounts are drawn by Zipf 0.9, the others are those of plain transfers.
-//! All on one core, 16,384 transfers a batch between 100,000 accounts; throughput is in calls. With `-- --test` each runs once,
-//! on a batch of 256.
+//! `query/…`: a question for a balance, executed as a batch that is dropped, tried in a turn of its own, and 64 tried in one.
+//! All on one core, 16,384 transfers a batch between 100,000 accounts; throughput is in calls. With `-- --test` each runs
+//! once, on a batch of 256.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use phalanx_benches::clock;
@@ -13,7 +14,8 @@ use phalanx_benches::workload::{Particulars, Shape, Workload, by_name};
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{self, Genesis, Log};
 use phalanx_engine::{
-    Batch, DIGEST_FORMAT, Engine, HashSeed, Mode, Options, PROTOCOL_VERSION, Stage, StageNanoseconds, prepare,
+    Batch, BatchBuilder, BatchBytes, Call, DIGEST_FORMAT, Engine, HashSeed, Mode, Options, PROTOCOL_VERSION, Stage,
+    StageNanoseconds, prepare,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,5 +126,44 @@ fn modules(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, engine, parallel, modules);
+fn queries(criterion: &mut Criterion) {
+    let running = Running::start("token", 0.0, Mode::Serial);
+    let height = running.height + 1;
+    let transfers =
+        Batch::decode(running.workload.batch(height).expect("within the limits")).expect("the workload made it");
+    let questions: Vec<BatchBytes> = (0..64).map(|index| question(&transfers, index)).collect();
+    let engine = &running.engine;
+    let mut group = criterion.benchmark_group("query");
+    group.bench_function("batch", |bencher| {
+        let question = &questions[0];
+        bencher.iter(|| engine.execute_batch(question.clone()).expect("the engine runs").receipts().count());
+    });
+    for together in [1, questions.len()] {
+        group.throughput(Throughput::Elements(together as u64));
+        group.bench_function(BenchmarkId::new("tried", together), |bencher| {
+            bencher.iter(|| {
+                let tried = engine.try_calls(|trial| {
+                    let used = |question: &BatchBytes| {
+                        trial.call(question.clone()).expect("it is executed").receipt().gas_used()
+                    };
+                    questions[..together].iter().map(used).sum::<u64>()
+                });
+                tried.expect("the engine runs")
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Asks for the balance of who sends a transfer.
+fn question(transfers: &Batch, index: usize) -> BatchBytes {
+    let transfer = transfers.call(index);
+    let (contract, sender) = (*transfers.target_of(&transfer).0, *transfer.sender());
+    let mut batch = BatchBuilder::new(transfers.height(), transfers.time_ms());
+    let call = Call { contract, method: "balance_of", sender, arguments: &sender, gas_limit: 1_000_000 };
+    batch.push(&call).expect("it fits");
+    batch.finish()
+}
+
+criterion_group!(benches, engine, parallel, queries, modules);
 criterion_main!(benches);

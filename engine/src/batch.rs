@@ -283,6 +283,17 @@ impl Batch {
         &self.bytes.0[self.offsets[calls.start] as usize..self.offsets[calls.end] as usize]
     }
 
+    /// Checks that it comes next behind a batch of this height and time.
+    pub(crate) fn check_next(&self, height: u64, time_ms: u64) -> Result<(), BatchError> {
+        if self.height() != height + 1 {
+            return Err(BatchError::WrongHeight { actual: self.height(), expected: height + 1 });
+        }
+        match self.time_ms() < time_ms {
+            true => Err(BatchError::TimeRunsBack { actual: self.time_ms(), previous: time_ms }),
+            false => Ok(()),
+        }
+    }
+
     /// The batch's bytes.
     pub fn bytes(&self) -> &BatchBytes {
         &self.bytes

@@ -5,17 +5,17 @@ use crate::conflicts::Conflicts;
 use crate::deploy::{Change, module_key, record_key};
 use crate::digest::{Digest, Roots};
 use crate::equivalence::{Committed, EquivalenceCheck, EquivalenceStatistics, LiveCheck};
-use crate::error::{BatchError, EngineError};
+use crate::error::EngineError;
 use crate::execute::{BatchContext, BatchExecutor};
 use crate::finish::{Finisher, Home, Pending, Rest};
 use crate::limits::CALL_WRITES_MAX;
 use crate::mode::{Chooser, Mode, ModeChosen};
-use crate::read_set::{self, Read};
 use crate::receipt::Receipts;
 use crate::registry::{DeployRecord, Registry, SYSTEM_INDEX};
 use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
 use crate::state_root::state_root;
 use crate::threads;
+use crate::trial::{Trial, Tries};
 use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
@@ -114,7 +114,6 @@ pub struct Executed {
     mode: ModeChosen,
     statistics: Statistics,
     conflicts: Option<Conflicts>,
-    reads: Option<Vec<Read>>,
 }
 
 impl Executed {
@@ -163,12 +162,6 @@ impl Executed {
     /// What calls of it conflicted on, if [`Options::explain`] is set. Not a result either.
     pub fn conflicts(&self) -> Option<&Conflicts> {
         self.conflicts.as_ref()
-    }
-
-    /// What its call saw of the state before it, ordered by contract and key, if [`Engine::try_call`] executed it; `None` too if that is
-    /// above [`READ_SET_BYTES_MAX`](crate::READ_SET_BYTES_MAX).
-    pub fn reads(&self) -> Option<&[Read]> {
-        self.reads.as_deref()
     }
 
     /// Time by stage summed over workers, if [`Options::clock`] is set; the commit's is in [`Engine::commit`]'s answer.
@@ -238,19 +231,23 @@ impl Engine {
         self.execute(&batch, clock)
     }
 
-    /// Executes a batch of one call for the next height, and records what the call reads. Nothing changes until the result is
-    /// committed, as with [`Engine::execute_batch`], and its other results are the same.
+    /// Lends the committed state to `body`, which tries calls on it: each sees the state as it is, and none leaves anything. An earlier
+    /// result that was not committed is discarded. A turn costs the waking of a worker, so calls that wait together are tried
+    /// together. While `body` runs nothing else is executed, and it must not ask this engine for anything.
     ///
     /// # Errors
-    /// Those of [`Engine::execute_batch`]; a batch of more calls is refused.
-    pub fn try_call(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, EngineError> {
-        let (batch, clock) = self.decode(bytes)?;
-        if batch.len() > 1 {
-            // With more, calls may be executed again, and what they saw first is forgotten.
-            let (name, actual, limit) = ("calls that are tried", batch.len() as u64, 1);
-            return Err(BatchError::LimitExceeded { name, actual, limit }.into());
-        }
-        self.execute_in(&batch, clock, Some(Chooser::recording()))
+    /// [`EngineError::Stopped`], [`EngineError::NotSerial`]: as of [`Engine::execute_batch`]; what `body` answered is lost.
+    pub fn try_calls<R: Send>(&self, body: impl FnOnce(&mut Trial<'_>) -> R + Send) -> Result<R, EngineError> {
+        self.may_go_on()?;
+        let mut core = self.core.lock();
+        core.may_go_on()?;
+        core.discard();
+        // Taken back below; if `body` unwinds, the state is gone and nothing goes on.
+        core.stopped = Some("calls that were tried did not end".into());
+        let running = &mut *core;
+        let (answer, fault) = self.team.run(|| running.try_calls(&self.home, body));
+        core.stopped = fault;
+        core.may_go_on().map(|()| answer)
     }
 
     /// Decodes a batch on the clock of its stages, and checks that it comes next.
@@ -270,15 +267,15 @@ impl Engine {
 
     /// Executes a decoded batch. What passed on the clock since then is nobody's stage.
     pub(crate) fn execute(&self, batch: &Batch, clock: StageClock) -> Result<Executed, EngineError> {
-        self.execute_in(batch, clock, None)
+        self.execute_behind(batch, clock, None)
     }
 
-    /// The same; in a mode that records what calls read, if one is given.
-    fn execute_in(
+    /// The same, behind calls that are tried: both wake the workers once.
+    pub(crate) fn execute_behind(
         &self,
         batch: &Batch,
         mut clock: StageClock,
-        recording: Option<ModeChosen>,
+        tries: Option<&mut Tries<'_>>,
     ) -> Result<Executed, EngineError> {
         let mut core = self.core.lock();
         core.check(batch)?;
@@ -287,7 +284,11 @@ impl Engine {
         // Taken back below; if the batch unwinds instead of ending, the state is gone and nothing goes on.
         core.stopped = Some("a batch did not end".into());
         let running = &mut *core;
-        let executed = self.team.run(|| running.execute(batch, clock, self, recording));
+        let executed = self.team.run(|| {
+            let fault = tries.and_then(|tries| running.try_calls(&self.home, tries).1);
+            clock.skip();
+            fault.map_or_else(|| running.execute(batch, clock, self), |fault| Err(EngineError::Stopped(fault)))
+        });
         core.stopped = match &executed {
             Err(EngineError::Stopped(fault)) => Some(fault.clone()),
             _ => None,
@@ -308,9 +309,7 @@ impl Engine {
         }
         let mut clock = StageClock::start(self.watched.clock);
         let mut core = self.core.lock();
-        if let Some(fault) = &core.stopped {
-            return Err(EngineError::Stopped(fault.clone()));
-        }
+        core.may_go_on()?;
         let ours = Arc::ptr_eq(&executed.home, &self.home) && core.execution == executed.execution;
         if !core.branch_open || !ours || core.height + 1 != executed.height {
             return Err(EngineError::Stale(executed.height));
@@ -401,16 +400,12 @@ impl Engine {
 
 impl Core {
     fn check(&self, batch: &Batch) -> Result<(), EngineError> {
-        if let Some(fault) = &self.stopped {
-            return Err(EngineError::Stopped(fault.clone()));
-        }
-        if batch.height() != self.height + 1 {
-            return Err(BatchError::WrongHeight { actual: batch.height(), expected: self.height + 1 }.into());
-        }
-        if batch.time_ms() < self.time_ms {
-            return Err(BatchError::TimeRunsBack { actual: batch.time_ms(), previous: self.time_ms }.into());
-        }
-        Ok(())
+        self.may_go_on()?;
+        Ok(batch.check_next(self.height, self.time_ms)?)
+    }
+
+    fn may_go_on(&self) -> Result<(), EngineError> {
+        self.stopped.as_ref().map_or(Ok(()), |fault| Err(EngineError::Stopped(fault.clone())))
     }
 
     /// Drops the branch of an execution that was not committed.
@@ -426,14 +421,8 @@ impl Core {
         Arc::get_mut(&mut self.registry).expect("no batch executes")
     }
 
-    fn execute(
-        &mut self,
-        batch: &Batch,
-        mut stages: StageClock,
-        engine: &Engine,
-        recording: Option<ModeChosen>,
-    ) -> Result<Executed, EngineError> {
-        let mode = recording.unwrap_or_else(|| self.chooser.choose(batch.len()));
+    fn execute(&mut self, batch: &Batch, mut stages: StageClock, engine: &Engine) -> Result<Executed, EngineError> {
+        let mode = self.chooser.choose(batch.len());
         let context = BatchContext::new(batch, &self.registry, &engine.home);
         let finisher = engine.finisher.as_ref().filter(|_| mode.is_pipe());
         let executors = self.pools.iter_mut().map(|pool| BatchExecutor::new(&context, pool, finisher));
@@ -460,15 +449,7 @@ impl Core {
             finisher.inspect(|finisher| finisher.void());
             return Err(EngineError::Stopped(fault));
         }
-        // Of calls that were executed in order, as they recorded too much, no reads are known.
-        let reads = if recording.is_some() && done.statistics.suffixes > 0 {
-            None
-        } else if recording.is_some() {
-            self.state.as_ref().and_then(|state| read_set::gather(&done.logs, state, &self.registry))
-        } else {
-            self.chooser.note(&mode, batch.len(), &done.statistics);
-            None
-        };
+        self.chooser.note(&mode, batch.len(), &done.statistics);
         let found = done.conflicts.as_ref();
         let conflicts = found.map(|found| Conflicts::of_batch(found, &done.statistics, batch, &self.registry));
         let (mut runs, mut changes, mut explanations) = (done.runs, Vec::new(), Vec::new());
@@ -508,9 +489,26 @@ impl Core {
             stages: spent,
             mode,
             conflicts,
-            reads,
             statistics: done.statistics,
         })
+    }
+
+    /// Lends the state, and takes it back with the fault that there was, if any.
+    fn try_calls<R>(&mut self, home: &Home, body: impl FnOnce(&mut Trial<'_>) -> R) -> (R, Option<String>) {
+        let state = self.state.take().expect("no batch executes");
+        let mut trial = Trial {
+            height: self.height,
+            time_ms: self.time_ms,
+            registry: &self.registry,
+            pool: self.pools.first_mut().expect("there is a worker"),
+            home,
+            state: phalanx_scheduler::Trial::new(*state),
+            fault: None,
+        };
+        let answer = body(&mut trial);
+        let Trial { state, fault, .. } = trial;
+        self.state = Some(Box::new(state.into_state()));
+        (answer, fault)
     }
 
     /// Machine code is made after the batch's calls.

@@ -65,6 +65,11 @@ impl Home {
         }
     }
 
+    /// Takes back the buffers of a run that nobody keeps.
+    pub(crate) fn put_run(&self, RunOutput { receipts, writes, .. }: RunOutput) {
+        self.put_buffers(RunBuffers { receipts, writes }.recycled().into_iter());
+    }
+
     fn put_buffers(&self, buffers: impl Iterator<Item = RunBuffers>) {
         let mut home = self.buffers.lock();
         let room = RUNS_KEPT.saturating_sub(home.len());

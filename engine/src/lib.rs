@@ -4,8 +4,9 @@
 //! # Use
 //!
 //! [`Engine`] holds a state in memory. [`Engine::execute_batch`] takes the bytes that a [`BatchBuilder`] made and changes nothing; its
-//! result has the receipts, the write set and the digest. [`Engine::commit`] makes it the state, dropping it discards it. A
-//! [`Deployment`] is the call that brings a contract. The example `embed` shows all of it.
+//! result has the receipts, the write set and the digest. [`Engine::commit`] makes it the state, dropping it discards it.
+//! [`Engine::try_calls`] answers what single calls would leave, at a fraction of a batch's cost. A [`Deployment`] is the call that brings a
+//! contract. The example `embed` shows all of it.
 //!
 //! [`LoggedEngine`] is an engine with its replay log in a data directory; [`verify_log`] executes such a log again and compares
 //! everything. A [`CodeCache`] keeps machine code in files; a logged engine has one in its data directory. [`Oracle`] executes
@@ -64,6 +65,7 @@ mod signature;
 mod stage;
 mod state_root;
 mod threads;
+mod trial;
 mod wasm;
 mod write_set;
 
@@ -87,5 +89,6 @@ pub use planted::{Bug, plant};
 pub use read_set::{Dependency, READ_SET_BYTES_MAX, Read};
 pub use receipt::{Event, Receipt, Receipts};
 pub use stage::{Clock, Stage, StageNanoseconds};
+pub use trial::{Trial, Tried};
 pub use wasm::{CodeCache, CodeCacheStatistics};
 pub use write_set::{WriteItem, WriteSet};

@@ -12,6 +12,7 @@ use crate::fs::FileSystem;
 use crate::log::receipts::{ReceiptKeeper, ReceiptSegments, ReceiptsAndWrites};
 use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal, layout};
 use crate::stage::StageClock;
+use crate::trial::{Trial, Tries};
 use crate::wasm::CodeCache;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -200,6 +201,24 @@ impl LoggedEngine {
     /// # Errors
     /// [`LoggedError::Engine`] with a refused batch changes nothing and logs nothing. After any other failure nothing goes on.
     pub fn execute(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
+        self.execute_next(bytes.into(), None)
+    }
+
+    /// The same; before it `tries` is lent the state before the batch, as by [`Engine::try_calls`], when the batch has been handed to
+    /// the log. So calls that wait to be tried cost no waking of a worker beside the batch's, and its sync runs meanwhile. Of a refused
+    /// batch nothing is lent.
+    ///
+    /// # Errors
+    /// Those of [`LoggedEngine::execute`].
+    pub fn execute_behind(
+        &self,
+        bytes: impl Into<BatchBytes>,
+        mut tries: impl FnMut(&mut Trial<'_>) + Send,
+    ) -> Result<Executed, LoggedError> {
+        self.execute_next(bytes.into(), Some(&mut tries))
+    }
+
+    fn execute_next(&self, bytes: BatchBytes, tries: Option<&mut Tries<'_>>) -> Result<Executed, LoggedError> {
         let mut turn = self.turn.lock();
         // What the engine itself says comes first: it says it with its type.
         self.engine.may_go_on()?;
@@ -208,7 +227,7 @@ impl LoggedEngine {
         }
         self.receipts.as_ref().map_or(Ok(()), ReceiptKeeper::may_go_on)?;
         let (batch, clock) = self.engine.decode(bytes)?;
-        let done = self.log_and_execute(&batch, clock, &mut turn.unsealed);
+        let done = self.log_and_execute(&batch, clock, tries, &mut turn.unsealed);
         // The input is in the log: whatever failed after that, going on would log the next one behind a gap.
         if let Err(error) = &done
             && !matches!(error, LoggedError::Log(LogError::Stopped(_)))
@@ -222,10 +241,11 @@ impl LoggedEngine {
         &self,
         batch: &Batch,
         clock: StageClock,
+        tries: Option<&mut Tries<'_>>,
         unsealed: &mut VecDeque<(u64, Arc<Pending>)>,
     ) -> Result<Executed, LoggedError> {
         self.log.append_input(batch.height(), 0, batch.bytes().shared())?;
-        let executed = self.engine.execute(batch, clock)?;
+        let executed = self.engine.execute_behind(batch, clock, tries)?;
         // Before anybody sees the height: whose receipts are asked for then is waited for.
         self.keep_receipts(&executed)?;
         let executed = self.engine.commit(executed)?;

@@ -116,12 +116,6 @@ impl Chooser {
         ModeChosen { scheduled, reason }
     }
 
-    /// The mode in which what calls read is recorded: in parallel, whatever is asked for.
-    pub(crate) fn recording() -> ModeChosen {
-        let scheduled = Scheduled::Optimistic { round: ROUND_CALLS, probe: ROUND_CALLS };
-        ModeChosen { scheduled, reason: "what calls read is recorded" }
-    }
-
     /// Learns from a batch.
     pub(crate) fn note(&mut self, chosen: &ModeChosen, calls: usize, statistics: &Statistics) {
         match chosen.scheduled {

@@ -1,8 +1,8 @@
-//! The read set of calls: what they saw of the state before them, as clients are told.
+//! The read set of a call: what it saw of the state before it, as clients are told.
 
 use crate::batch::Address;
 use crate::registry::Registry;
-use phalanx_scheduler::{Answer, CallIndex, Delta, RunLog, Seen, State};
+use phalanx_scheduler::{Answer, Delta, RunLog, Seen, State};
 
 /// Bytes of keys and values that a read set may have: gas bounds what a call copies, not what it looks at.
 pub const READ_SET_BYTES_MAX: usize = 3 << 20;
@@ -12,8 +12,6 @@ const READ_OVERHEAD_BYTES: usize = 64;
 /// Something that a call depends on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Read {
-    /// Index of the call.
-    pub call: u32,
     /// The contract whose key it is.
     pub contract: Address,
     /// The key. Of a range: where it began.
@@ -22,7 +20,7 @@ pub struct Read {
     pub what: Dependency,
 }
 
-/// What of a key a call depends on. The values are those before the batch.
+/// What of a key a call depends on. The values are those before the call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Dependency {
     /// The very value; `None` if the key is absent.
@@ -42,11 +40,10 @@ pub enum Dependency {
     },
 }
 
-/// The reads of runs, ordered by (call, contract, key); `None` if they are above [`READ_SET_BYTES_MAX`].
-pub(crate) fn gather(logs: &[RunLog], state: &State, registry: &Registry) -> Option<Vec<Read>> {
+/// The reads of a call that has a log of its own, ordered by (contract, key); `None` if they are above [`READ_SET_BYTES_MAX`].
+pub(crate) fn gather(log: &RunLog, state: &State, registry: &Registry) -> Option<Vec<Read>> {
     let (mut reads, mut bytes) = (Vec::new(), 0);
-    for read in logs.iter().flat_map(RunLog::reads) {
-        let CallIndex(call) = read.call;
+    for read in log.reads() {
         let what = match read.seen {
             Seen::Value => {
                 let value = state.committed(read.contract, read.key, read.ordered);
@@ -67,8 +64,8 @@ pub(crate) fn gather(logs: &[RunLog], state: &State, registry: &Registry) -> Opt
         if bytes > READ_SET_BYTES_MAX {
             return None;
         }
-        reads.push(Read { call, contract: *registry.id(read.contract), key: read.key.to_vec(), what });
+        reads.push(Read { contract: *registry.id(read.contract), key: read.key.to_vec(), what });
     }
-    reads.sort_by(|a, b| (a.call, &a.contract, &a.key).cmp(&(b.call, &b.contract, &b.key)));
+    reads.sort_by(|a, b| (&a.contract, &a.key).cmp(&(&b.contract, &b.key)));
     Some(reads)
 }

@@ -131,7 +131,7 @@ impl<'a> Iterator for WriteSet<'a> {
 
 impl<'a> WriteItem<'a> {
     /// The encoded item.
-    pub(crate) fn record(&self) -> &'a [u8] {
+    pub fn record(&self) -> &'a [u8] {
         self.record
     }
 

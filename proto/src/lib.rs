@@ -2,7 +2,7 @@
 //!
 //! The sources are the files of `phalanx/v1` in this crate, whose comments are the docs of [`v1`]: `types.proto` has the
 //! values, `execution.proto` the service that calls go to, `query.proto` the one that answers what is known. The messages carry
-//! values and are not what is hashed or logged: protobuf has no canonical form. This crate knows nothing of the engine;
+//! values and are not what is hashed or logged: protobuf has no canonical form. Servers send the history by [`history`]. This crate knows nothing of the engine;
 //! whoever serves the messages converts them, and refuses what has a wrong length or passes a limit.
 //!
 //! ```
@@ -21,12 +21,14 @@
 //! for long, else 32 bytes hold the whole message.
 
 mod bounded;
+pub mod history;
 pub mod signing;
 
 /// Version 1 of types and services, package `phalanx.v1`.
 #[expect(clippy::allow_attributes, reason = "the generated services have some")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/phalanx.v1.rs"));
+    include!(concat!(env!("OUT_DIR"), "/servers/phalanx.v1.rs"));
 
     pub use crate::bounded::{CallColumns, CallList};
 }

@@ -110,6 +110,7 @@ mod tags;
 mod team;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod turns;
 mod value;
 mod view;
@@ -129,4 +130,5 @@ pub use run::{RunLog, Write};
 pub use state::{KeyRange, PrefetchHash, State, WRITES_MAX};
 pub use statistics::Statistics;
 pub use team::Team;
+pub use trial::Trial;
 pub use view::{Savepoint, TooManyWrites, TouchedKey, View};

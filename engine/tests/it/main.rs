@@ -14,3 +14,4 @@ mod nested;
 mod read_set;
 mod readme;
 mod token;
+mod tried;

@@ -14,7 +14,8 @@ mod restore;
 
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{self, COPY_BYTES, Surveyed};
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -74,7 +75,7 @@ fn check_copy(fs: &Arc<dyn phalanx_engine::fs::FileSystem>, to: &Path, copied: &
 fn make_empty_folder(path: &Path) -> Result<(), Failure> {
     let failure =
         |error| Failure::failed(format_args!("{}: {error}", path.display()), "name a folder that can be made");
-    fs::create_dir_all(path).map_err(failure)?;
+    make_durably(path).map_err(failure)?;
     match fs::read_dir(path).map_err(failure)?.next() {
         None => Ok(()),
         Some(_) => Err(Failure::usage(
@@ -82,4 +83,13 @@ fn make_empty_folder(path: &Path) -> Result<(), Failure> {
             "name a folder that is empty, or not there",
         )),
     }
+}
+
+/// Makes a folder with those that hold it, as far as they are not there. Their names survive a crash: a folder's stands in the one
+/// that holds it.
+fn make_durably(path: &Path) -> io::Result<()> {
+    let absolute = std::path::absolute(path)?;
+    let missing = absolute.ancestors().take_while(|folder| !folder.exists()).count();
+    fs::create_dir_all(&absolute)?;
+    absolute.ancestors().skip(1).take(missing).try_for_each(|folder| File::open(folder)?.sync_all())
 }

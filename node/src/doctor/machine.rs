@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::available_parallelism;
 
 use super::{Finding, Status};
-use crate::serve::CONNECTIONS_MAX;
+use crate::serve::{CONNECTIONS_MAX, open_files_max};
 
 /// Mappings that a process may have by the kernel's default. Two thousand instances, with two memories and a table each, and a
 /// stack and a heap for every thread, need less than half of them.
@@ -56,8 +56,7 @@ pub(super) fn open_files(data_directory: &Path) -> Finding {
     let segments = |folder: &str| fs::read_dir(data_directory.join(folder)).map_or(0, |entries| entries.count() as u64);
     // A reader of the history has the log open once more.
     let needed = CONNECTIONS_MAX as u64 + 2 * segments(layout::LOG) + segments(layout::RECEIPTS) + OTHER_FILES;
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let Some(limit) = soft_limit(&limits, "Max open files") else {
+    let Some(limit) = open_files_max() else {
         return Finding::new(CHECK, Status::Warn, "the limit cannot be read", "mount /proc");
     };
     let status = if limit >= needed { Status::Ok } else { Status::Warn };
@@ -67,28 +66,4 @@ pub(super) fn open_files(data_directory: &Path) -> Finding {
         limit => format!("{limit} allowed, {needed} may be needed"),
     };
     Finding::new(CHECK, status, measured, advice)
-}
-
-/// A soft limit, as `/proc/self/limits` has it.
-fn soft_limit(limits: &str, name: &str) -> Option<u64> {
-    let rest = limits.lines().find_map(|line| line.strip_prefix(name))?;
-    match rest.split_whitespace().next()? {
-        "unlimited" => Some(u64::MAX),
-        number => number.parse().ok(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::soft_limit;
-
-    #[test]
-    fn limits_are_read_as_the_kernel_writes_them() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max cpu time              unlimited            unlimited            seconds   \n\
-                      Max open files            1024                 524288               files     \n";
-        assert_eq!(soft_limit(limits, "Max open files"), Some(1024));
-        assert_eq!(soft_limit(limits, "Max cpu time"), Some(u64::MAX));
-        assert_eq!(soft_limit(limits, "Max nothing"), None);
-    }
 }

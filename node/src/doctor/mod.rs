@@ -3,6 +3,7 @@
 //! A check measures something, compares it, and says what to do if it is not as it should be. None of them changes the
 //! directory: what they write to measure with, they remove.
 
+mod certificates;
 mod directory;
 mod disk;
 mod machine;
@@ -12,6 +13,8 @@ use phalanx_engine::Address;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+use crate::serve::settings::Tls;
 
 /// How a check ended, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -61,6 +64,7 @@ pub(crate) fn examine(
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     chain_id: Option<Address>,
+    tls: Option<&Tls>,
 ) -> Vec<Finding> {
     let in_use = directory::in_use(data_directory);
     let mut findings =
@@ -68,6 +72,7 @@ pub(crate) fn examine(
     let place = nearest(data_directory);
     findings.extend([disk::file_system(&place), disk::free_space(&place), disk::sync_latency(&place)]);
     findings.extend(directory::examine(data_directory, in_use, chain_id));
+    findings.extend(tls.map(certificates::usable));
     findings.push(ports::free("port", listen, in_use));
     findings.extend(admin.map(|admin| ports::free("admin port", admin, in_use)));
     findings

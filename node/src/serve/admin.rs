@@ -9,7 +9,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-use super::history::SUBSCRIBERS_MAX;
 use super::node::Node;
 use super::telemetry;
 use crate::exit::Failure;
@@ -50,7 +49,7 @@ pub(super) async fn run(node: Node, metrics: PrometheusHandle, listener: Option<
 
 async fn rendered(State(operated): State<Operated>) -> impl IntoResponse {
     let shared = &operated.node.shared;
-    telemetry::in_use(shared.queued_bytes(), SUBSCRIBERS_MAX - shared.subscribers.available_permits());
+    telemetry::in_use(shared.queued_bytes(), shared.recent.subscribers());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], operated.metrics.render())
 }
 

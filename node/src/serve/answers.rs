@@ -2,11 +2,12 @@
 //! for either, and one sync answers all that gathered behind it.
 
 use crossbeam_channel::{Receiver, Sender};
-use phalanx_engine::{Executed, LoggedEngine};
+use phalanx_engine::{BatchBytes, Executed, LoggedEngine};
 use std::iter::Peekable;
 use std::time::Instant;
 use tokio::sync::watch;
 
+use super::recent::Recent;
 use super::submission::{Answer, Answered, Done, Level, Position};
 use super::telemetry::{self, Tally};
 
@@ -31,8 +32,8 @@ pub(crate) struct Waiting {
 pub(crate) struct ExecutedBatch {
     /// The last height that was executed.
     pub(crate) height: u64,
-    /// What it executed to; `None` if only repeats are to be answered.
-    pub(crate) executed: Option<Executed>,
+    /// Its batch, and what that executed to; `None` if only repeats are to be answered.
+    pub(crate) executed: Option<(BatchBytes, Executed)>,
     /// Those that stand in it, in the order of their calls.
     pub(crate) waiting: Vec<Waiting>,
     /// Those that stand in an earlier batch, or in this one already.
@@ -45,15 +46,15 @@ pub(crate) struct Unsynced {
     answers: Vec<(Answer, Done)>,
 }
 
-/// Takes batches apart, until the cutter ends. Answers what does not wait for a sync.
-pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Unsynced>) {
+/// Takes batches apart, until the cutter ends. Answers what does not wait for a sync, and keeps what subscribers are told of.
+pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Unsynced>, recent: &Recent) {
     for ExecutedBatch { height, executed, waiting, repeats } in batches {
         let mut answers = Vec::with_capacity(waiting.len() + repeats.len());
         let mut give = |level, answer: Answer, done| match level {
             Level::Ordered | Level::Executed => answer.send(Ok(done)),
             Level::Durable => answers.push((answer, done)),
         };
-        if let Some(executed) = executed {
+        if let Some((batch, executed)) = executed {
             let mut receipts = executed.receipts();
             let mut tally = Tally::new();
             let mut explanations = executed.explanations().iter().peekable();
@@ -77,6 +78,8 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
                 give(level, answer, Done::Now(Answered { position, encoded, explanations, repeated: false }));
             }
             tally.count();
+            // Before its sync is waited for: subscribers are told behind that.
+            recent.keep(&batch, &executed);
         }
         telemetry::repeated(repeats.len());
         for Waiting { position, level, answer } in repeats {

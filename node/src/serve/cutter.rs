@@ -1,11 +1,11 @@
 //! The thread that cuts batches and executes them. Nobody else does either.
 //!
 //! There is no linger: a batch takes in what gathered while the one before executed, so that it is small when there is
-//! little to do and large when there is much. The sync of a batch runs beside the execution of the next; the log
+//! little to do and large when there is much. Questions are answered between two batches. The sync of a batch runs beside the execution of the next; the log
 //! holds the cutter back when too many are un-synced.
 
-use crossbeam_channel::{Receiver, Sender};
-use phalanx_engine::{Batch, BatchBuilder, EngineError, Executed, LoggedEngine, LoggedError};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use phalanx_engine::{Batch, BatchBuilder, EngineError, LoggedEngine, LoggedError};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,33 +14,23 @@ use super::catalog::Catalog;
 use super::clock::batch_time_ms;
 use super::once::{Once, Seen};
 use super::pace::Pace;
+use super::questions::{Look, Questions};
 use super::refusal::Refusal;
 use super::signed;
 use super::submission::{Known, Level, Position, Submission};
 use super::telemetry;
-use super::wire::Calls;
 
-/// Questions that are answered between two batches, at most. Most take microseconds.
+/// Questions about the queue that are answered between two batches, at most. Most take microseconds.
 const ASKS_BETWEEN_BATCHES: usize = 256;
-/// Gas of a question, at most: some tens of milliseconds. No more are gathered between two batches when theirs reaches it, so
-/// that a batch waits for twice as much at most.
-pub(crate) const QUESTION_GAS_MAX: u64 = 50_000_000;
 
 /// What the cutter is given to do, in order.
 pub(crate) enum Work {
     /// Calls to be ordered.
     Submission(Box<Submission>),
-    /// A question to be answered between two batches.
-    Ask(Ask),
+    /// A question about what was queued before it.
+    Ask(Look),
     /// Nothing comes behind it.
     End,
-}
-
-/// A question.
-pub(crate) struct Ask {
-    /// Most gas that answering it uses; 0 if nothing is executed.
-    pub(crate) gas: u64,
-    pub(crate) answer: Box<dyn FnOnce(&Between<'_>) + Send>,
 }
 
 /// What can be looked at between two batches, all of the same height.
@@ -55,26 +45,13 @@ impl Between<'_> {
     pub(crate) fn height(&self) -> u64 {
         self.logged.engine().height()
     }
-
-    /// Executes a call on the state and commits nothing; records what it reads if that is asked for.
-    ///
-    /// # Errors
-    /// [`EngineError::Stopped`]
-    pub(crate) fn try_out(&self, calls: &Calls, records_reads: bool) -> Result<Executed, EngineError> {
-        let engine = self.logged.engine();
-        let mut builder = BatchBuilder::new(engine.height() + 1, engine.time_ms());
-        calls.push_into(&mut builder, Known::Unknown.identity())?;
-        match records_reads {
-            true => engine.try_call(builder.finish()),
-            false => engine.execute_batch(builder.finish()),
-        }
-    }
 }
 
 /// Cuts and executes.
 pub(crate) struct Cutter {
     pub(crate) logged: Arc<LoggedEngine>,
     pub(crate) work: Receiver<Work>,
+    pub(crate) questions: Questions,
     pub(crate) executed: Sender<ExecutedBatch>,
     pub(crate) once: Once,
     pub(crate) catalog: Catalog,
@@ -102,40 +79,50 @@ impl Cutter {
     pub(crate) fn run(mut self) -> Result<(), LoggedError> {
         let mut held = None;
         loop {
+            if held.is_none() {
+                self.questions.wait_with(&self.work);
+            }
             let engine = self.logged.engine();
             let height = engine.height() + 1;
             let previous_ms = engine.time_ms();
-            let mut next = match held.take() {
-                Some(submission) => Some(Work::Submission(submission)),
-                // Senders go away without an `End` only if the server panicked.
-                None => Some(self.work.recv().unwrap_or(Work::End)),
-            };
             let mut cut = Cut::new(height, batch_time_ms(previous_ms));
             let mut asks = Vec::new();
-            let mut asked_gas = 0;
             let mut ends = false;
-            while let Some(work) = next.take().or_else(|| self.work.try_recv().ok()) {
+            while let Some(work) = held.take().map(Work::Submission).or_else(|| self.next()) {
                 match work {
                     Work::End => ends = true,
-                    Work::Ask(ask) => {
-                        asked_gas += ask.gas;
-                        asks.push(ask);
-                    }
+                    Work::Ask(ask) => asks.push(ask),
                     Work::Submission(submission) => held = cut.take(submission, &mut self.once, self.batch_calls),
                 }
-                let is_full = cut.builder.len() >= self.batch_calls
-                    || asks.len() >= ASKS_BETWEEN_BATCHES
-                    || asked_gas >= QUESTION_GAS_MAX;
+                let is_full = cut.builder.len() >= self.batch_calls || asks.len() >= ASKS_BETWEEN_BATCHES;
                 if ends || is_full || held.is_some() {
                     break;
                 }
             }
+            let is_busy = !cut.builder.is_empty();
             self.execute(cut)?;
             let between = Between { logged: &self.logged, once: &self.once, catalog: &self.catalog };
-            asks.into_iter().for_each(|ask| (ask.answer)(&between));
+            asks.into_iter().for_each(|ask| ask(&between));
+            self.questions.look(&between, is_busy && !ends);
+            if (!is_busy || ends)
+                && let Some(mut turn) = self.questions.turn(false)
+            {
+                self.logged.engine().try_calls(|trial| turn.answer(trial))?;
+                self.questions.end(&turn);
+            }
             if ends {
                 return Ok(());
             }
+        }
+    }
+
+    /// What is in the queue, if anything is.
+    fn next(&self) -> Option<Work> {
+        match self.work.try_recv() {
+            Ok(work) => Some(work),
+            Err(TryRecvError::Empty) => None,
+            // Senders go away without an `End` only if the server panicked.
+            Err(TryRecvError::Disconnected) => Some(Work::End),
         }
     }
 
@@ -149,15 +136,22 @@ impl Cutter {
         if !builder.is_empty() {
             let bytes = builder.finish();
             let (started, length) = (Instant::now(), bytes.as_slice().len());
-            let done = self.logged.execute(bytes.clone())?;
+            let done = match self.questions.turn(true) {
+                None => self.logged.execute(bytes.clone())?,
+                Some(mut turn) => {
+                    let done = self.logged.execute_behind(bytes.clone(), |trial| turn.answer(trial))?;
+                    self.questions.end(&turn);
+                    done
+                }
+            };
             let took = started.elapsed();
             self.pace.note(length, took);
             telemetry::executed(&done, took);
             if to_system {
-                let batch = Batch::decode(bytes).map_err(EngineError::from)?;
+                let batch = Batch::decode(bytes.clone()).map_err(EngineError::from)?;
                 self.catalog.observe(&batch, &done);
             }
-            executed = Some(done);
+            executed = Some((bytes, done));
         } else if repeats.is_empty() {
             return Ok(());
         }

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::access::{Principal, Role};
 use super::limits::QUESTION_BYTES_MAX;
 use super::node::{Node, deadline};
+use super::questions::Wanted;
 use super::refusal::Refusal;
 use super::session_stream::{self, Answers};
 use super::submission::{Known, Level, Reached};
@@ -131,7 +132,7 @@ impl ExecutionService for Node {
         if bytes > QUESTION_BYTES_MAX {
             return Err(Refusal::limit("call", "question_bytes", bytes as u64, QUESTION_BYTES_MAX as u64).into());
         }
-        Ok(Response::new(try_out(self, &principal, request.call, (request.height, true)).await?))
+        Ok(Response::new(try_out(self, &principal, request.call, request.height, Wanted::Effects).await?))
     }
 }
 
@@ -163,12 +164,13 @@ pub(super) fn in_session(principal: &Principal, session: &[u8; 16], sequence: u6
     Known::Session { position, fingerprint: calls.fingerprint() }
 }
 
-/// Executes a call on the state, commits nothing, and answers when the state is durable; with what it read if that is asked for.
+/// Executes a call on the state of a height, commits nothing, and answers when the state is durable.
 pub(super) async fn try_out(
     node: &Node,
     principal: &Principal,
     call: Option<v1::Call>,
-    asked: (Option<u64>, bool),
+    height: Option<u64>,
+    wanted: Wanted,
 ) -> Result<v1::SimulateResponse, Refusal> {
     let called = call.as_ref().map(|call| call.contract.clone()).unwrap_or_default();
     let (calls, _) = Calls::single(call)?;
@@ -177,5 +179,5 @@ pub(super) async fn try_out(
         return Err(Refusal::malformed("call.contract", "deploys and upgrades cannot be simulated"));
     }
     principal.check_question(&calls)?;
-    node.try_out(calls, asked, move |executed, height| wire::simulated(executed, &called, height, asked.1)).await
+    node.try_out(calls, called, height, wanted).await
 }

@@ -1,48 +1,54 @@
-//! `Subscribe`: the history of heights, each subscriber on a thread of its own that reads the log behind the durable mark.
+//! `Subscribe`: the history of heights, behind the durable mark.
+//!
+//! Whoever keeps up is told heights from memory ([`Recent`]), where each is kept decoded, once for all. Whoever is further behind
+//! has the log read for him, on a thread for what waits for a disk, until he has caught up.
 
 use futures_util::stream;
 use phalanx_engine::log::receipts::ReceiptsAndWrites;
 use phalanx_engine::log::{LogError, Record, Records};
 use phalanx_engine::{Batch, LoggedEngine};
+use phalanx_proto::history::EncodedSubscribeResponse;
 use phalanx_proto::v1;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tonic::Status;
 
-use super::node::Node;
+use super::node::{Node, blocking};
 use super::refusal::Refusal;
-use super::wire::{Filter, parts};
+use super::wire::{Filter, Height};
 
-/// Subscribers. Each holds a thread, and the bytes of one height.
+/// Subscribers. Each holds the bytes of one height, or of [`READ_AHEAD_BYTES`] and one more where the log is read for it.
 pub(crate) const SUBSCRIBERS_MAX: usize = 128;
 /// Seconds for which a subscriber may read nothing while there is something to read.
 pub(crate) const IDLE_SECONDS_MAX: u64 = 30;
 /// Messages that wait to be sent: each about 1 MiB, or a single call that is larger.
 const MESSAGES_AHEAD: usize = 2;
+/// Bytes of heights after which no more is read from the log at a time.
+const READ_AHEAD_BYTES: usize = 1 << 20;
 
 /// The messages of a subscription.
-pub(crate) type Messages = Pin<Box<dyn stream::Stream<Item = Result<v1::SubscribeResponse, Status>> + Send>>;
+pub(crate) type Messages = Pin<Box<dyn stream::Stream<Item = Result<EncodedSubscribeResponse, Status>> + Send>>;
 
 /// Follows the history from where a request says.
 pub(super) fn follow(node: &Node, request: &v1::SubscribeRequest) -> Result<Messages, Refusal> {
-    let filter = Filter::of(request)?;
+    let filter = Arc::new(Filter::of(request)?);
     let v1::Cursor { height, index } = request.from.unwrap_or_default();
     let from = v1::Cursor { height: height.max(1), index };
-    let place = Arc::clone(&node.shared.subscribers).try_acquire_owned();
-    let place = place.map_err(|_| Refusal::exhausted("subscribers", SUBSCRIBERS_MAX as u64))?;
+    let place = node.shared.recent.place();
+    let place = place.ok_or_else(|| Refusal::exhausted("subscribers", SUBSCRIBERS_MAX as u64))?;
     let (to, messages) = mpsc::channel(MESSAGES_AHEAD);
     let (ends, end) = oneshot::channel();
-    let reader = Reader { node: node.clone(), filter, from, to, runtime: Handle::current(), _place: place };
-    tokio::task::spawn_blocking(move || {
-        if let Err(refusal) = reader.run() {
+    let follower = Follower { node: node.clone(), filter, from, to, log: None, _place: place };
+    tokio::spawn(async move {
+        if let Err(refusal) = follower.run().await {
             _ = ends.send(refusal);
         }
     });
-    // The end has a way beside the messages': a reader that is cut off has left no room among them.
+    // The end has a way beside the messages': a subscriber that is cut off has left no room among them.
     Ok(Box::pin(stream::unfold((messages, Some(end)), |(mut messages, end)| async move {
         if let Some(message) = messages.recv().await {
             return Some((Ok(message), (messages, end)));
@@ -52,26 +58,32 @@ pub(super) fn follow(node: &Node, request: &v1::SubscribeRequest) -> Result<Mess
     })))
 }
 
-/// Reads the log for one subscriber.
-struct Reader {
+/// Follows the history for one subscriber.
+struct Follower {
     node: Node,
-    filter: Filter,
+    filter: Arc<Filter>,
     /// Where the next message begins.
     from: v1::Cursor,
-    to: mpsc::Sender<v1::SubscribeResponse>,
-    runtime: Handle,
+    to: mpsc::Sender<EncodedSubscribeResponse>,
+    /// The log, as long as the next height is not a recent one.
+    log: Option<Box<Reading>>,
     _place: OwnedSemaphorePermit,
 }
 
-impl Reader {
-    /// Reads until the subscriber goes away, or is refused something.
-    fn run(mut self) -> Result<(), Refusal> {
-        let logged = Arc::clone(&self.node.shared.logged);
-        let mut records = logged.log().records(self.from.height).map_err(|error| unread(&error))?;
-        while self.wait_for_more()? {
-            while let Some(height) = self.next_height(&mut records)? {
-                let wanted = self.deliver(&logged, height)?;
-                if !wanted {
+/// The log behind one subscriber's cursor.
+struct Reading {
+    records: Records,
+    /// Heights that were read and not told.
+    ahead: VecDeque<Arc<Height>>,
+}
+
+impl Follower {
+    /// Follows until the subscriber goes away, or is refused something.
+    async fn run(mut self) -> Result<(), Refusal> {
+        while self.wait_for_more().await? {
+            let height = self.next_height().await?;
+            while self.from.height == height.number() {
+                if !self.tell(&height).await? {
                     return Ok(());
                 }
             }
@@ -80,66 +92,95 @@ impl Reader {
     }
 
     /// Waits until the height that comes next is durable. Answers whether anybody is still there.
-    fn wait_for_more(&self) -> Result<bool, Refusal> {
+    async fn wait_for_more(&self) -> Result<bool, Refusal> {
         let mut progress = self.node.shared.progress.clone();
         let height = self.from.height;
-        self.runtime.block_on(async {
-            tokio::select! {
-                () = self.to.closed() => Ok(false),
-                () = self.node.drained() => Err(Refusal::draining()),
-                reached = progress.wait_for(|progress| progress.stopped || progress.durable_height >= height) => {
-                    match reached {
-                        Ok(progress) if progress.durable_height >= height => Ok(true),
-                        _ => Err(Refusal::stopped()),
-                    }
+        tokio::select! {
+            // In this order, since there may always be more.
+            biased;
+            () = self.to.closed() => Ok(false),
+            () = self.node.drained() => Err(Refusal::draining()),
+            reached = progress.wait_for(|progress| progress.stopped || progress.durable_height >= height) => {
+                match reached {
+                    Ok(progress) if progress.durable_height >= height => Ok(true),
+                    _ => Err(Refusal::stopped()),
                 }
             }
-        })
+        }
     }
 
-    /// The next batch that is executed and durable.
-    fn next_height(&self, records: &mut Records) -> Result<Option<Batch>, Refusal> {
-        if self.node.durable_height() < self.from.height {
-            return Ok(None);
+    /// The height that comes next, which is durable.
+    async fn next_height(&mut self) -> Result<Arc<Height>, Refusal> {
+        let next = self.from.height;
+        if let Some(height) = self.node.shared.recent.get(next) {
+            self.log = None;
+            return Ok(height);
         }
-        for located in records.by_ref() {
-            let Record::Input(input) = located.map_err(|error| unread(&error))?.record else { continue };
-            let batch = Batch::decode(input.batch);
-            return batch.map(Some).map_err(|error| Refusal::unreadable(format_args!("the log: {error}")));
+        if let Some(height) = self.log.as_mut().and_then(|reading| reading.ahead.pop_front()) {
+            return Ok(height);
         }
-        Ok(None)
-    }
-
-    /// Sends a height in parts. Answers whether anybody is still there.
-    fn deliver(&mut self, logged: &LoggedEngine, batch: Batch) -> Result<bool, Refusal> {
-        let height = batch.height();
-        let kept = match self.filter.needs_receipts() {
-            true => kept(logged, height)?,
-            false => (Vec::new(), Vec::new()),
-        };
-        let (encoded, from) = ((&*kept.0, &*kept.1), self.from.index);
-        let mut sent = Ok(true);
-        parts(&batch, encoded, from, &self.filter, |part| {
-            let next = match part.next {
-                Some(index) => v1::Cursor { height, index },
-                None => v1::Cursor { height: height + 1, index: 0 },
+        let reading = self.log.take();
+        let (node, filter) = (self.node.clone(), Arc::clone(&self.filter));
+        let (height, reading) = blocking(move || {
+            let logged = &node.shared.logged;
+            let reading = match reading {
+                Some(reading) => reading,
+                None => Reading::from(logged, next)?,
             };
-            let time_ms = batch.time_ms();
-            sent = self.send(v1::SubscribeResponse { height, time_ms, calls: part.calls, next: Some(next) });
-            matches!(sent, Ok(true))
-        });
-        self.from = v1::Cursor { height: height + 1, index: 0 };
-        sent
+            reading.read(logged, &filter, node.durable_height())
+        })
+        .await?;
+        self.log = Some(reading);
+        Ok(height)
     }
 
-    /// Sends a message, or cuts off a subscriber that has not read for too long.
-    fn send(&self, message: v1::SubscribeResponse) -> Result<bool, Refusal> {
-        let send = self.to.send_timeout(message, Duration::from_secs(IDLE_SECONDS_MAX));
-        match self.runtime.block_on(send) {
+    /// Tells the next part of a height. Answers whether anybody is still there.
+    async fn tell(&mut self, height: &Height) -> Result<bool, Refusal> {
+        let part = height.part(&self.filter, self.from.index);
+        let number = height.number();
+        self.from = match part.next {
+            Some(index) => v1::Cursor { height: number, index },
+            None => v1::Cursor { height: number + 1, index: 0 },
+        };
+        let (time_ms, next) = (height.time_ms(), Some(self.from));
+        let message = EncodedSubscribeResponse { height: number, time_ms, calls: part.calls, next };
+        // A subscriber that has not read for too long is cut off.
+        match self.to.send_timeout(message, Duration::from_secs(IDLE_SECONDS_MAX)).await {
             Ok(()) => Ok(true),
             Err(SendTimeoutError::Closed(_)) => Ok(false),
             Err(SendTimeoutError::Timeout(_)) => Err(Refusal::slow_reader(IDLE_SECONDS_MAX)),
         }
+    }
+}
+
+impl Reading {
+    /// Begins at a height.
+    fn from(logged: &LoggedEngine, height: u64) -> Result<Box<Reading>, Refusal> {
+        let records = logged.log().records(height).map_err(|error| unread(&error))?;
+        Ok(Box::new(Reading { records, ahead: VecDeque::new() }))
+    }
+
+    /// Reads the next height, which is durable, and some behind it, but none above `durable`.
+    fn read(
+        mut self: Box<Self>,
+        logged: &LoggedEngine,
+        filter: &Filter,
+        durable: u64,
+    ) -> Result<(Arc<Height>, Box<Self>), Refusal> {
+        let mut bytes = 0;
+        while bytes < READ_AHEAD_BYTES && self.ahead.back().is_none_or(|height| height.number() < durable) {
+            let Some(located) = self.records.next() else { break };
+            let Record::Input(input) = located.map_err(|error| unread(&error))?.record else { continue };
+            let batch = Batch::decode(input.batch);
+            let batch = batch.map_err(|error| Refusal::unreadable(format_args!("the log: {error}")))?;
+            let left = filter.needs_receipts().then(|| kept(logged, batch.height())).transpose()?;
+            let height = Height::of(batch, left);
+            bytes += height.bytes();
+            self.ahead.push_back(Arc::new(height));
+        }
+        let next = self.ahead.pop_front();
+        let next = next.ok_or_else(|| Refusal::unreadable("the log: it ends before what is durable does"))?;
+        Ok((next, self))
     }
 }
 

@@ -3,7 +3,7 @@
 use phalanx_engine::limits as protocol;
 use phalanx_proto::v1;
 
-use super::{connect, cutter, history, node, once, query_service, session_stream, signed, wire};
+use super::{connect, history, node, once, query_service, questions, session_stream, signed, wire};
 
 /// Bytes of a message that the server takes in: the largest batch, and what protobuf adds to it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = protocol::BATCH_BYTES_MAX + (1 << 20);
@@ -57,7 +57,7 @@ pub(crate) fn all() -> Vec<v1::Limit> {
         ("json_bytes", connect::JSON_BYTES_MAX as u64),
         ("json_objects", connect::JSON_OBJECTS_MAX as u64),
         ("question_bytes", QUESTION_BYTES_MAX as u64),
-        ("question_gas", cutter::QUESTION_GAS_MAX),
+        ("question_gas", questions::QUESTION_GAS_MAX),
         ("request_seconds", REQUEST_SECONDS_MAX),
         ("metadata_bytes", METADATA_BYTES_MAX.into()),
         ("connections", CONNECTIONS_MAX as u64),

@@ -28,6 +28,8 @@ mod once;
 mod pace;
 mod process;
 mod query_service;
+mod questions;
+mod recent;
 mod refusal;
 mod refusals;
 mod server;
@@ -64,6 +66,7 @@ use self::cutter::{Cutter, Work};
 use self::node::{Node, Shared};
 use self::once::Once;
 use self::pace::Pace;
+use self::recent::Recent;
 use self::settings::Tls;
 use self::tls::Certificates;
 use crate::command_line::Context;
@@ -72,6 +75,8 @@ use crate::exit::{Exit, Failure};
 use crate::replay::{log_failure, logged_failure};
 
 pub(crate) use self::limits::CONNECTIONS_MAX;
+pub(crate) use self::process::open_files_max;
+pub(crate) use self::tls::certificate_expires;
 
 /// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
 const BATCHES_BETWEEN: usize = 4;
@@ -166,9 +171,11 @@ pub(crate) fn serve(
     tracing::info!(height, milliseconds = opening.elapsed().as_millis() as u64, "log replayed");
 
     let (work, queue) = crossbeam_channel::unbounded();
+    let (asking, questions) = questions::questions();
     let (progress_to, progress) = watch::channel(Progress { durable_height: height, stopped: false });
     let (drain, draining) = watch::channel(false);
     let pace = Arc::new(Pace::default());
+    let recent = Arc::new(Recent::new());
     let node = Node {
         shared: Arc::new(Shared {
             logged: Arc::clone(&logged),
@@ -178,24 +185,26 @@ pub(crate) fn serve(
             access: setup.access,
             pace: Arc::clone(&pace),
             work: work.clone(),
+            asking,
             progress,
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
-            subscribers: Arc::new(Semaphore::new(history::SUBSCRIBERS_MAX)),
+            recent: Arc::clone(&recent),
         }),
     };
     let (executed, batches) = crossbeam_channel::bounded(BATCHES_BETWEEN);
     let cutter = Cutter {
         logged: Arc::clone(&logged),
         work: queue,
+        questions,
         executed,
         once,
         catalog,
         pace,
         batch_calls: setup.batch_calls,
     };
-    let threads = Threads::start(cutter, batches, &logged, progress_to)?;
+    let threads = Threads::start(cutter, batches, &logged, recent, progress_to)?;
     started(Started { address, admin, height })?;
     tracing::info!(%address, admin = admin.map(tracing::field::display), tls = certificates.is_some(), "serving");
     supervision::ready();
@@ -268,6 +277,7 @@ impl Threads {
         cutter: Cutter,
         batches: crossbeam_channel::Receiver<answers::ExecutedBatch>,
         logged: &Arc<LoggedEngine>,
+        recent: Arc<Recent>,
         progress: watch::Sender<Progress>,
     ) -> Result<Threads, Failure> {
         let failure = |error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads");
@@ -281,7 +291,7 @@ impl Threads {
                 .spawn(move || of_cutter.unless_ok(|| cutter.run().inspect_err(execution_stopped)))
                 .map_err(failure)?,
             taker_apart: named("phalanx-answers")
-                .spawn(move || of_taker_apart.unless_panicked(|| answers::take_apart(&batches, &taken_apart)))
+                .spawn(move || of_taker_apart.unless_panicked(|| answers::take_apart(&batches, &taken_apart, &recent)))
                 .map_err(failure)?,
             syncer: named("phalanx-syncs")
                 .spawn(move || {

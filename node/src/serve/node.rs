@@ -1,7 +1,7 @@
 //! The running node, as the services see it: admission to the queue, questions, waiting.
 
 use crossbeam_channel::Sender;
-use phalanx_engine::{Executed, LoggedEngine};
+use phalanx_engine::{Address, LoggedEngine};
 use phalanx_proto::v1;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,9 +10,11 @@ use tonic::metadata::MetadataMap;
 
 use super::access::Access;
 use super::answers::Progress;
-use super::cutter::{Ask, Between, QUESTION_GAS_MAX, Work};
+use super::cutter::{Between, Work};
 use super::history::kept;
 use super::pace::Pace;
+use super::questions::{Asking, Look, QUESTION_GAS_MAX, Try, Wanted};
+use super::recent::Recent;
 use super::refusal::Refusal;
 use super::submission::{Answer, Answered, Done, Known, Level, Position, Reached, Reply, Submission};
 use super::wire::Calls;
@@ -41,12 +43,13 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     pub(crate) pace: Arc<Pace>,
     pub(crate) work: Sender<Work>,
+    pub(crate) asking: Asking,
     pub(crate) progress: watch::Receiver<Progress>,
     /// Whether the server is about to end.
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) room: Arc<Semaphore>,
     pub(crate) questions: Arc<Semaphore>,
-    pub(crate) subscribers: Arc<Semaphore>,
+    pub(crate) recent: Arc<Recent>,
 }
 
 /// A submission that was admitted, on its way.
@@ -151,22 +154,28 @@ impl Node {
         blocking(move || receipts(&logged, position)).await
     }
 
-    /// Asks something between two batches, and answers it with the height that it was asked at.
+    /// Asks something about what was queued before, and answers it with the height that it was asked at.
+    pub(crate) async fn ask_in_order<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Between<'_>) -> T + Send + 'static,
+    ) -> Result<(T, u64), Refusal> {
+        self.ask_through(question, |look| self.shared.work.send(Work::Ask(look)).is_ok()).await
+    }
+
+    /// Asks something about the state between two batches, and answers it with its height.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Between<'_>) -> T + Send + 'static,
     ) -> Result<(T, u64), Refusal> {
-        self.ask_with_gas(0, question).await
+        self.ask_through(question, |look| self.shared.asking.looks.send(look).is_ok()).await
     }
 
-    async fn ask_with_gas<T: Send + 'static>(
+    async fn ask_through<T: Send + 'static>(
         &self,
-        gas: u64,
         question: impl FnOnce(&Between<'_>) -> T + Send + 'static,
+        send: impl FnOnce(Look) -> bool,
     ) -> Result<(T, u64), Refusal> {
-        self.shared.check_running()?;
-        let place = Arc::clone(&self.shared.questions).try_acquire_owned();
-        let place = place.map_err(|_| Refusal::exhausted("questions", QUESTIONS_MAX as u64))?;
+        let place = self.place_to_ask()?;
         let (to, answer) = oneshot::channel();
         let answer_it = move |between: &Between<'_>| {
             // Who asked may have gone away, and the question may be dear.
@@ -175,9 +184,16 @@ impl Node {
             }
             drop(place);
         };
-        let ask = Ask { gas, answer: Box::new(answer_it) };
-        self.shared.work.send(Work::Ask(ask)).map_err(|_| self.gone())?;
+        if !send(Box::new(answer_it)) {
+            return Err(self.gone());
+        }
         answer.await.map_err(|_| self.gone())
+    }
+
+    fn place_to_ask(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.shared.check_running()?;
+        let place = Arc::clone(&self.shared.questions).try_acquire_owned();
+        place.map_err(|_| Refusal::exhausted("questions", QUESTIONS_MAX as u64))
     }
 
     /// Asks as [`Node::ask`] does, and answers when the height is durable.
@@ -190,31 +206,25 @@ impl Node {
         Ok((answer, height))
     }
 
-    /// Tries a call out, as [`Between::try_out`] does, on the state of a height if one is asked for, and answers what is made of it
-    /// when the height is durable.
-    pub(crate) async fn try_out<T: Send + 'static>(
+    /// Tries a call out on the state, of a height if one is asked for, and answers what it would do when the height is durable.
+    pub(crate) async fn try_out(
         &self,
         calls: Calls,
-        (height, records_reads): (Option<u64>, bool),
-        made: impl FnOnce(&Executed, u64) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
+        called: Address,
+        height: Option<u64>,
+        wanted: Wanted,
+    ) -> Result<v1::SimulateResponse, Refusal> {
         let gas = calls.size().gas;
         if gas > QUESTION_GAS_MAX {
             return Err(Refusal::limit("call.gas_limit", "question_gas", gas, QUESTION_GAS_MAX));
         }
-        let question = move |between: &Between<'_>| {
-            // The heights before are in the log, not in the state.
-            if let Some(asked) = height
-                && asked != between.height()
-            {
-                return Err(Refusal::height_not_kept(asked, between.height(), between.height()));
-            }
-            let executed = between.try_out(&calls, records_reads).map_err(|_| Refusal::stopped())?;
-            made(&executed, between.height())
-        };
-        let (made, height) = self.ask_with_gas(gas, question).await?;
+        let place = self.place_to_ask()?;
+        let (to, answer) = oneshot::channel();
+        let asked = Try { calls, called, height, wanted, to, place };
+        self.shared.asking.tries.send(asked).map_err(|_| self.gone())?;
+        let (tried, height) = answer.await.map_err(|_| self.gone())?;
         self.wait_durable(height).await?;
-        made
+        tried
     }
 
     /// Waits until a height is executed and durable.

@@ -34,10 +34,22 @@ pub(super) fn look() {
         // The directory itself is open while it is read.
         gauge!(OPEN_FILES).set(files.count().saturating_sub(1) as f64);
     }
-    let limits = read("limits");
-    let limit = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    if let Some(limit) = limit.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()) {
+    if let Some(limit) = open_files_max().filter(|limit| *limit != u64::MAX) {
         gauge!(OPEN_FILES_MAX).set(limit as f64);
+    }
+}
+
+/// How many files and connections the process may have open; [`u64::MAX`] without a limit, `None` where `/proc` does not say.
+pub(crate) fn open_files_max() -> Option<u64> {
+    soft_limit(&fs::read_to_string("/proc/self/limits").ok()?, "Max open files")
+}
+
+/// A soft limit, as `/proc/self/limits` has it.
+fn soft_limit(limits: &str, name: &str) -> Option<u64> {
+    let rest = limits.lines().find_map(|line| line.strip_prefix(name))?;
+    match rest.split_whitespace().next()? {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
     }
 }
 
@@ -51,12 +63,22 @@ fn cpu_seconds(stat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::cpu_seconds;
+    use super::{cpu_seconds, soft_limit};
 
     #[test]
     fn times_are_read_behind_any_name() {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 1234 466 0 0 20 0 9 0 5 6 7";
         assert_eq!(cpu_seconds(stat), Some(17));
         assert_eq!(cpu_seconds("42 (phalanx) S 1"), None);
+    }
+
+    #[test]
+    fn limits_are_read_as_the_kernel_writes_them() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max cpu time              unlimited            unlimited            seconds   \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!(soft_limit(limits, "Max open files"), Some(1024));
+        assert_eq!(soft_limit(limits, "Max cpu time"), Some(u64::MAX));
+        assert_eq!(soft_limit(limits, "Max nothing"), None);
     }
 }

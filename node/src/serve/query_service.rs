@@ -13,6 +13,7 @@ use super::execution_service::try_out;
 use super::history::{self, Messages};
 use super::limits;
 use super::node::Node;
+use super::questions::Wanted;
 use super::refusal::Refusal;
 use super::submission::Position;
 use super::wire;
@@ -111,7 +112,7 @@ impl QueryService for Node {
     async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<v1::QueryResponse>, Status> {
         let principal = self.shared.access.check(&request, Role::Read)?;
         let v1::QueryRequest { call, height } = request.into_inner();
-        let answer = try_out(self, &principal, call, (height, false)).await?;
+        let answer = try_out(self, &principal, call, height, Wanted::Receipt).await?;
         let v1::SimulateResponse { height, receipt, explanation, .. } = answer;
         Ok(Response::new(v1::QueryResponse { height, receipt, explanation }))
     }
@@ -182,7 +183,7 @@ fn no_receipt(message: impl std::fmt::Display) -> Refusal {
 
 async fn position_of(node: &Node, id: &v1::CallId) -> Result<Position, Refusal> {
     let (sender, id) = (wire::address("id.sender", &id.sender)?, wire::fixed("id.id", &id.id)?);
-    let (position, _) = node.ask(move |between| between.once.ids.position(&sender, &id)).await?;
+    let (position, _) = node.ask_in_order(move |between| between.once.ids.position(&sender, &id)).await?;
     position.ok_or_else(|| no_receipt("no call of this sender with this id is remembered"))
 }
 

@@ -132,7 +132,8 @@ pub(super) async fn opened(node: &Node, session: [u8; 16]) -> Result<v1::Session
     let question = move |between: &super::cutter::Between<'_>| {
         between.once.sessions.get(&session).map_or((1, 1), |session| (session.next(), session.earliest_answer()))
     };
-    let ((next_sequence, earliest_answer), _) = node.ask_durable(question).await?;
+    let ((next_sequence, earliest_answer), height) = node.ask_in_order(question).await?;
+    node.wait_durable(height).await?;
     Ok(v1::SessionOpened { next_sequence, earliest_answer, credits: CREDITS as u32 })
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn feed_watchdog(node: &Node) -> Infallible {
         interval.tick().await;
         // A full list of questions says that the node is busy, not that it is stuck. Asked again only at the next turn, who
         // keeps the list full could have the manager end the node.
-        while node.ask(|_| ()).await.is_err() {
+        while node.ask_in_order(|_| ()).await.is_err() {
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
         notify(&[sd_notify::NotifyState::Watchdog]);

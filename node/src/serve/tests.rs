@@ -1,6 +1,8 @@
 //! Admission and ordering without a network: a test says what is in the queue when it is worked on.
 
+use futures_util::StreamExt;
 use phalanx_engine::Options;
+use phalanx_proto::history::EncodedSubscribeResponse;
 use phalanx_proto::v1;
 use phalanx_proto::v1::query_service_server::QueryService;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +14,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorInfo, StatusExt};
 
 use super::answers::ExecutedBatch;
-use super::cutter::{Ask, QUESTION_GAS_MAX};
+use super::cutter::Between;
 use super::submission::{Answer, Known, Level, Reached, Submission};
 use super::wire::Calls;
 use super::*;
@@ -35,6 +37,7 @@ impl Still {
         let (logged, _) = LoggedEngine::open(Arc::new(RealFileSystem), folder.path(), options).expect("it is new");
         let logged = Arc::new(logged);
         let (work, queue) = crossbeam_channel::unbounded();
+        let (asking, questions) = questions::questions();
         let (executed, batches) = crossbeam_channel::unbounded();
         let (to, watched) = watch::channel(Progress { durable_height: 0, stopped: false });
         let (_drain, draining) = watch::channel(false);
@@ -47,14 +50,16 @@ impl Still {
             access: Access::open(),
             pace: Arc::clone(&pace),
             work,
+            asking,
             progress: watched,
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
-            subscribers: Arc::new(Semaphore::new(history::SUBSCRIBERS_MAX)),
+            recent: Arc::new(Recent::new()),
         };
         let (once, catalog) = (Once::default(), Catalog::default());
-        let cutter = Cutter { logged, work: queue, executed, once, catalog, pace, batch_calls: 100 };
+        let batch_calls = 100;
+        let cutter = Cutter { logged, work: queue, questions, executed, once, catalog, pace, batch_calls };
         Still { node: Node { shared: Arc::new(shared) }, cutter, batches, progress: to, _drain, _folder: folder }
     }
 
@@ -63,12 +68,17 @@ impl Still {
         admitted.map(drop).map_err(Status::from)
     }
 
-    /// Asks for the height that a question of so much gas is answered at.
-    fn ask(&self, gas: u64) -> oneshot::Receiver<u64> {
-        let (to, height) = oneshot::channel();
-        let answer =
-            Box::new(move |between: &cutter::Between<'_>| to.send(between.height()).expect("it is waited for"));
-        self.node.shared.work.send(Work::Ask(Ask { gas, answer })).expect("the queue is there");
+    /// Asks for the height that a question about the queue is answered at.
+    fn ask_in_order(&self) -> oneshot::Receiver<u64> {
+        let (question, height) = height_after(Duration::ZERO);
+        self.node.shared.work.send(Work::Ask(question)).expect("the queue is there");
+        height
+    }
+
+    /// Asks for the height that a question about the state is answered at, which takes so long.
+    fn ask(&self, takes: Duration) -> oneshot::Receiver<u64> {
+        let (question, height) = height_after(takes);
+        self.node.shared.asking.looks.send(question).expect("it is waited for");
         height
     }
 
@@ -78,6 +88,16 @@ impl Still {
         self.cutter.run().expect("nothing fails");
         self.batches.iter().map(|batch| batch.waiting.len()).collect()
     }
+}
+
+/// A question that takes so long and answers the height.
+fn height_after(takes: Duration) -> (questions::Look, oneshot::Receiver<u64>) {
+    let (to, height) = oneshot::channel();
+    let question = move |between: &Between<'_>| {
+        thread::sleep(takes);
+        to.send(between.height()).expect("it is waited for");
+    };
+    (Box::new(question), height)
 }
 
 fn message() -> v1::Call {
@@ -162,21 +182,38 @@ async fn a_place_is_told_before_what_was_executed_is_taken_apart() {
 }
 
 #[tokio::test]
-async fn questions_of_much_gas_do_not_gather() {
-    let still = Still::new();
-    let little = still.ask(0);
-    still.admit(None).expect("there is room");
-    let much = still.ask(QUESTION_GAS_MAX);
-    still.admit(None).expect("there is room");
-    let behind = still.ask(0);
-    assert_eq!(still.work(), [1, 1]);
-    // Questions are answered behind the batch that gathered beside them.
-    assert_eq!((little.await, much.await, behind.await), (Ok(1), Ok(1), Ok(2)));
+async fn a_question_about_the_queue_waits_for_it_and_one_about_the_state_for_one_batch() {
+    let mut still = Still::new();
+    still.cutter.batch_calls = 1;
+    (0..3).for_each(|_| still.admit(None).expect("there is room"));
+    let (in_order, of_state) = (still.ask_in_order(), still.ask(Duration::ZERO));
+    assert_eq!(still.work(), [1; 3]);
+    assert_eq!((in_order.await, of_state.await), (Ok(3), Ok(1)));
+}
+
+#[tokio::test]
+async fn long_questions_hold_up_no_batch_twice_and_are_all_answered() {
+    let mut still = Still::new();
+    still.cutter.batch_calls = 1;
+    (0..3).for_each(|_| still.admit(None).expect("there is room"));
+    // Each takes a turn of its own, and three batches take less than is to be between two of these.
+    let [first, second, third] = [(); 3].map(|()| still.ask(Duration::from_millis(300)));
+    let Still { node, cutter, batches, .. } = still;
+    let worked = thread::spawn(|| cutter.run());
+    let heights = (first.await, second.await, third.await);
+    assert_eq!(heights, (Ok(1), Ok(3), Ok(3)));
+    node.shared.work.send(Work::End).expect("the queue is there");
+    worked.join().expect("it does not panic").expect("nothing fails");
+    assert_eq!(batches.iter().count(), 3);
 }
 
 #[tokio::test]
 async fn what_is_told_of_sessions_contracts_and_state_is_durable() {
     let still = Still::new();
+    // A height that is not known to be durable; a call is tried before the batch that it comes with.
+    let mut before = phalanx_engine::BatchBuilder::new(1, 0);
+    call().push_into(&mut before, Known::Unknown.identity()).expect("it fits");
+    still.node.shared.logged.execute(before.finish()).expect("nothing fails");
     let position = phalanx_engine::Submission { session: [9; 16], sequence: 1 };
     let known = Known::Session { position, fingerprint: 0 };
     let _admitted =
@@ -198,10 +235,105 @@ async fn what_is_told_of_sessions_contracts_and_state_is_durable() {
     assert!(timeout(Duration::ZERO, &mut read).await.is_err(), "it waits for the sync");
     assert!(timeout(Duration::ZERO, &mut asked).await.is_err(), "it waits for the sync");
     progress.send_modify(|progress| progress.durable_height = 1);
+    assert_eq!(asked.await.expect("it is durable").into_inner().height, 1);
+    assert!(timeout(Duration::ZERO, &mut listed).await.is_err(), "it waits for the sync");
+    progress.send_modify(|progress| progress.durable_height = 2);
     listed.await.expect("it is durable");
     assert_eq!(opened.await.expect("it is durable").next_sequence, 2);
-    assert_eq!(read.await.expect("it is durable").into_inner().height, 1);
-    assert_eq!(asked.await.expect("it is durable").into_inner().height, 1);
+    assert_eq!(read.await.expect("it is durable").into_inner().height, 2);
+}
+
+/// The same node, which has nothing but its log to tell from.
+fn without_recent(node: &Node) -> Node {
+    let Shared { logged, pace, work, asking, progress, draining, room, questions, .. } = &*node.shared;
+    let shared = Shared {
+        logged: Arc::clone(logged),
+        chain_id: CHAIN_ID,
+        require_signatures: false,
+        signature_checks: Arc::new(Semaphore::new(signed::LISTS_CHECKED)),
+        access: Access::open(),
+        pace: Arc::clone(pace),
+        work: work.clone(),
+        asking: questions::Asking { looks: asking.looks.clone(), tries: asking.tries.clone() },
+        progress: progress.clone(),
+        draining: draining.clone(),
+        room: Arc::clone(room),
+        questions: Arc::clone(questions),
+        recent: Arc::new(Recent::new()),
+    };
+    Node { shared: Arc::new(shared) }
+}
+
+/// All that a subscriber is told up to a height.
+async fn told(node: &Node, request: v1::SubscribeRequest, last: u64) -> Vec<EncodedSubscribeResponse> {
+    let mut messages = history::follow(node, &request).map_err(Status::from).expect("there is a place");
+    let mut told = Vec::new();
+    loop {
+        let message = timeout(Duration::from_secs(60), messages.next()).await.expect("it comes");
+        told.push(message.expect("it has no end").expect("it goes on"));
+        if told.last().is_some_and(|message| message.next.is_some_and(|next| next.height > last)) {
+            return told;
+        }
+    }
+}
+
+#[tokio::test]
+async fn recent_heights_are_told_as_the_log_tells_them() {
+    const HEIGHTS: u64 = 12;
+    const CALLS: u8 = 100;
+    let still = Still::new();
+    let Shared { logged, recent, .. } = &*still.node.shared;
+    // As if there had been a subscriber from the seventh height on.
+    let mut subscriber = None;
+    for height in 1..=HEIGHTS {
+        let mut batch = phalanx_engine::BatchBuilder::new(height, height);
+        for number in 0..CALLS {
+            // Long ones, so that heights come in parts.
+            let arguments = &vec![number; 20_000];
+            let (sender, method) = ([number % 5; 32], if number % 3 == 0 { "m" } else { "n" });
+            let call = phalanx_engine::Call { contract: [9; 32], method, sender, arguments, gas_limit: 1_000 };
+            batch.push(&call).expect("it fits");
+        }
+        let batch = batch.finish();
+        let executed = logged.execute(batch.clone()).expect("nothing fails");
+        if height == 7 {
+            subscriber = recent.place();
+        }
+        recent.keep(&batch, &executed);
+    }
+    assert!(
+        subscriber.is_some() && recent.get(6).is_none() && recent.get(7).is_some() && recent.get(HEIGHTS).is_some()
+    );
+    logged.wait_durable(HEIGHTS).expect("nothing fails");
+    let of_log = without_recent(&still.node);
+    let asked = |from: (u64, u32), senders: &[u8], methods: &[&str]| v1::SubscribeRequest {
+        from: Some(v1::Cursor { height: from.0, index: from.1 }),
+        filter: Some(v1::CallFilter {
+            senders: senders.iter().map(|sender| vec![*sender; 32].into()).collect(),
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            ..v1::CallFilter::default()
+        }),
+        include_calls: true,
+        include_receipts: true,
+        include_writes: true,
+    };
+    let requests = [
+        asked((1, 0), &[], &[]),
+        asked((1, 0), &[1, 3], &[]),
+        asked((5, 60), &[], &["m"]),
+        asked((7, 20), &[2], &["n"]),
+        asked((9, 99), &[77], &[]),
+    ];
+    // Nothing is told of what is recent and not durable.
+    let mut early = history::follow(&still.node, &requests[3]).map_err(Status::from).expect("there is a place");
+    assert!(timeout(Duration::from_millis(100), early.next()).await.is_err());
+    still.progress.send_modify(|progress| progress.durable_height = HEIGHTS);
+    for request in requests {
+        let (recent, log) = (told(&still.node, request.clone(), HEIGHTS), told(&of_log, request, HEIGHTS));
+        let (recent, log) = tokio::join!(recent, log);
+        assert!(recent.len() >= 4);
+        assert_eq!(recent, log);
+    }
 }
 
 #[test]

@@ -129,6 +129,14 @@ impl Certificates {
     }
 }
 
+/// When the certificate that the files hold expires, in seconds from 1970 on.
+///
+/// # Errors
+/// What is wrong with the files: a node would not start with them.
+pub(crate) fn certificate_expires(files: &Tls) -> Result<u64, String> {
+    Ok(Contents::read(files)?.usable(files)?.not_after_seconds)
+}
+
 impl Contents {
     fn read(files: &Tls) -> Result<Contents, String> {
         let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));

@@ -61,7 +61,10 @@ pub(crate) fn execute(arguments: &DoctorArguments, context: &Context) -> Result<
     let settings = arguments.settings.settings()?;
     let data_directory = settings.data_directory()?.to_owned();
     let mut checks = vec![of_settings(&settings)];
-    checks.extend(doctor::examine(&data_directory, settings.listen(), settings.admin(), settings.chain_id()));
+    // What is not whole has been found above.
+    let tls = settings.tls().ok().flatten();
+    let (listen, admin, chain_id) = (settings.listen(), settings.admin(), settings.chain_id());
+    checks.extend(doctor::examine(&data_directory, listen, admin, chain_id, tls.as_ref()));
     let status = checks.iter().map(|finding| finding.status).max().unwrap_or(Status::Ok);
     let damaged = checks.iter().any(|finding| finding.damaged);
     context.output.print(&Examined { data_directory, status, checks })?;

@@ -1,5 +1,6 @@
 //! The wire types against the engine, and against bytes that must never change.
 
 mod engine;
+mod history;
 mod outcome;
 mod wire;

@@ -1,9 +1,10 @@
 //! Receipts and writes on their way out.
 
-use phalanx_engine::{Address, Executed, READ_SET_BYTES_MAX, Receipt, Receipts, WriteItem};
+use phalanx_engine::{Address, READ_SET_BYTES_MAX, Receipt, Receipts, Tried, WriteItem};
 use phalanx_proto::v1::write::Change;
 use phalanx_proto::{Bytes, v1};
 
+use super::super::questions::Wanted;
 use super::super::refusal::Refusal;
 use super::super::submission::{Answered, Level, Reached};
 use super::{acknowledgement, copied};
@@ -72,27 +73,26 @@ pub(super) fn write(item: &WriteItem<'_>, called: &Address) -> v1::Write {
     }
 }
 
-/// What a batch of one call, which is not committed, would do, and what it read if that was recorded. `height` is the one before it.
+/// What a call that was tried would do, as far as that is wanted. `height` is that of the state.
 pub(crate) fn simulated(
-    executed: &Executed,
+    tried: &mut Tried<'_>,
     called: &Address,
     height: u64,
-    with_reads: bool,
+    wanted: Wanted,
 ) -> Result<v1::SimulateResponse, Refusal> {
-    let reads = match (with_reads, executed.reads()) {
-        (false, _) => Vec::new(),
-        (true, Some(reads)) => reads.iter().map(super::reads::read).collect(),
-        (true, None) => {
-            let max = READ_SET_BYTES_MAX as u64;
-            let message = format_args!("call: it reads more than {max} bytes");
-            return Err(Refusal::too_much("read_set_bytes", message, max));
-        }
-    };
+    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    if wanted == Wanted::Effects {
+        let max = READ_SET_BYTES_MAX as u64;
+        let too_much =
+            || Refusal::too_much("read_set_bytes", format_args!("call: it reads more than {max} bytes"), max);
+        reads = tried.reads().ok_or_else(too_much)?.iter().map(super::reads::read).collect();
+        writes = tried.write_set().map(|item| write(&item, called)).collect();
+    }
     Ok(v1::SimulateResponse {
-        reads,
         height,
-        receipt: executed.receipts().next().map(|first| receipt(&first, copied)),
-        writes: executed.write_set().map(|item| write(&item, called)).collect(),
-        explanation: executed.explanations().first().map_or_else(String::new, |(_, text)| text.clone()),
+        receipt: Some(receipt(&tried.receipt(), copied)),
+        writes,
+        explanation: tried.explanation().unwrap_or_default().to_owned(),
+        reads,
     })
 }

@@ -12,6 +12,7 @@ use tonic::transport::Channel;
 use super::access::{Authority, connect, write_tls};
 use super::node::*;
 use super::operation::get;
+use crate::command::on_directory;
 
 /// Waits until so many reloads ended like this. A file that is read by chance between signal and look is read twice.
 async fn wait_for_reloads(admin: &str, result: &str, count: u64) {
@@ -85,4 +86,28 @@ async fn new_connections_see_a_new_certificate_and_old_ones_live_on() {
         assert_eq!(complaint["message"], "certificates not reloaded, those before stay in use");
         assert!(complaint["error"].as_str().expect("text").contains("server.key"), "{complaint}");
     }
+}
+
+#[test]
+fn doctor_looks_at_what_a_node_would_show() {
+    let folder = tempdir().expect("a temporary directory");
+    let config = folder.path().join("phalanx.toml");
+    let (authority, other) = (Authority::new(), Authority::new());
+    fs::write(&config, write_tls(folder.path(), &authority)).expect("it is writable");
+    let examine = |code| {
+        let options = ["-o", "json", "--listen", "127.0.0.1:0", "--config", config.to_str().expect("UTF-8")];
+        let report = on_directory(&["doctor"], &folder.path().join("data"), &options).with_code(code);
+        let report = report.json("phalanx.doctor/1");
+        let checks = report["checks"].as_array().expect("a list");
+        let found = checks.iter().find(|finding| finding["check"] == "certificates").expect("it was looked at");
+        (found["status"].clone(), found["measured"].as_str().expect("text").to_owned())
+    };
+    let (status, measured) = examine(0);
+    assert!(status == "ok" && measured.starts_with("certificate and key belong together; "), "{measured}");
+    fs::write(folder.path().join("server.key"), other.sign("localhost").1).expect("it is writable");
+    let (status, measured) = examine(1);
+    assert!(status == "fail" && measured.contains("server.key: "), "{measured}");
+    fs::remove_file(folder.path().join("server.key")).expect("it is there");
+    let (status, measured) = examine(1);
+    assert!(status == "fail" && measured.contains("server.key: "), "{measured}");
 }

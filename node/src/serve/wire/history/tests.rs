@@ -1,0 +1,201 @@
+//! What subscribers are told, beside messages made as plainly as possible.
+
+use super::super::copied;
+use super::super::receipts::{receipt, write};
+use super::*;
+use phalanx_engine::{BatchBuilder, BatchBytes, Call, CallRef, Deployment, Engine, Identity, Signed};
+use phalanx_proto::Message;
+use phalanx_proto::history::EncodedSubscribeResponse;
+
+const TOKEN: &[u8] = include_bytes!("../../../../../contracts/wasm/token.wasm");
+const VAULT: &[u8] = include_bytes!("../../../../../contracts/wasm/vault.wasm");
+const ISSUER: Address = [1; 32];
+
+fn account(number: u8) -> Address {
+    [100 + number; 32]
+}
+
+/// Deploys; money for ten accounts and the vault; transfers of which some fail, deposits, and calls of what is not there.
+fn batches() -> Vec<BatchBytes> {
+    let (token, vault) = (Deployment::new(ISSUER, [0; 32], TOKEN), Deployment::new(ISSUER, [0; 32], VAULT));
+    let mut deploys = BatchBuilder::new(1, 5);
+    [&token, &vault].into_iter().for_each(|each| deploys.push(&each.call()).expect("it fits"));
+    let arguments = |to: Address, amount: u128| [&to[..], &amount.to_le_bytes()].concat();
+    let mut money = BatchBuilder::new(2, 6);
+    let push = |batch: &mut BatchBuilder, contract, method, sender, arguments: &[u8]| {
+        batch.push(&Call { contract, method, sender, arguments, gas_limit: 500_000 }).expect("it fits");
+    };
+    for number in 0..10 {
+        push(&mut money, token.contract(), "mint", ISSUER, &arguments(account(number), 1_000));
+        push(&mut money, token.contract(), "approve", account(number), &arguments(vault.contract(), 100));
+    }
+    let mut moves = BatchBuilder::new(3, 7);
+    for number in 0..200u8 {
+        let (from, to) = (account(number % 10), account(number % 7));
+        match number % 5 {
+            0 => push(&mut moves, vault.contract(), "deposit", from, &arguments(token.contract(), 7)),
+            1 => push(&mut moves, [9; 32], "nothing", from, b""),
+            2 => push(&mut moves, token.contract(), "transfer", from, &arguments(to, 10_000)),
+            _ => push(&mut moves, token.contract(), "transfer", from, &arguments(to, u128::from(number))),
+        }
+    }
+    let target = moves.target(&token.contract(), "transfer").expect("it fits");
+    let transfer = arguments(account(1), 1);
+    let signed = Signed { id: &[3; 16], signature: &[4; 64] };
+    moves.push_to(target, &account(3), 9_999, &transfer, Identity::Id(&[5; 16])).expect("it fits");
+    moves.push_signed(target, &account(3), 9_999, &transfer, signed, Identity::Anonymous).expect("it fits");
+    vec![deploys.finish(), money.finish(), moves.finish()]
+}
+
+/// The heights, each with its receipts and writes.
+fn heights() -> Vec<(BatchBytes, Vec<u8>, Vec<u8>)> {
+    let engine = Engine::default();
+    let each = batches().into_iter().map(|bytes| {
+        let executed = engine.execute_batch(bytes.clone()).and_then(|it| engine.commit(it)).expect("it runs");
+        (bytes, executed.receipts().bytes().into_owned(), executed.write_set().bytes().into_owned())
+    });
+    each.collect()
+}
+
+/// A call of the history, made as plainly as possible.
+fn plainly(batch: &Batch, (index, call): (u32, &CallRef<'_>), left: (&[u8], &[u8]), form: Form) -> v1::HistoryCall {
+    let (contract, method) = batch.target_of(call);
+    let of_call = Receipts::new(left.0).nth(index as usize).expect("each call has one");
+    let writes = WriteSet::new(left.1).filter(|item| item.call() == index);
+    v1::HistoryCall {
+        index,
+        call: form.calls.then(|| v1::Call {
+            contract: copied(contract),
+            method: String::from_utf8_lossy(method).into_owned(),
+            sender: copied(call.sender()),
+            arguments: copied(call.arguments()),
+            gas_limit: call.gas_limit(),
+            id: call.id().map(|id| copied(id)),
+            signature: call.signature().map(|signature| copied(signature)),
+        }),
+        receipt: form.receipts.then(|| receipt(&of_call, copied)),
+        writes: if form.writes { writes.map(|item| write(&item, contract)).collect() } else { Vec::new() },
+    }
+}
+
+fn request(form: Form, filter: v1::CallFilter) -> v1::SubscribeRequest {
+    v1::SubscribeRequest {
+        from: None,
+        filter: Some(filter),
+        include_calls: form.calls,
+        include_receipts: form.receipts,
+        include_writes: form.writes,
+    }
+}
+
+/// Filters that choose all, some by each of their lists, and none.
+fn filters() -> Vec<v1::CallFilter> {
+    let senders = |numbers: &[u8]| numbers.iter().map(|number| copied(&account(*number))).collect::<Vec<_>>();
+    let contracts: Vec<_> = batches()
+        .into_iter()
+        .flat_map(|bytes| {
+            let batch = Batch::decode(bytes).expect("it is well formed");
+            batch.targets().map(|(contract, _)| copied(contract)).collect::<Vec<_>>()
+        })
+        .collect();
+    let many = (0..250).map(|number| copied(&[number; 32])).collect();
+    vec![
+        v1::CallFilter::default(),
+        v1::CallFilter { contracts: contracts.clone(), ..v1::CallFilter::default() },
+        v1::CallFilter { contracts: contracts[2..3].to_vec(), ..v1::CallFilter::default() },
+        v1::CallFilter { methods: vec!["transfer".into(), "deposit".into()], ..v1::CallFilter::default() },
+        v1::CallFilter { senders: senders(&[3, 8]), ..v1::CallFilter::default() },
+        v1::CallFilter { senders: senders(&[3]), methods: vec!["deposit".into()], ..v1::CallFilter::default() },
+        v1::CallFilter { senders: many, contracts: contracts[2..3].to_vec(), ..v1::CallFilter::default() },
+        v1::CallFilter { senders: senders(&[50]), ..v1::CallFilter::default() },
+    ]
+}
+
+#[test]
+fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
+    let (mut chosen, mut all) = (0, 0);
+    for (bytes, receipts, writes) in heights() {
+        let batch = Batch::decode(bytes).expect("it is well formed");
+        let height = Height::of(batch.clone(), Some((receipts.clone(), writes.clone())));
+        for number in 0..Form::COUNT {
+            let form = Form { calls: number & 1 != 0, receipts: number & 2 != 0, writes: number & 4 != 0 };
+            assert_eq!(form.number(), number);
+            for asked in filters() {
+                let filter = Filter::of(&request(form, asked.clone())).map_err(tonic::Status::from);
+                let filter = filter.expect("it is well formed");
+                let is_asked = |call: &CallRef<'_>| {
+                    let (contract, method) = batch.target_of(call);
+                    let method = String::from_utf8_lossy(method).into_owned();
+                    (asked.contracts.is_empty() || asked.contracts.contains(&copied(contract)))
+                        && (asked.senders.is_empty() || asked.senders.contains(&copied(call.sender())))
+                        && (asked.methods.is_empty() || asked.methods.contains(&method))
+                };
+                for from in [0, 1, 17, batch.len() as u32, 70_000] {
+                    let calls = (0..batch.len() as u32).map(|index| (index, batch.call(index as usize)));
+                    let calls = calls.filter(|(index, call)| *index >= from && is_asked(call));
+                    let left = (&*receipts, &*writes);
+                    let expected = v1::SubscribeResponse {
+                        height: batch.height(),
+                        time_ms: batch.time_ms(),
+                        calls: calls.map(|(index, call)| plainly(&batch, (index, &call), left, form)).collect(),
+                        next: Some(v1::Cursor { height: batch.height() + 1, index: 0 }),
+                    };
+                    // The second time from what was encoded before, if that is all of it.
+                    for _ in 0..2 {
+                        let Part { calls, next } = height.part(&filter, from);
+                        assert_eq!(next, None);
+                        let told = EncodedSubscribeResponse { calls, ..encoded_head(&expected) };
+                        assert_eq!(told.encode_to_vec(), expected.encode_to_vec(), "{form:?} {asked:?} {from}");
+                        assert_eq!(told.encoded_len(), expected.encoded_len());
+                    }
+                    chosen += expected.calls.len();
+                    all += batch.len();
+                }
+            }
+        }
+    }
+    assert!(chosen > 1_000 && chosen < all, "{chosen} of {all}");
+}
+
+fn encoded_head(message: &v1::SubscribeResponse) -> EncodedSubscribeResponse {
+    let v1::SubscribeResponse { height, time_ms, next, .. } = message;
+    EncodedSubscribeResponse { height: *height, time_ms: *time_ms, calls: Bytes::new(), next: *next }
+}
+
+#[test]
+fn parts_of_a_large_height_are_encoded_once_and_join() {
+    let mut batch = BatchBuilder::new(1, 0);
+    let arguments = &[7; 60_000];
+    for number in 0..100 {
+        let call = Call { contract: [9; 32], method: "m", sender: account(number), arguments, gas_limit: 0 };
+        batch.push(&call).expect("it fits");
+    }
+    let batch = Batch::decode(batch.finish()).expect("it is well formed");
+    let form = Form { calls: true, receipts: false, writes: false };
+    let filter = |senders| {
+        let asked = v1::CallFilter { senders, ..v1::CallFilter::default() };
+        Filter::of(&request(form, asked)).map_err(tonic::Status::from).expect("it is well formed")
+    };
+    let (height, all) = (Height::of(batch, None), filter(Vec::new()));
+    let parts = |filter: &Filter, mut from: u32| {
+        let mut parts = Vec::new();
+        loop {
+            let part = height.part(filter, from);
+            parts.push(part.calls);
+            match part.next {
+                Some(next) => from = next,
+                None => return parts,
+            }
+        }
+    };
+    let before = height.bytes();
+    let told = parts(&all, 0);
+    assert_eq!((told.len(), told.iter().all(|part| part.len() <= PART_BYTES)), (6, true));
+    assert!(height.bytes() - before > 100 * arguments.len(), "what was encoded counts");
+    let again = parts(&all, 0);
+    assert!(told.iter().zip(&again).all(|(part, other)| part.as_ptr() == other.as_ptr()), "encoded once");
+    let senders = (0..100).map(|number| copied(&account(number))).collect();
+    assert_eq!(parts(&filter(senders), 0), told);
+    // From elsewhere it is the same calls in other parts.
+    assert!(told.concat().ends_with(&parts(&all, 50).concat()));
+}
