@@ -1,8 +1,8 @@
 //! The thread that cuts batches and executes them. Nobody else does either.
 //!
 //! There is no linger: a batch takes in what gathered while the one before executed, so that it is small when there is
-//! little to do and large when there is much. Questions are answered between two batches. The sync of a batch runs beside the execution of the next; the log
-//! holds the cutter back when too many are un-synced.
+//! little to do and large when there is much. Questions are answered between two batches. The sync of a batch runs beside the
+//! execution of the next; the log holds the cutter back when too many are un-synced.
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use phalanx_engine::{Batch, BatchBuilder, EngineError, LoggedEngine, LoggedError};

@@ -1,7 +1,7 @@
 //! `Subscribe`: the history of heights, behind the durable mark.
 //!
-//! Whoever keeps up is told heights from memory ([`Recent`]), where each is kept decoded, once for all. Whoever is further behind
-//! has the log read for him, on a thread for what waits for a disk, until he has caught up.
+//! Whoever keeps up is told heights from memory (`recent.rs`), where each is kept decoded, once for all. For whoever is further
+//! behind the log is read, on a thread for what waits for a disk, until they have caught up.
 
 use futures_util::stream;
 use phalanx_engine::log::receipts::ReceiptsAndWrites;
