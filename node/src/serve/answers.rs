@@ -7,6 +7,7 @@ use std::iter::Peekable;
 use std::time::Instant;
 use tokio::sync::watch;
 
+use super::questions::TriedCall;
 use super::recent::Recent;
 use super::submission::{Answer, Answered, Done, Level, Position};
 use super::telemetry::{self, Tally};
@@ -38,17 +39,25 @@ pub(crate) struct ExecutedBatch {
     pub(crate) waiting: Vec<Waiting>,
     /// Those that stand in an earlier batch, or in this one already.
     pub(crate) repeats: Vec<Waiting>,
+    /// What was tried on the state before the batch.
+    pub(crate) tried: Vec<TriedCall>,
 }
 
 /// Answers that wait for a height's sync.
 pub(crate) struct Unsynced {
     height: u64,
     answers: Vec<(Answer, Done)>,
+    tried: Vec<TriedCall>,
 }
 
 /// Takes batches apart, until the cutter ends. Answers what does not wait for a sync, and keeps what subscribers are told of.
 pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Unsynced>, recent: &Recent) {
-    for ExecutedBatch { height, executed, waiting, repeats } in batches {
+    for ExecutedBatch { height, executed, waiting, repeats, tried } in batches {
+        // Its receiver ends with a failed sync; those who wait then get no answer, here as below.
+        if !tried.is_empty() {
+            let height = height - u64::from(executed.is_some());
+            _ = unsynced.send(Unsynced { height, answers: Vec::new(), tried });
+        }
         let mut answers = Vec::with_capacity(waiting.len() + repeats.len());
         let mut give = |level, answer: Answer, done| match level {
             Level::Ordered | Level::Executed => answer.send(Ok(done)),
@@ -92,8 +101,7 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
                 },
             );
         }
-        // Its receiver ends with a failed sync; those who wait then get no answer.
-        _ = unsynced.send(Unsynced { height, answers });
+        _ = unsynced.send(Unsynced { height, answers, tried: Vec::new() });
     }
 }
 
@@ -110,11 +118,18 @@ pub(crate) fn wait_for_syncs(
     logged: &LoggedEngine,
     progress: &watch::Sender<Progress>,
 ) -> Result<(), phalanx_engine::log::LogError> {
-    for Unsynced { height, answers } in unsynced {
+    for Unsynced { height, answers, tried } in unsynced {
         let waits_since = Instant::now();
         logged.wait_durable(height)?;
-        progress.send_modify(|progress| progress.durable_height = progress.durable_height.max(height));
-        telemetry::synced(height, waits_since.elapsed());
+        let reach = |progress: &mut Progress| {
+            let is_new = height > progress.durable_height;
+            progress.durable_height = progress.durable_height.max(height);
+            is_new
+        };
+        if progress.send_if_modified(reach) {
+            telemetry::synced(height, waits_since.elapsed());
+        }
+        tried.into_iter().for_each(TriedCall::tell);
         for (answer, done) in answers {
             telemetry::durable(answer.admitted.elapsed());
             answer.send(Ok(done));

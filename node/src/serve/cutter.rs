@@ -108,7 +108,15 @@ impl Cutter {
                 && let Some(mut turn) = self.questions.turn(false)
             {
                 self.logged.engine().try_calls(|trial| turn.answer(trial))?;
-                self.questions.end(&turn);
+                let height = self.logged.engine().height();
+                let tried = self.questions.end(turn);
+                self.hand_over(ExecutedBatch {
+                    height,
+                    executed: None,
+                    waiting: Vec::new(),
+                    repeats: Vec::new(),
+                    tried,
+                });
             }
             if ends {
                 return Ok(());
@@ -132,7 +140,7 @@ impl Cutter {
             let ordered = waiting.iter_mut().filter(|waiting| waiting.level == Level::Ordered);
             ordered.for_each(|Waiting { position, answer, .. }| answer.notify(*position));
         }
-        let mut executed = None;
+        let (mut executed, mut tried) = (None, Vec::new());
         if !builder.is_empty() {
             let bytes = builder.finish();
             let (started, length) = (Instant::now(), bytes.as_slice().len());
@@ -140,7 +148,7 @@ impl Cutter {
                 None => self.logged.execute(bytes.clone())?,
                 Some(mut turn) => {
                     let done = self.logged.execute_behind(bytes.clone(), |trial| turn.answer(trial))?;
-                    self.questions.end(&turn);
+                    tried = self.questions.end(turn);
                     done
                 }
             };
@@ -156,9 +164,13 @@ impl Cutter {
             return Ok(());
         }
         let height = if executed.is_some() { height } else { height - 1 };
-        // Its receiver ends after this thread does, or has panicked; then nobody is answered any more.
-        _ = self.executed.send(ExecutedBatch { height, executed, waiting, repeats });
+        self.hand_over(ExecutedBatch { height, executed, waiting, repeats, tried });
         Ok(())
+    }
+
+    fn hand_over(&self, batch: ExecutedBatch) {
+        // Its receiver ends after this thread does, or has panicked; then nobody is answered any more.
+        _ = self.executed.send(batch);
     }
 }
 

@@ -222,9 +222,7 @@ impl Node {
         let (to, answer) = oneshot::channel();
         let asked = Try { calls, called, height, wanted, to, place };
         self.shared.asking.tries.send(asked).map_err(|_| self.gone())?;
-        let (tried, height) = answer.await.map_err(|_| self.gone())?;
-        self.wait_durable(height).await?;
-        tried
+        answer.await.map_err(|_| self.gone())?
     }
 
     /// Waits until a height is executed and durable.

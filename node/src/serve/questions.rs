@@ -38,10 +38,28 @@ pub(crate) struct Try {
     /// The height whose state it is asked of; the last one if none.
     pub(crate) height: Option<u64>,
     pub(crate) wanted: Wanted,
-    /// Who waits for what it would do, and for the height whose state it was tried on.
-    pub(crate) to: oneshot::Sender<(Result<v1::SimulateResponse, Refusal>, u64)>,
+    /// Who waits for what it would do.
+    pub(crate) to: oneshot::Sender<TryAnswer>,
     /// The place among questions that it takes up.
     pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// What a call would do.
+pub(crate) type TryAnswer = Result<v1::SimulateResponse, Refusal>;
+
+/// A call that was tried: who waits for the answer is told when the height is durable. To tell is to wake a thread, for which the
+/// cutter has no time.
+pub(crate) struct TriedCall {
+    to: oneshot::Sender<TryAnswer>,
+    answer: TryAnswer,
+    _place: OwnedSemaphorePermit,
+}
+
+impl TriedCall {
+    /// Tells who waits.
+    pub(crate) fn tell(self) {
+        _ = self.to.send(self.answer);
+    }
 }
 
 /// What is to be answered of a call that is tried.
@@ -80,6 +98,7 @@ pub(crate) struct Turn {
     tries: Receiver<Try>,
     length: Duration,
     took: Duration,
+    tried: Vec<TriedCall>,
 }
 
 /// No questions yet.
@@ -129,12 +148,13 @@ impl Questions {
     /// A turn of calls that are tried, if there are any and it is time for one. Its end is told by [`Questions::end`].
     pub(crate) fn turn(&self, is_busy: bool) -> Option<Turn> {
         let length = self.tries_share.length(is_busy).filter(|_| !self.tries.is_empty())?;
-        Some(Turn { tries: self.tries.clone(), length, took: Duration::ZERO })
+        Some(Turn { tries: self.tries.clone(), length, took: Duration::ZERO, tried: Vec::new() })
     }
 
-    /// Ends a turn.
-    pub(crate) fn end(&mut self, turn: &Turn) {
+    /// Ends a turn. Its answers wait for the height that they were given at.
+    pub(crate) fn end(&mut self, turn: Turn) -> Vec<TriedCall> {
         self.tries_share.took(turn.took);
+        turn.tried
     }
 }
 
@@ -145,23 +165,21 @@ impl Turn {
         while started.elapsed() < self.length
             && let Ok(asked) = self.tries.try_recv()
         {
-            asked.answer(trial);
+            self.tried.extend(asked.answer(trial));
         }
         self.took = started.elapsed();
     }
 }
 
 impl Try {
-    /// Tries the call and answers. A fault of the engine is whoever lends the trial's to see.
-    fn answer(self, trial: &mut Trial<'_>) {
+    /// Tries the call, if anybody still waits for it. A fault of the engine is whoever lends the trial's to see.
+    fn answer(self, trial: &mut Trial<'_>) -> Option<TriedCall> {
         // Who asked may have gone away, and the call may be dear.
         if self.to.is_closed() {
-            return;
+            return None;
         }
-        let height = trial.height();
         let answer = self.tried(trial);
-        _ = self.to.send((answer, height));
-        drop(self.place);
+        Some(TriedCall { to: self.to, answer, _place: self.place })
     }
 
     fn tried(&self, trial: &mut Trial<'_>) -> Result<v1::SimulateResponse, Refusal> {
