@@ -53,8 +53,20 @@ impl Delta {
         (most != u128::MAX && most & (most + 1) == 0).then_some(u128::BITS - most.leading_zeros())
     }
 
-    /// The delta whose exponent is known.
+    /// [`Delta::applied_to`] of the delta with this exponent, whose bounds need not be known for it.
     #[inline]
+    pub(crate) fn apply(operator: Operator, magnitude: u128, exponent: u32, value: u128) -> Option<u128> {
+        let is_below = |value: u128| u128::BITS - value.leading_zeros() <= exponent;
+        let result = match operator {
+            Operator::Add => value.checked_add(magnitude)?,
+            Operator::Max => value.max(magnitude),
+            Operator::Sub if is_below(value) => return value.checked_sub(magnitude),
+            Operator::Sub => return None,
+        };
+        is_below(result).then_some(result)
+    }
+
+    /// The delta whose exponent is known.
     pub(crate) fn with_exponent(operator: Operator, magnitude: u128, exponent: u32) -> Delta {
         let most = match exponent {
             u128::BITS => u128::MAX,
@@ -110,6 +122,9 @@ mod tests {
                     let asked = delta(operator, magnitude, 0, high);
                     if let Some(exponent) = asked.exponent() {
                         assert_eq!(Delta::with_exponent(operator, magnitude, exponent), asked);
+                        for value in bounds {
+                            assert_eq!(Delta::apply(operator, magnitude, exponent, value), asked.applied_to(value));
+                        }
                         told += 1;
                     }
                 }

@@ -146,7 +146,9 @@ pub(crate) fn meet(record: &mut Access, now: Raw, written: bool, side: &Side) ->
         Check::Exact => return !written || (now.0 != ValueTag::LONG && now == (record.seen_tag, record.seen)),
         Check::Presence(present) => return (now.0 != ValueTag::ABSENT) == present,
         Check::One(operator, answer) => {
-            let (found, sum) = answer_to(&record.one(operator), integer_of(now));
+            let magnitude = u128::from_le_bytes(record.seen);
+            let apply = |value| Delta::apply(operator, magnitude, record.side, value);
+            let (found, sum) = answer_to(integer_of(now), apply);
             (found == answer, sum)
         }
         Check::Many => replay(&side.predicates, record.side, integer_of(now)),
@@ -160,8 +162,8 @@ pub(crate) fn meet(record: &mut Access, now: Raw, written: bool, side: &Side) ->
 
 /// The answer that a delta gets on a value (`None`: not an integer), and what the value is then.
 #[inline]
-fn answer_to(delta: &Delta, value: Option<u128>) -> (Answer, u128) {
-    match value.map(|value| (value, delta.applied_to(value))) {
+fn answer_to(value: Option<u128>, apply: impl FnOnce(u128) -> Option<u128>) -> (Answer, u128) {
+    match value.map(|value| (value, apply(value))) {
         None => (Answer::WrongLength, 0),
         Some((value, None)) => (Answer::Refused, value),
         Some((_, Some(after))) => (Answer::Applied, after),
@@ -172,7 +174,7 @@ fn answer_to(delta: &Delta, value: Option<u128>) -> (Answer, u128) {
 fn replay(predicates: &[Predicate], first: u32, value: Option<u128>) -> (bool, u128) {
     let (mut value, mut next) = (value, first);
     while let Some(predicate) = predicates.get(next as usize) {
-        let (answer, after) = answer_to(&predicate.delta, value);
+        let (answer, after) = answer_to(value, |value| predicate.delta.applied_to(value));
         if answer != predicate.answer {
             return (false, 0);
         }
