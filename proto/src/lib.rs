@@ -2,8 +2,9 @@
 //!
 //! The sources are the files of `phalanx/v1` in this crate, whose comments are the docs of [`v1`]: `types.proto` has the
 //! values, `execution.proto` the service that calls go to, `query.proto` the one that answers what is known. The messages carry
-//! values and are not what is hashed or logged: protobuf has no canonical form. Servers send the history by [`history`]. This crate knows nothing of the engine;
-//! whoever serves the messages converts them, and refuses what has a wrong length or passes a limit.
+//! values and are not what is hashed or logged: protobuf has no canonical form. Servers send the history by [`history`]. This
+//! crate knows nothing of the engine; whoever serves the messages converts them, and refuses what has a wrong length or
+//! passes a limit.
 //!
 //! ```
 //! use phalanx_proto::{Message, v1};

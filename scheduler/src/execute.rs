@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Calls whose state is asked for together. A prefetch whose page is not in the TLB holds up what follows it until the page
 /// table is walked; many in a row wait for their walks at the same time.
 const PREFETCH_GROUP: u32 = 2;
-/// How many calls ahead of the group its state is asked for.
+/// How many calls ahead of a group its tags are asked for; where its state is they tell a group later.
 const PREFETCH_CALLS: u32 = 6;
 
 /// Most calls that a batch may have.
@@ -176,7 +176,7 @@ impl Ahead {
 
     #[inline]
     fn ask<E: Executor>(&mut self, shared: &E::Shared, view: &View, call: u32) {
-        if call + PREFETCH_CALLS >= self.next && self.next < self.end {
+        if call + PREFETCH_CALLS >= self.next && (self.next < self.end || !self.hashes.is_empty()) {
             let next = (self.next + PREFETCH_GROUP).min(self.end);
             let state = view.state();
             // The tags of a group say where the slots are; they were asked for when the group before it was looked at.

@@ -7,7 +7,7 @@
 //!
 //! A dirty call's effects are applied like any other's: they are the best guess of what the call will do again.
 
-use crate::delta::{Answer, Delta};
+use crate::delta::Answer;
 use crate::hash::KeyHasher;
 use crate::partition::Partition;
 use crate::planted::{Bug, planted};
@@ -146,9 +146,7 @@ pub(crate) fn meet(record: &mut Access, now: Raw, written: bool, side: &Side) ->
         Check::Exact => return !written || (now.0 != ValueTag::LONG && now == (record.seen_tag, record.seen)),
         Check::Presence(present) => return (now.0 != ValueTag::ABSENT) == present,
         Check::One(operator, answer) => {
-            let magnitude = u128::from_le_bytes(record.seen);
-            let apply = |value| Delta::apply(operator, magnitude, record.side, value);
-            let (found, sum) = answer_to(integer_of(now), apply);
+            let (found, sum) = answer_to(integer_of(now), |value| record.apply_one(operator, value));
             (found == answer, sum)
         }
         Check::Many => replay(&side.predicates, record.side, integer_of(now)),

@@ -1,15 +1,13 @@
 //! What calls saw of the state before them, for whoever asks.
 
 use crate::delta::{Answer, Delta};
-use crate::key::{CallIndex, ContractIndex};
+use crate::key::ContractIndex;
 use crate::record::{Access, Check};
 use crate::run::RunLog;
 
 /// Something that a call depends on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Read<'a> {
-    /// The call.
-    pub call: CallIndex,
     /// The contract whose key it is.
     pub contract: ContractIndex,
     /// The key. Of a scan: where it began.
@@ -41,13 +39,12 @@ pub enum Seen<'a> {
 }
 
 impl RunLog {
-    /// What the calls of a run saw that was executed in parallel, each call once; in no order that means anything. Of a run that
-    /// was executed in order nothing is known.
+    /// What the calls of a run saw that was executed in parallel, or what the call saw that was tried; in no order that means
+    /// anything. Of a run that was executed in order nothing is known.
     pub fn reads(&self) -> impl Iterator<Item = Read<'_>> {
         self.buckets.iter().flatten().filter_map(|access| {
             let entry = &self.side.entries[access.entry as usize];
             Some(Read {
-                call: access.call,
                 contract: entry.contract,
                 key: entry.key_bytes(&self.side.bytes),
                 ordered: access.ordered,

@@ -394,9 +394,14 @@ impl Access {
     }
 
     /// The delta of [`Check::One`].
-    #[inline]
     pub(crate) fn one(&self, operator: Operator) -> Delta {
         Delta::with_exponent(operator, u128::from_le_bytes(self.seen), self.side)
+    }
+
+    /// What that makes of a value, if it is not refused.
+    #[inline]
+    pub(crate) fn apply_one(&self, operator: Operator, value: u128) -> Option<u128> {
+        Delta::apply(operator, u128::from_le_bytes(self.seen), self.side, value)
     }
 }
 

@@ -33,13 +33,13 @@ pub(crate) struct Waiting {
 pub(crate) struct ExecutedBatch {
     /// The last height that was executed.
     pub(crate) height: u64,
-    /// Its batch, and what that executed to; `None` if only repeats are to be answered.
+    /// Its batch, and what that executed to; `None` if no batch was executed since the last one was handed over.
     pub(crate) executed: Option<(BatchBytes, Executed)>,
     /// Those that stand in it, in the order of their calls.
     pub(crate) waiting: Vec<Waiting>,
     /// Those that stand in an earlier batch, or in this one already.
     pub(crate) repeats: Vec<Waiting>,
-    /// What was tried on the state before the batch.
+    /// What was tried on the state before the batch; on the last one if there is no batch.
     pub(crate) tried: Vec<TriedCall>,
 }
 
@@ -55,6 +55,7 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
     for ExecutedBatch { height, executed, waiting, repeats, tried } in batches {
         // Its receiver ends with a failed sync; those who wait then get no answer, here as below.
         if !tried.is_empty() {
+            // They saw nothing of the batch, so they do not wait for its sync.
             let height = height - u64::from(executed.is_some());
             _ = unsynced.send(Unsynced { height, answers: Vec::new(), tried });
         }

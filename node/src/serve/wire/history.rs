@@ -190,7 +190,7 @@ impl Height {
         if let Some((_, part)) = parts.iter().find(|(first, _)| *first == from) {
             return part.clone();
         }
-        // Who goes on from elsewhere, as nobody does for long, has parts of his own.
+        // Who goes on from elsewhere, as nobody does for long, has parts of their own.
         if parts.last().map_or(0, |(_, part)| part.next.unwrap_or(NONE)) != from {
             drop(parts);
             return encode();
