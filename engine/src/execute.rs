@@ -316,8 +316,9 @@ impl<'a> Executor for BatchExecutor<'a> {
         }
     }
 
-    fn splice(_: &BatchContext<'a>, run: &mut RunOutput, calls: Range<u32>, by: RunOutput) {
-        run.splice(calls, by);
+    fn splice(context: &BatchContext<'a>, run: &mut RunOutput, calls: &[CallIndex], mut by: RunOutput) {
+        run.splice(calls, &mut by);
+        context.home.put_run(by);
     }
 
     fn seal(context: &BatchContext<'a>, run: &mut RunOutput) {

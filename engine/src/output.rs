@@ -42,6 +42,10 @@ pub(crate) struct RunOutput {
     pub(crate) input_leaf: Digest,
     pub(crate) receipts_leaf: Digest,
     pub(crate) writes_leaf: Digest,
+    /// Calls whose hash `input_leaf` is.
+    calls_sealed: Range<u32>,
+    /// Whether `receipts_leaf` is the receipts' hash.
+    receipts_sealed: bool,
     /// Whether a write is over the digest's item limit.
     oversize_write: bool,
 }
@@ -57,29 +61,32 @@ impl RunOutput {
         Self { calls: self.calls.clone(), changes, explanations, ..Self::default() }
     }
 
-    /// Puts what some calls left in the place of what they left before.
-    pub(crate) fn splice(&mut self, calls: Range<u32>, by: RunOutput) {
-        let (mut start, mut end) = (None, None);
-        let mut at = 0;
-        for call in self.calls.start.. {
-            if call == calls.start {
-                start = Some(at);
+    /// Puts what `calls` left this time, which is all of `by`, in the place of what they left before, or behind the run.
+    pub(crate) fn splice(&mut self, calls: &[CallIndex], by: &mut RunOutput) {
+        let mut behind = self.calls.start;
+        let (mut at, mut new) = (0, &by.receipts[..]);
+        for call in calls {
+            while behind < call.0 {
+                at += receipt_bytes(&self.receipts[at..]);
+                behind += 1;
             }
-            if call == calls.end {
-                end = Some(at);
+            let (old, by) = (receipt_bytes(&self.receipts[at..]), receipt_bytes(new));
+            if old == by {
+                self.receipts[at..at + old].copy_from_slice(&new[..by]);
+            } else {
+                self.receipts.splice(at..at + old, new[..by].iter().copied());
             }
-            let Some(length) = self.receipts[at..].first_chunk() else { break };
-            at += u32::from_le_bytes(*length) as usize;
+            (at, behind, new) = (at + by, behind + 1, &new[by..]);
         }
-        let start = start.unwrap_or(self.receipts.len());
-        self.receipts.splice(start..end.unwrap_or(self.receipts.len()), by.receipts);
-        self.changes.retain(|(call, _)| !calls.contains(call));
-        self.changes.extend(by.changes);
+        let is_again = |call: u32| calls.binary_search(&CallIndex(call)).is_ok();
+        self.changes.retain(|(call, _)| !is_again(*call));
+        self.changes.append(&mut by.changes);
         self.changes.sort_by_key(|(call, _)| *call);
-        self.explanations.retain(|(call, _)| !calls.contains(call));
-        self.explanations.extend(by.explanations);
+        self.explanations.retain(|(call, _)| !is_again(*call));
+        self.explanations.append(&mut by.explanations);
         self.explanations.sort_by_key(|(call, _)| *call);
-        self.calls.end = self.calls.end.max(calls.end);
+        self.calls.end = self.calls.end.max(by.calls.end);
+        self.receipts_sealed = false;
     }
 
     /// Takes what calls left on several workers: `pieces` says of each call in order whose of `runs` its receipt is in, and where.
@@ -100,11 +107,17 @@ impl RunOutput {
         self.calls.end = calls.end;
     }
 
-    /// Hashes the calls and their receipts.
+    /// Hashes the calls and their receipts, as far as that is not done.
     pub(crate) fn seal(&mut self, batch: &Batch) {
-        let records = batch.records(self.calls.start as usize..self.calls.end as usize);
-        self.input_leaf = digest::leaf_of_records(records);
-        self.receipts_leaf = digest::leaf_of_records(&self.receipts);
+        if self.calls_sealed != self.calls {
+            let records = batch.records(self.calls.start as usize..self.calls.end as usize);
+            self.input_leaf = digest::leaf_of_records(records);
+            self.calls_sealed = self.calls.clone();
+        }
+        if !self.receipts_sealed {
+            self.receipts_leaf = digest::leaf_of_records(&self.receipts);
+            self.receipts_sealed = true;
+        }
     }
 
     /// Encodes the writes of the run's calls that are their keys' last ones.
@@ -155,6 +168,11 @@ impl RunOutput {
             digest::leaf(&self.writes)
         };
     }
+}
+
+/// Length of the first of some receipts; of none, zero.
+fn receipt_bytes(receipts: &[u8]) -> usize {
+    receipts.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize)
 }
 
 const _: () = assert!(ITEM_BYTES_MAX < BUFFER_BYTES_KEPT);

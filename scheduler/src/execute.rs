@@ -249,7 +249,8 @@ impl<E: Executor> Batch<'_, E> {
             self.runs.push(run);
         } else {
             self.runs.truncate(number + 1);
-            E::splice(self.shared, &mut self.runs[number], calls, run);
+            let calls: Vec<CallIndex> = calls.map(CallIndex).collect();
+            E::splice(self.shared, &mut self.runs[number], &calls, run);
         }
     }
 
@@ -383,12 +384,10 @@ impl<E: Executor> Batch<'_, E> {
                 executor.begin_run(shared, CallIndex(range.start));
                 let mut ahead = Ahead::new(&range);
                 view = execute_calls(executor, shared, view, range.clone(), &mut ahead);
-                let mut run = executor.end_run(shared, CallIndex(range.end));
-                watch.lap(Phase::Execute);
-                E::seal(shared, &mut run);
-                watch.lap(Phase::Seal);
+                let run = executor.end_run(shared, CallIndex(range.end));
                 mine.push((core::mem::take(&mut view.run), run));
             }
+            watch.lap(Phase::Execute);
             view.base = Base::Nothing;
             hand.view = Some(view);
             ended.lock().append(&mut mine);
@@ -476,12 +475,8 @@ impl<E: Executor> Batch<'_, E> {
         self.statistics.suffixes += 1;
         self.statistics.suffix_calls += u64::from(calls.end - calls.start);
         let clock = self.clock.take();
-        let first_run = (calls.start / RUN_CALLS) as usize;
         self.in_order(calls, false);
         self.clock = clock;
-        for run in &mut self.runs[first_run..] {
-            E::seal(self.shared, run);
-        }
     }
 
     /// Executes dirty calls again, in order. Gives up at the call that is the answer.
@@ -490,8 +485,10 @@ impl<E: Executor> Batch<'_, E> {
         let mut hand = self.hands[0].lock();
         let mut view = hand.view(Base::Nothing);
         let steps_max = open.steps.get() + REPAIR_STEPS_A_CALL * u64::from(calls.end - calls.start);
-        let (mut changed, mut unsealed) = (Vec::new(), Vec::new());
+        let mut changed = Vec::new();
         let (mut from, mut given_up) = (calls.start, None);
+        // Of the run that the last call belonged to.
+        let mut again: Vec<CallIndex> = Vec::new();
         while let Some(call) = dirty.next(from) {
             if open.steps.get() > steps_max {
                 self.statistics.long_chains += 1;
@@ -499,13 +496,18 @@ impl<E: Executor> Batch<'_, E> {
                 break;
             }
             let number = (call.0 / RUN_CALLS) as usize;
+            if again.last().is_some_and(|last| (last.0 / RUN_CALLS) as usize != number) {
+                end_again(hand.executor, self.shared, &mut self.runs, &mut again);
+            }
+            if again.is_empty() {
+                hand.executor.begin_run(self.shared, call);
+            }
+            again.push(call);
             view.run.begin(number, call.0, true);
             view.base = Base::Chains(open);
-            hand.executor.begin_run(self.shared, call);
             view.begin_call(call);
             let (returned, verdict) = hand.executor.execute(self.shared, call, view);
             view = returned;
-            let run = hand.executor.end_run(self.shared, CallIndex(call.0 + 1));
             let records = view.take_records(verdict == Verdict::Keep);
             let Base::Chains(returned) = core::mem::replace(&mut view.base, Base::Nothing) else {
                 unreachable!("a call gives its base back")
@@ -524,22 +526,14 @@ impl<E: Executor> Batch<'_, E> {
             self.statistics.new_writes += new;
             self.statistics.dropped_writes += dropped;
             self.statistics.repaired_calls += 1;
-            if !planted(Bug::DroppedSplice) {
-                E::splice(self.shared, &mut self.runs[number], call.0..call.0 + 1, run);
-            }
-            if unsealed.last() != Some(&number) {
-                unsealed.push(number);
-            }
             from = call.0 + 1;
             if from == calls.end {
                 break;
             }
         }
+        end_again(hand.executor, self.shared, &mut self.runs, &mut again);
         if given_up.is_none() {
             open.settle(changed);
-        }
-        for number in unsealed {
-            E::seal(self.shared, &mut self.runs[number]);
         }
         hand.view = Some(view);
         self.open = Some(open);
@@ -557,6 +551,8 @@ impl<E: Executor> Batch<'_, E> {
         let work = |_| {
             let mut watch = Watch::start(clock);
             while let Some((run, log)) = queue.take() {
+                E::seal(shared, run);
+                watch.lap(Phase::Seal);
                 E::list_writes(shared, run, log);
                 watch.lap(Phase::Writes);
                 E::seal_writes(shared, run);
@@ -571,4 +567,14 @@ impl<E: Executor> Batch<'_, E> {
         }
         self.spent.add(&spent.into_inner());
     }
+}
+
+/// Takes what calls of one run left that were executed again.
+fn end_again<E: Executor>(executor: &mut E, shared: &E::Shared, runs: &mut [E::Run], again: &mut Vec<CallIndex>) {
+    let Some(last) = again.last() else { return };
+    let left = executor.end_run(shared, CallIndex(last.0 + 1));
+    if !planted(Bug::DroppedSplice) {
+        E::splice(shared, &mut runs[(last.0 / RUN_CALLS) as usize], again, left);
+    }
+    again.clear();
 }

@@ -64,11 +64,11 @@ pub trait Executor: Send {
     /// The calls before `next`, from where the run was begun, have ended.
     fn end_run(&mut self, shared: &Self::Shared, next: CallIndex) -> Self::Run;
 
-    /// Puts what some calls left in the place of what they left before. The calls are all of `by`, and `by` may be all
-    /// that is left of the run from there on.
-    fn splice(shared: &Self::Shared, run: &mut Self::Run, calls: Range<u32>, by: Self::Run);
+    /// Puts what `calls` left this time, which is all of `by`, in the place of what they left before; calls that the run does
+    /// not have yet come behind it. They are in order.
+    fn splice(shared: &Self::Shared, run: &mut Self::Run, calls: &[CallIndex], by: Self::Run);
 
-    /// Hashes what the calls left, as they will stay.
+    /// Hashes what the calls left, unless that is done and nothing was spliced in since.
     fn seal(shared: &Self::Shared, run: &mut Self::Run);
 
     /// Lists the run's writes that are their keys' last ones in the batch.

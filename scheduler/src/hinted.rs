@@ -66,12 +66,6 @@ impl<E: Executor> Batch<'_, E> {
                 self.statistics.unhinted_calls += u64::from(start - next);
                 self.in_order(next..start, false);
             }
-            // All but a last part of a run has been sealed.
-            if (next < end || !start.is_multiple_of(RUN_CALLS))
-                && let Some(run) = self.runs.last_mut()
-            {
-                E::seal(self.shared, run);
-            }
         }
     }
 

@@ -415,11 +415,14 @@ impl Executor for Programs {
         Outcome { ended, ..Outcome::default() }
     }
 
-    fn splice(_: &Vec<Program>, run: &mut Outcome, calls: Range<u32>, by: Outcome) {
-        assert_eq!(by.ended.len() as u32, calls.end - calls.start);
-        let start = run.ended.iter().position(|(call, _)| *call == calls.start).unwrap_or(run.ended.len());
-        let end = (start + by.ended.len()).min(run.ended.len());
-        run.ended.splice(start..end, by.ended);
+    fn splice(_: &Vec<Program>, run: &mut Outcome, calls: &[CallIndex], by: Outcome) {
+        assert!(by.ended.iter().map(|(call, _)| *call).eq(calls.iter().map(|call| call.0)));
+        for ended in by.ended {
+            match run.ended.iter_mut().find(|(call, _)| *call == ended.0) {
+                Some(before) => *before = ended,
+                None => run.ended.push(ended),
+            }
+        }
         run.sealed = false;
     }
 
