@@ -168,12 +168,6 @@ impl BenchArguments {
                 "--batch-size must be from 1 to {BATCH_CALLS_MAX}, not {batch_size}"
             )));
         }
-        if self.model && batch_size > model::ROUND_CALLS {
-            return Err(BenchError::Usage(format!(
-                "--model simulates batches of one round: --batch-size must be at most {}, not {batch_size}",
-                model::ROUND_CALLS
-            )));
-        }
         let calls = self.calls.unwrap_or(CALLS);
         if calls == 0 {
             return Err(BenchError::Usage("--calls must be at least 1".into()));

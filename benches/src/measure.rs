@@ -263,7 +263,7 @@ impl Looked {
         self.stages.add(&executed.stages());
         self.scheduling.add(executed);
         let calls = self.tally.add(batch, executed);
-        self.profiles.push(Profile::new(calls as usize, &executed.stages()));
+        self.profiles.push(Profile::new(calls as usize, executed.statistics(), &executed.stages()));
     }
 
     fn take(&mut self, other: Looked) {

@@ -4,14 +4,14 @@
 //! conflict are repaired as they would be on many. The simulation lays those costs on workers as the scheduler does:
 //!
 //! ```text
-//! decode ─▶ round: execute, hash │ chain and check │ repair ─▶ … ─▶ list and hash writes ─▶ commit
-//! one       runs of 256 calls    │ owners          │ one           runs of 256 calls        one
+//! decode ─▶ round: execute    │ chain and check │ repair ─▶ … ─▶ the rest in order ─▶ hash all, list writes ─▶ commit
+//! one       runs of 256 calls │ owners          │ one           one                  runs of 256 calls        one
 //! ```
 //!
 //! Pieces (runs, owners) go to whoever is free; all wait for the last. [`ASSUMPTIONS`] says what that leaves out.
 
 use crate::figures::rate;
-use phalanx_engine::{Stage, StageNanoseconds};
+use phalanx_engine::{Stage, StageNanoseconds, Statistics};
 use serde::Serialize;
 use std::io::{Result, Write};
 
@@ -21,9 +21,8 @@ const WORKERS: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 /// Workers on which the prediction is compared with a measurement, besides the one that it is made from.
 pub(crate) const CHECKED_WORKERS: usize = 2;
 
-/// As the scheduler cuts batches: calls of a run, calls of a round, and owners of keys.
+/// As the scheduler cuts batches: calls of a run, and owners of keys.
 const RUN_CALLS: usize = phalanx_scheduler::RUN_CALLS as usize;
-pub(crate) const ROUND_CALLS: usize = 16_384;
 const OWNERS: usize = phalanx_scheduler::hash::OWNERS;
 
 /// Nanoseconds that a turn of all workers takes besides its work: they spin, and the last one to come is waited for.
@@ -35,7 +34,7 @@ const TURN_NS_A_WORKER: f64 = 100.0;
 pub(crate) const ASSUMPTIONS: [&str; 6] = [
     "a stage costs each worker what it cost one alone: memory bandwidth and shared caches are not modelled, so the figures for many cores are an upper bound",
     "runs of a batch cost the same, and a key's owner is as busy as the others: with one key in most calls, chaining is not spread",
-    "conflicts are those that were met in rounds of a batch, and dirty calls are repaired in order, on one worker",
+    "rounds are as many as one worker made of a batch, and equally long; dirty calls are repaired in order, on one worker, and so are calls executed for which rounds did not pay",
     "a turn of all workers costs 2 us and 0.1 us for each of them; assumed, not measured",
     "the log has a core of its own, whose measured cost a call is a bound of the rate",
     "decoding and committing are not overlapped with anything",
@@ -45,13 +44,21 @@ pub(crate) const ASSUMPTIONS: [&str; 6] = [
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Profile {
     calls: usize,
+    /// Those of them that were executed in rounds, and the rounds.
+    in_rounds: usize,
+    rounds: usize,
     /// Nanoseconds by stage.
     stages: [f64; STAGES.len()],
 }
 
 impl Profile {
-    pub(crate) fn new(calls: usize, stages: &StageNanoseconds) -> Self {
-        Self { calls, stages: STAGES.map(|stage| stages.of(stage) as f64) }
+    pub(crate) fn new(calls: usize, statistics: &Statistics, stages: &StageNanoseconds) -> Self {
+        Self {
+            calls,
+            in_rounds: statistics.optimistic_calls as usize,
+            rounds: statistics.rounds as usize,
+            stages: STAGES.map(|stage| stages.of(stage) as f64),
+        }
     }
 }
 
@@ -156,15 +163,15 @@ fn simulate(profile: &Profile, workers: usize) -> [f64; STAGES.len()] {
     let a_call = |stage: Stage| of(stage) / profile.calls.max(1) as f64;
     let turn = if workers > 1 { TURN_NS + TURN_NS_A_WORKER * workers as f64 } else { 0.0 };
     let mut passed = [0.0; STAGES.len()];
-    for round in pieces(profile.calls, ROUND_CALLS) {
-        // Inputs and receipts are hashed by who has executed them, in the same turn.
-        let longest = makespan(pieces(round, RUN_CALLS), workers);
-        passed[Stage::Execute as usize] += longest * a_call(Stage::Execute) + turn;
-        passed[Stage::Digest as usize] += longest * a_call(Stage::Digest);
+    let a_round = profile.in_rounds.div_ceil(profile.rounds.max(1));
+    for round in pieces(profile.in_rounds, a_round) {
+        passed[Stage::Execute as usize] += makespan(pieces(round, RUN_CALLS), workers) * a_call(Stage::Execute) + turn;
         let longest = makespan(core::iter::repeat_n(1, OWNERS), workers) / OWNERS as f64;
-        passed[Stage::Chain as usize] += longest * round as f64 * a_call(Stage::Chain) + turn;
+        passed[Stage::Chain as usize] += longest * of(Stage::Chain) * round as f64 / profile.in_rounds as f64 + turn;
     }
+    passed[Stage::Execute as usize] += (profile.calls - profile.in_rounds) as f64 * a_call(Stage::Execute);
     let longest = makespan(pieces(profile.calls, RUN_CALLS), workers);
+    passed[Stage::Digest as usize] += longest * a_call(Stage::Digest);
     passed[Stage::Receipts as usize] += longest * a_call(Stage::Receipts) + turn;
     for alone in [Stage::Decode, Stage::Repair, Stage::Commit] {
         passed[alone as usize] += of(alone);
@@ -174,7 +181,7 @@ fn simulate(profile: &Profile, workers: usize) -> [f64; STAGES.len()] {
 
 /// A number of calls cut into pieces.
 fn pieces(calls: usize, size: usize) -> impl Iterator<Item = usize> {
-    (0..calls).step_by(size).map(move |start| size.min(calls - start))
+    (0..calls).step_by(size.max(1)).map(move |start| size.min(calls - start))
 }
 
 /// When the last piece is done, if each goes to the first who is free.
@@ -196,7 +203,7 @@ mod tests {
     /// A batch of 64 runs, with so many nanoseconds a call in a stage and one in each other.
     fn profile(dear: Stage, nanoseconds: f64) -> [Profile; 1] {
         let cost = |stage: Stage| if stage == dear { nanoseconds } else { 1.0 };
-        [Profile { calls: 16_384, stages: STAGES.map(|stage| cost(stage) * 16_384.0) }]
+        [Profile { calls: 16_384, in_rounds: 16_384, rounds: 1, stages: STAGES.map(|stage| cost(stage) * 16_384.0) }]
     }
 
     fn with_workers(model: &Model, workers: usize) -> Predicted {
@@ -244,6 +251,18 @@ mod tests {
             let found = speed_up(dear, workers);
             assert!((0.95..=1.001).contains(&(found / expected)), "{}, {workers} workers: {found}", dear.name());
         }
+    }
+
+    #[test]
+    fn what_is_executed_in_order_takes_one_worker() {
+        let speed_up = |in_rounds: usize, rounds: usize| {
+            let mut batches = profile(Stage::Execute, 10_000.0);
+            (batches[0].in_rounds, batches[0].rounds) = (in_rounds, rounds);
+            with_workers(&Model::new(&batches, 0.0, &[]), 64).efficiency * 64.0
+        };
+        assert!((1.9..2.0).contains(&speed_up(8_192, 1)), "half of it: {}", speed_up(8_192, 1));
+        assert!((0.99..1.01).contains(&speed_up(0, 0)), "all of it: {}", speed_up(0, 0));
+        assert!((15.5..16.0).contains(&speed_up(16_384, 4)), "16 runs a round: {}", speed_up(16_384, 4));
     }
 
     #[test]

@@ -449,7 +449,7 @@ impl Core {
             finisher.inspect(|finisher| finisher.void());
             return Err(EngineError::Stopped(fault));
         }
-        self.chooser.note(&mode, batch.len(), &done.statistics);
+        self.chooser.note(&mode, done.next_round);
         let found = done.conflicts.as_ref();
         let conflicts = found.map(|found| Conflicts::of_batch(found, &done.statistics, batch, &self.registry));
         let (mut runs, mut changes, mut explanations) = (done.runs, Vec::new(), Vec::new());

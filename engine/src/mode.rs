@@ -4,7 +4,7 @@
 //! the hashing to the other workers costs less; with one worker, or for a handful of calls, plain serial execution does.
 //! The choice never shows in a result.
 
-use phalanx_scheduler::{AGAIN_SHARE_MAX, Mode as Scheduled, Statistics};
+use phalanx_scheduler::{Mode as Scheduled, Rounds};
 
 /// How batches are executed. Results never depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,14 +40,14 @@ impl ModeChosen {
         self.scheduled == Scheduled::Pipe
     }
 
-    /// Modes that execute as was chosen, or may. A try, whose first round decides for the rest, is what `Auto` does with its first
-    /// batch if that is long enough; what went wrong in the round shows with fewer calls.
+    /// Modes that execute as was chosen, or may. Short rounds are what `Auto` begins its first batch with, if that is long enough; what
+    /// went wrong in a round shows with fewer calls.
     pub(crate) fn modes(&self) -> &'static [Mode] {
         match self.scheduled {
             Scheduled::Serial => &[Mode::Serial],
             Scheduled::Pipe => &[Mode::Pipe],
-            Scheduled::Optimistic { round, probe } if probe < round => &[Mode::Optimistic, Mode::Auto],
-            Scheduled::Optimistic { .. } => &[Mode::Optimistic],
+            Scheduled::Optimistic(rounds) if rounds.first < ROUNDS.first => &[Mode::Optimistic, Mode::Auto],
+            Scheduled::Optimistic(_) => &[Mode::Optimistic],
             Scheduled::Hinted { .. } => &[Mode::Hinted],
         }
     }
@@ -57,20 +57,18 @@ impl ModeChosen {
         match self.scheduled {
             Scheduled::Serial => "serial",
             Scheduled::Pipe => "pipe",
-            Scheduled::Optimistic { .. } => "optimistic",
+            Scheduled::Optimistic(_) => "optimistic",
             Scheduled::Hinted { .. } => "hinted",
         }
     }
 }
 
-/// Calls of a round. Longer rounds fall out of the caches and have more conflicts, shorter ones pay more for their borders.
-const ROUND_CALLS: u32 = 16_384;
+/// Calls of rounds. Longer ones fall out of the caches and have more conflicts, shorter ones pay more for their borders, and where a
+/// round of the shortest ones has too many conflicts, executing in order costs less.
+const ROUNDS: Rounds = Rounds { first: 16_384, least: 1_024, most: 16_384 };
 
-/// The same, of rounds whose calls have declared their keys.
+/// Calls of a round that have declared their keys.
 const HINTED_ROUND_CALLS: u32 = 8_192;
-
-/// Calls of the round with which parallel execution is tried again, after it has cost more than it saved.
-const PROBE_CALLS: u32 = 1_024;
 
 /// Batches below this are executed in order: waking workers takes as long.
 const PARALLEL_CALLS_MIN: usize = 512;
@@ -79,26 +77,27 @@ const PARALLEL_CALLS_MIN: usize = 512;
 const PATIENCE: u32 = 6;
 
 const FEW_AGAIN: &str = "few calls have to be executed again";
-const TRIED: &str = "parallel execution is tried: the first round of the batch decides";
+const TRIED: &str = "short rounds are tried, as many calls of earlier ones had to be executed again, or there were none yet";
 const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
 
 /// Chooses a mode for each batch.
 pub(crate) struct Chooser {
     mode: Mode,
     workers: usize,
-    /// Batches to be executed in order before the next try; `None` while parallel execution pays.
-    wait: Option<u32>,
+    /// Calls of the next batch's first round. After rounds that did not pay, and at first, that is a try with the shortest.
+    round: u32,
+    /// Batches to be executed in order before the next try.
+    wait: u32,
 }
 
 impl Chooser {
     pub(crate) fn new(mode: Mode, workers: usize) -> Self {
-        // The first batch is a try, too.
-        Self { mode, workers, wait: Some(0) }
+        let round = if mode == Mode::Auto { ROUNDS.least } else { ROUNDS.first };
+        Self { mode, workers, round, wait: 0 }
     }
 
     pub(crate) fn choose(&self, calls: usize) -> ModeChosen {
-        let rounds = Scheduled::Optimistic { round: ROUND_CALLS, probe: ROUND_CALLS };
-        let tried = Scheduled::Optimistic { round: ROUND_CALLS, probe: PROBE_CALLS };
+        let rounds = Scheduled::Optimistic(Rounds { first: self.round, ..ROUNDS });
         let (scheduled, reason) = match self.mode {
             Mode::Serial => (Scheduled::Serial, "asked for"),
             Mode::Pipe if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
@@ -107,25 +106,21 @@ impl Chooser {
             Mode::Hinted => (Scheduled::Hinted { round: HINTED_ROUND_CALLS }, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
-            Mode::Auto => match self.wait {
-                None => (rounds, FEW_AGAIN),
-                Some(0) => (tried, TRIED),
-                Some(_) => (Scheduled::Pipe, MANY_AGAIN),
-            },
+            Mode::Auto if self.wait > 0 => (Scheduled::Pipe, MANY_AGAIN),
+            Mode::Auto if self.round == ROUNDS.least => (rounds, TRIED),
+            Mode::Auto => (rounds, FEW_AGAIN),
         };
         ModeChosen { scheduled, reason }
     }
 
-    /// Learns from a batch.
-    pub(crate) fn note(&mut self, chosen: &ModeChosen, calls: usize, statistics: &Statistics) {
+    /// Learns from a batch: how long its next round would have been.
+    pub(crate) fn note(&mut self, chosen: &ModeChosen, next_round: Option<u32>) {
         match chosen.scheduled {
             Scheduled::Serial | Scheduled::Hinted { .. } => {}
-            Scheduled::Pipe => self.wait = self.wait.map(|wait| wait.saturating_sub(1)),
-            Scheduled::Optimistic { .. } => {
-                let again = (statistics.repaired_calls + statistics.suffix_calls) as f64;
-                // Of a try that failed the rest was executed in order.
-                let tried = statistics.optimistic_calls.min(calls as u64) as f64;
-                self.wait = (again > tried * AGAIN_SHARE_MAX).then_some(PATIENCE);
+            Scheduled::Pipe => self.wait = self.wait.saturating_sub(1),
+            Scheduled::Optimistic(_) => {
+                self.round = next_round.unwrap_or(ROUNDS.least);
+                self.wait = if next_round.is_some() { 0 } else { PATIENCE };
             }
         }
     }

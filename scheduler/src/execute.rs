@@ -50,17 +50,46 @@ pub enum Mode {
         round: u32,
     },
     /// In parallel, with validation, in rounds.
-    Optimistic {
-        /// Calls of a round, rounded up to whole runs.
-        round: u32,
-        /// Calls of the first round, which tells whether the others are worth it: if more than [`AGAIN_SHARE_MAX`] of its calls
-        /// have to be executed again, the rest of the batch is executed in order.
-        probe: u32,
-    },
+    Optimistic(Rounds),
+}
+
+/// How long rounds are, in calls, rounded up to whole runs. The share of calls that conflict grows with a round, what its
+/// borders cost falls: a round after one in which more than [`AGAIN_SHARE_MAX`] of the calls had to be executed again is shorter, and one
+/// after a round in which hardly any had to be is longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rounds {
+    /// Of the batch's first round.
+    pub first: u32,
+    /// Of the shortest round. If too many calls of one like that are executed again, the rest of the batch is executed in order.
+    pub least: u32,
+    /// Of the longest.
+    pub most: u32,
+}
+
+impl Rounds {
+    /// Rounds of one length.
+    pub const fn of(calls: u32) -> Self {
+        Self { first: calls, least: calls, most: calls }
+    }
+
+    /// Length of the round after one of so many calls, of which such a share was executed again; `None`: none, the rest is executed
+    /// in order.
+    fn after(&self, calls: u32, again: f64) -> Option<u32> {
+        if again > AGAIN_SHARE_MAX {
+            (calls > self.least).then(|| self.least.max(calls / ROUND_STEP))
+        } else if again < AGAIN_SHARE_MAX / f64::from(2 * ROUND_STEP) {
+            Some(self.most.min(calls.saturating_mul(ROUND_STEP)))
+        } else {
+            Some(calls)
+        }
+    }
 }
 
 /// Share of the calls that are executed again above which executing in order costs less.
 pub const AGAIN_SHARE_MAX: f64 = 0.10;
+
+/// How many times longer or shorter a round is than one that was too short or too long.
+const ROUND_STEP: u32 = 4;
 
 /// What is looked at while a batch executes, for people. Results never depend on it.
 #[derive(Clone, Copy, Default)]
@@ -81,6 +110,8 @@ pub struct Done<R> {
     pub runs: Vec<R>,
     /// What happened.
     pub statistics: Statistics,
+    /// How long the next round would have been; `None` where rounds did not pay, or there were none.
+    pub next_round: Option<u32>,
     /// What calls conflicted on, if that was asked for.
     pub conflicts: Option<Conflicts>,
     /// Where the time went, summed over workers.
@@ -108,24 +139,25 @@ pub fn execute<E: Executor>(
         open: Some(Box::new(OpenBatch::new(state))),
         runs: Vec::new(),
         statistics: Statistics::default(),
+        next_round: None,
         spent: PhaseNanoseconds::default(),
         conflicts: watched.conflicts.then(Conflicts::default),
         clock: watched.clock,
-        parallel: matches!(mode, Mode::Optimistic { .. }),
+        parallel: matches!(mode, Mode::Optimistic(_)),
         alone: mode == Mode::Serial,
     };
     match mode {
         Mode::Serial => batch.in_order(0..calls, true),
         Mode::Pipe => batch.in_order(0..calls, false),
         Mode::Hinted { round } => batch.hinted(calls, round),
-        Mode::Optimistic { round, probe } => batch.rounds(calls, round, probe),
+        Mode::Optimistic(rounds) => batch.rounds(calls, rounds),
     }
     if mode != Mode::Pipe {
         batch.list_writes();
     }
     let OpenBatch { state, runs: logs, .. } = *batch.open.expect("no round is open");
-    let Batch { runs, statistics, conflicts, spent, .. } = batch;
-    Done { state, logs, runs, statistics, conflicts, spent }
+    let Batch { runs, statistics, next_round, conflicts, spent, .. } = batch;
+    Done { state, logs, runs, statistics, next_round, conflicts, spent }
 }
 
 /// What a worker works with. It takes its own alone, so the lock is always free.
@@ -151,6 +183,7 @@ pub(crate) struct Batch<'a, E: Executor> {
     pub(crate) open: Option<Box<OpenBatch>>,
     pub(crate) runs: Vec<E::Run>,
     pub(crate) statistics: Statistics,
+    next_round: Option<u32>,
     pub(crate) spent: PhaseNanoseconds,
     conflicts: Option<Conflicts>,
     pub(crate) clock: Option<Clock>,
@@ -319,16 +352,23 @@ impl<E: Executor> Batch<'_, E> {
     // ---- in parallel ----
 
     /// Executes a batch in rounds, as long as they pay.
-    fn rounds(&mut self, calls: u32, round: u32, probe: u32) {
-        let whole_runs = |calls: u32| calls.clamp(1, BATCH_CALLS_MAX).next_multiple_of(RUN_CALLS);
-        let first = whole_runs(probe).min(calls);
-        self.round(0..first);
-        let again = self.statistics.repaired_calls + self.statistics.suffix_calls;
-        if again as f64 > f64::from(first) * AGAIN_SHARE_MAX {
-            return self.in_order_with_help(first..calls);
-        }
-        for start in (first..calls).step_by(whole_runs(round) as usize) {
-            self.round(start..calls.min(start + whole_runs(round)));
+    fn rounds(&mut self, calls: u32, Rounds { first, least, most }: Rounds) {
+        let [first, least, most] =
+            [first, least, most].map(|calls| calls.clamp(1, BATCH_CALLS_MAX).next_multiple_of(RUN_CALLS));
+        let lengths = Rounds { first, least, most };
+        let (mut start, mut length) = (0, first);
+        while start < calls {
+            let end = calls.min(start + length);
+            let before = self.statistics.again();
+            self.round(start..end);
+            self.statistics.rounds += 1;
+            let again = (self.statistics.again() - before) as f64 / f64::from(end - start);
+            self.next_round = lengths.after(length, again);
+            start = end;
+            match self.next_round {
+                Some(next) => length = next,
+                None => return self.in_order_with_help(start..calls),
+            }
         }
     }
 
@@ -577,4 +617,27 @@ fn end_again<E: Executor>(executor: &mut E, shared: &E::Shared, runs: &mut [E::R
         E::splice(shared, &mut runs[(last.0 / RUN_CALLS) as usize], again, left);
     }
     again.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rounds;
+
+    #[test]
+    fn rounds_are_as_long_as_conflicts_let_them_be() {
+        let rounds = Rounds { first: 1_024, least: 1_024, most: 16_384 };
+        for (calls, again, next) in [
+            (1_024, 0.0, Some(4_096)),
+            (4_096, 0.01, Some(16_384)),
+            (16_384, 0.0, Some(16_384)),
+            (16_384, 0.04, Some(16_384)),
+            (16_384, 0.11, Some(4_096)),
+            (4_096, 0.04, Some(4_096)),
+            (2_048, 1.0, Some(1_024)),
+            (1_024, 0.10, Some(1_024)),
+            (1_024, 0.11, None),
+        ] {
+            assert_eq!(rounds.after(calls, again), next, "{again} of {calls}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ mod view;
 
 pub use conflicts::{CONFLICTS_MAX, Cause, Conflict, Conflicts, KeyPrefix, PREFIX_BYTES};
 pub use delta::{Answer, Delta, Operator};
-pub use execute::{AGAIN_SHARE_MAX, BATCH_CALLS_MAX, Done, Mode, Watched, execute};
+pub use execute::{AGAIN_SHARE_MAX, BATCH_CALLS_MAX, Done, Mode, Rounds, Watched, execute};
 pub use executor::{Executor, RUN_CALLS, Verdict};
 pub use hash::HashSeed;
 pub use key::{CallIndex, ContractIndex};

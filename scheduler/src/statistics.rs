@@ -22,7 +22,16 @@ macro_rules! statistics {
     };
 }
 
+impl Statistics {
+    /// Calls that were executed again, in whatever way.
+    pub fn again(&self) -> u64 {
+        self.repaired_calls + self.suffix_calls
+    }
+}
+
 statistics! {
+    /// Rounds that were executed in parallel.
+    rounds: "rounds",
     /// Calls that were executed in parallel.
     optimistic_calls: "calls executed in parallel",
     /// Calls that were executed in parallel with the keys that they declared.

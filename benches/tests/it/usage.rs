@@ -102,8 +102,6 @@ fn batches_that_could_pass_a_limit_are_refused_with_the_size_that_fits() {
 
 #[test]
 fn the_model_takes_nothing_that_it_could_not_predict() {
-    let text = refused("--model --batch-size 16385");
-    assert_eq!(text, "--model simulates batches of one round: --batch-size must be at most 16384, not 16385");
     for flag in ["--workers 2", "--mode serial", "--durability none", "--data-dir d", "--equivalence 5", "--explain"] {
         let text = refused(&format!("--model {flag}"));
         assert!(text.contains("cannot be used with"), "{flag}: {text}");

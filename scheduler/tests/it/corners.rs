@@ -2,7 +2,7 @@
 
 use crate::model::{Compared, team, teams};
 use crate::toy::{ORDERED, Program, Programs, Seen, Step, is_even, numbered};
-use phalanx_scheduler::{Delta, HashSeed, Mode, Operator, RUN_CALLS, State, Watched, execute};
+use phalanx_scheduler::{Delta, HashSeed, Mode, Operator, RUN_CALLS, Rounds, State, Watched, execute};
 use std::ops::Range;
 
 const CONTRACT: u32 = 1;
@@ -127,7 +127,7 @@ fn a_call_of_very_many_keys_is_not_repaired() {
 
 #[test]
 fn a_round_may_be_told_to_be_as_long_as_a_number_is() {
-    let mode = Mode::Optimistic { round: u32::MAX, probe: u32::MAX };
+    let mode = Mode::Optimistic(Rounds::of(u32::MAX));
     let (team, state) = (team(2), Box::new(State::new(HashSeed::Fixed(6), 1_024)));
     let programs = (0..600).map(|at| call(vec![add_any(b"k", at)])).collect();
     let mut executors = [Programs::default(), Programs::default()];
@@ -184,15 +184,15 @@ fn a_repaired_call_sees_what_was_executed_in_order_in_an_earlier_round() {
     let teams = teams();
     let mut compared = Compared::new(&teams, 14, 1_024);
     compared.batch(vec![call(vec![set(b"go on", &that_is(false))])], false);
-    // A quiet round, after which others are tried. In the next one the key is written in a chain, and once more when all but
-    // the first calls are executed in order. In the last only the repaired call comes by it.
-    let chained = (0..200).map(|at: u32| call(vec![get(b"c"), set(b"c", &at.to_le_bytes())]));
+    // In a round of 1,024 calls the key is written in a chain, and once more when all but the first calls are executed in order. In
+    // the next, a shorter one, only the repaired call comes by it.
+    let chained = (0..400).map(|at: u32| call(vec![get(b"c"), set(b"c", &at.to_le_bytes())]));
     let first = [call(vec![set(b"k", b"1")])].into_iter().chain(chained).chain([call(vec![set(b"k", b"2")])]);
     let second =
         [call(vec![set(b"go on", &that_is(true))]), call(vec![get(b"go on"), Step::StopUnlessEven, get(b"k")])];
-    let programs = idle(RUN_CALLS).chain(first).chain(idle(RUN_CALLS - 202)).chain(second).chain(idle(16)).collect();
-    let statistics = compared.batch(programs, false).1[2];
-    assert_eq!((statistics.suffixes, statistics.repaired_calls), (1, 1));
+    let programs = first.into_iter().chain(idle(4 * RUN_CALLS - 402)).chain(second).chain(idle(16)).collect();
+    let statistics = compared.batch(programs, false).1[4];
+    assert_eq!((statistics.rounds, statistics.suffixes, statistics.repaired_calls), (2, 1, 1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::after_close;
 use super::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
 use phalanx_scheduler::{
-    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, Operator, RUN_CALLS, State,
+    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, Operator, RUN_CALLS, Rounds, State,
     Statistics, Team, Watched, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
@@ -11,14 +11,15 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
 /// The modes that batches run in, each on a state of its own, and on how many workers.
-pub(crate) const MODES: [(Mode, usize); 11] = [
+pub(crate) const MODES: [(Mode, usize); 12] = [
     (Mode::Serial, 1),
     (Mode::Pipe, 2),
-    (Mode::Optimistic { round: 256, probe: 256 }, 1),
-    (Mode::Optimistic { round: 512, probe: 512 }, 2),
-    (Mode::Optimistic { round: 1_024, probe: 256 }, 3),
-    (Mode::Optimistic { round: 65_536, probe: 65_536 }, 4),
-    (Mode::Optimistic { round: 768, probe: 768 }, 8),
+    (Mode::Optimistic(Rounds::of(256)), 1),
+    (Mode::Optimistic(Rounds::of(512)), 2),
+    (Mode::Optimistic(Rounds { first: 1_024, least: 256, most: 1_024 }), 2),
+    (Mode::Optimistic(Rounds { first: 256, least: 256, most: u32::MAX }), 3),
+    (Mode::Optimistic(Rounds::of(65_536)), 4),
+    (Mode::Optimistic(Rounds::of(768)), 8),
     (Mode::Hinted { round: 1 }, 1),
     (Mode::Hinted { round: 512 }, 2),
     (Mode::Hinted { round: u32::MAX }, 4),
