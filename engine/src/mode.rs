@@ -73,11 +73,13 @@ const HINTED_ROUND_CALLS: u32 = 8_192;
 /// Batches below this are executed in order: waking workers takes as long.
 const PARALLEL_CALLS_MIN: usize = 512;
 
-/// Batches in order before parallel execution is tried again. A try costs a few hundredths of a batch each of them.
-const PATIENCE: u32 = 6;
+/// Batches in order before parallel execution is tried again: the fewest, and the most, after tries that failed one after another. A try costs
+/// about half a batch.
+const PATIENCE: [u32; 2] = [6, 24];
 
 const FEW_AGAIN: &str = "few calls have to be executed again";
-const TRIED: &str = "short rounds are tried, as many calls of earlier ones had to be executed again, or there were none yet";
+const TRIED: &str =
+    "short rounds are tried, as many calls of earlier ones had to be executed again, or there were none yet";
 const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
 
 /// Chooses a mode for each batch.
@@ -88,12 +90,14 @@ pub(crate) struct Chooser {
     round: u32,
     /// Batches to be executed in order before the next try.
     wait: u32,
+    /// The same, if that fails.
+    patience: u32,
 }
 
 impl Chooser {
     pub(crate) fn new(mode: Mode, workers: usize) -> Self {
         let round = if mode == Mode::Auto { ROUNDS.least } else { ROUNDS.first };
-        Self { mode, workers, round, wait: 0 }
+        Self { mode, workers, round, wait: 0, patience: PATIENCE[0] }
     }
 
     pub(crate) fn choose(&self, calls: usize) -> ModeChosen {
@@ -118,10 +122,50 @@ impl Chooser {
         match chosen.scheduled {
             Scheduled::Serial | Scheduled::Hinted { .. } => {}
             Scheduled::Pipe => self.wait = self.wait.saturating_sub(1),
-            Scheduled::Optimistic(_) => {
-                self.round = next_round.unwrap_or(ROUNDS.least);
-                self.wait = if next_round.is_some() { 0 } else { PATIENCE };
-            }
+            Scheduled::Optimistic(_) => match next_round {
+                Some(next) => (self.round, self.patience) = (next, PATIENCE[0]),
+                None => {
+                    (self.round, self.wait) = (ROUNDS.least, self.patience);
+                    self.patience = PATIENCE[1].min(2 * self.patience);
+                }
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chooser, Mode, PATIENCE, ROUNDS};
+
+    /// The names of what is chosen for some batches, after each of which `next_round` is what is learned.
+    fn chosen(chooser: &mut Chooser, batches: usize, next_round: Option<u32>) -> Vec<&'static str> {
+        let choose = |_| {
+            let mode = chooser.choose(16_384);
+            chooser.note(&mode, next_round);
+            mode.name()
+        };
+        (0..batches).map(choose).collect()
+    }
+
+    #[test]
+    fn tries_that_fail_become_rarer_until_one_succeeds() {
+        let mut chooser = Chooser::new(Mode::Auto, 2);
+        let names = chosen(&mut chooser, 100, None);
+        let tries: Vec<usize> = (0..100).filter(|&at| names[at] == "optimistic").collect();
+        assert_eq!(tries, [0, 7, 20, 45, 70, 95]);
+        assert!(names.iter().all(|name| ["optimistic", "pipe"].contains(name)));
+        let names = chosen(&mut chooser, 100, Some(ROUNDS.most));
+        assert!(names[20..].iter().all(|&name| name == "optimistic"), "{names:?}");
+        let again = chosen(&mut chooser, 1 + PATIENCE[0] as usize + 1, None);
+        assert_eq!(
+            [again[0], again[1], again[PATIENCE[0] as usize], again[7]],
+            ["optimistic", "pipe", "pipe", "optimistic"]
+        );
+    }
+
+    #[test]
+    fn short_batches_and_single_workers_are_executed_in_order() {
+        assert_eq!(Chooser::new(Mode::Auto, 2).choose(100).name(), "serial");
+        assert_eq!(Chooser::new(Mode::Auto, 1).choose(16_384).name(), "serial");
     }
 }

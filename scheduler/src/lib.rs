@@ -26,7 +26,7 @@
 //!                                                     ├─ few ──▶ execute each again ── settle
 //!                                                     │   repair_each │ too much work   │
 //!                                                     └─ many, scans ─┴──▶ roll_back ── suffix (in order)
-//!   all rounds ──▶ list_writes
+//!   all rounds ──▶ seal, list_writes
 //! ```
 //!
 //! 1. **Execute.** Workers take runs from a queue. A call sees the state as it was before the round, and its own writes. What it
@@ -39,7 +39,10 @@
 //! 3. **Repair.** A call of which a check failed is *dirty*. Dirty calls are executed again in call order, each in the middle of the
 //!    chains; what changes by that is followed up the chains, which may make later calls dirty (`repair.rs`). Where that is
 //!    hopeless, the round is taken back from the first dirty call on, and its rest executed in order.
-//! 4. When all rounds are done, each run lists the writes that are their keys' last ones, in parallel.
+//! 4. When all rounds are done, each run is hashed and lists the writes that are their keys' last ones, in parallel.
+//!
+//! Rounds are as long as their conflicts allow ([`Rounds`]): the share of dirty calls grows with the number of calls that see one
+//! snapshot, and what a round's borders cost does not.
 //!
 //! # Where keys are declared
 //!

@@ -3,8 +3,8 @@
 use super::after_close;
 use super::toy::{Ended, Map, ORDERED, Outcome, Place, Plain, Program, Programs, Seen, Step, ordered};
 use phalanx_scheduler::{
-    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, Operator, RUN_CALLS, Rounds, State,
-    Statistics, Team, Watched, execute,
+    Answer, CallIndex, Conflicts, ContractIndex, Delta, Done, Executor, HashSeed, Mode, Operator, RUN_CALLS, Rounds,
+    State, Statistics, Team, Watched, execute,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
