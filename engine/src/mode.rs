@@ -1,7 +1,8 @@
 //! How a batch is spread over the workers: what was asked for, and what is chosen while running.
 //!
-//! Parallel execution pays while few calls have to be executed again. Where that share is high, executing in order and leaving
-//! the hashing to the other workers costs less; with one worker, or for a handful of calls, plain serial execution does.
+//! Parallel execution pays while few calls have to be executed again. Where many have to, rounds are shorter; where even the shortest
+//! have too many, executing in order and leaving the hashing to the other workers costs less. With one worker, or for a handful of
+//! calls, plain serial execution does.
 //! The choice never shows in a result.
 
 use phalanx_scheduler::{Mode as Scheduled, Rounds};
@@ -79,7 +80,7 @@ const PATIENCE: [u32; 2] = [6, 24];
 
 const FEW_AGAIN: &str = "few calls have to be executed again";
 const TRIED: &str =
-    "short rounds are tried, as many calls of earlier ones had to be executed again, or there were none yet";
+    "short rounds are tried, as many calls of longer ones had to be executed again, or there were none yet";
 const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
 
 /// Chooses a mode for each batch.

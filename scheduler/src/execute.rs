@@ -357,13 +357,16 @@ impl<E: Executor> Batch<'_, E> {
             [first, least, most].map(|calls| calls.clamp(1, BATCH_CALLS_MAX).next_multiple_of(RUN_CALLS));
         let lengths = Rounds { first, least, most };
         let (mut start, mut length) = (0, first);
+        self.next_round = Some(first);
         while start < calls {
             let end = calls.min(start + length);
             let before = self.statistics.again();
             self.round(start..end);
             self.statistics.rounds += 1;
             let again = (self.statistics.again() - before) as f64 / f64::from(end - start);
-            self.next_round = lengths.after(length, again);
+            // What is left at the end of a batch tells nothing of longer rounds.
+            let longest = if end - start == length { most } else { length };
+            self.next_round = lengths.after(length, again).map(|next| next.min(longest));
             start = end;
             match self.next_round {
                 Some(next) => length = next,
