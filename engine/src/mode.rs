@@ -17,7 +17,8 @@ pub enum Mode {
     Serial,
     /// In order, on one worker; the others hash and encode what it leaves.
     Pipe,
-    /// In parallel against the state before, checked and repaired.
+    /// In parallel against the state before, checked and repaired, in rounds that are long at first in each batch. Where short ones have
+    /// too many conflicts too, the rest of the batch is executed in order.
     Optimistic,
     /// In parallel, calls of the same keys one after another. Which keys a method's calls touch is learned from its first ones; calls of
     /// which that is not known are executed in order.
@@ -74,13 +75,12 @@ const HINTED_ROUND_CALLS: u32 = 8_192;
 /// Batches below this are executed in order: waking workers takes as long.
 const PARALLEL_CALLS_MIN: usize = 512;
 
-/// Batches in order before parallel execution is tried again: the fewest, and the most, after tries that failed one after another. A try costs
-/// about half a batch.
+/// Batches in order before parallel execution is tried again: the fewest, and the most, after tries that failed one after another. A
+/// try that fails costs about half a batch.
 const PATIENCE: [u32; 2] = [6, 24];
 
 const FEW_AGAIN: &str = "few calls have to be executed again";
-const TRIED: &str =
-    "short rounds are tried, as many calls of longer ones had to be executed again, or there were none yet";
+const TRIED: &str = "parallel execution is tried, in short rounds at first";
 const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
 
 /// Chooses a mode for each batch.
@@ -89,6 +89,8 @@ pub(crate) struct Chooser {
     workers: usize,
     /// Calls of the next batch's first round. After rounds that did not pay, and at first, that is a try with the shortest.
     round: u32,
+    /// Whether the last rounds paid.
+    pays: bool,
     /// Batches to be executed in order before the next try.
     wait: u32,
     /// The same, if that fails.
@@ -97,23 +99,22 @@ pub(crate) struct Chooser {
 
 impl Chooser {
     pub(crate) fn new(mode: Mode, workers: usize) -> Self {
-        let round = if mode == Mode::Auto { ROUNDS.least } else { ROUNDS.first };
-        Self { mode, workers, round, wait: 0, patience: PATIENCE[0] }
+        Self { mode, workers, round: ROUNDS.least, pays: false, wait: 0, patience: PATIENCE[0] }
     }
 
     pub(crate) fn choose(&self, calls: usize) -> ModeChosen {
-        let rounds = Scheduled::Optimistic(Rounds { first: self.round, ..ROUNDS });
+        let learned = Scheduled::Optimistic(Rounds { first: self.round, ..ROUNDS });
         let (scheduled, reason) = match self.mode {
             Mode::Serial => (Scheduled::Serial, "asked for"),
             Mode::Pipe if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Pipe => (Scheduled::Pipe, "asked for"),
-            Mode::Optimistic => (rounds, "asked for"),
+            Mode::Optimistic => (Scheduled::Optimistic(ROUNDS), "asked for"),
             Mode::Hinted => (Scheduled::Hinted { round: HINTED_ROUND_CALLS }, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
             Mode::Auto if self.wait > 0 => (Scheduled::Pipe, MANY_AGAIN),
-            Mode::Auto if self.round == ROUNDS.least => (rounds, TRIED),
-            Mode::Auto => (rounds, FEW_AGAIN),
+            Mode::Auto if self.pays => (learned, FEW_AGAIN),
+            Mode::Auto => (learned, TRIED),
         };
         ModeChosen { scheduled, reason }
     }
@@ -124,9 +125,9 @@ impl Chooser {
             Scheduled::Serial | Scheduled::Hinted { .. } => {}
             Scheduled::Pipe => self.wait = self.wait.saturating_sub(1),
             Scheduled::Optimistic(_) => match next_round {
-                Some(next) => (self.round, self.patience) = (next, PATIENCE[0]),
+                Some(next) => (self.round, self.pays, self.patience) = (next, true, PATIENCE[0]),
                 None => {
-                    (self.round, self.wait) = (ROUNDS.least, self.patience);
+                    (self.round, self.pays, self.wait) = (ROUNDS.least, false, self.patience);
                     self.patience = PATIENCE[1].min(2 * self.patience);
                 }
             },

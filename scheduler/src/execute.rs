@@ -76,7 +76,7 @@ impl Rounds {
     /// in order.
     fn after(&self, calls: u32, again: f64) -> Option<u32> {
         if again > AGAIN_SHARE_MAX {
-            (calls > self.least).then(|| self.least.max(calls / ROUND_STEP))
+            (calls > self.least).then(|| self.least.max((calls / ROUND_STEP).next_multiple_of(RUN_CALLS)))
         } else if again < AGAIN_SHARE_MAX / f64::from(2 * ROUND_STEP) {
             Some(self.most.min(calls.saturating_mul(ROUND_STEP)))
         } else {
@@ -110,7 +110,7 @@ pub struct Done<R> {
     pub runs: Vec<R>,
     /// What happened.
     pub statistics: Statistics,
-    /// How long the next round would have been; `None` where rounds did not pay, or there were none.
+    /// How long the next round would have been; `None` where rounds did not pay, and in other modes.
     pub next_round: Option<u32>,
     /// What calls conflicted on, if that was asked for.
     pub conflicts: Option<Conflicts>,
@@ -364,9 +364,12 @@ impl<E: Executor> Batch<'_, E> {
             self.round(start..end);
             self.statistics.rounds += 1;
             let again = (self.statistics.again() - before) as f64 / f64::from(end - start);
-            // What is left at the end of a batch tells nothing of longer rounds.
-            let longest = if end - start == length { most } else { length };
-            self.next_round = lengths.after(length, again).map(|next| next.min(longest));
+            // Of a round that the batch's end cut short too little is known: a few conflicts of a few calls, and nothing of longer ones.
+            self.next_round = match lengths.after(length, again) {
+                next if end - start == length => next,
+                next if start == 0 => next.map(|next| next.min(length)),
+                _ => Some(length),
+            };
             start = end;
             match self.next_round {
                 Some(next) => length = next,
@@ -585,7 +588,7 @@ impl<E: Executor> Batch<'_, E> {
 
     // ---- the end ----
 
-    /// Lists and hashes the writes of every run.
+    /// Hashes what the calls of every run left, as far as that is not done, and lists and hashes its writes.
     fn list_writes(&mut self) {
         let (shared, clock) = (self.shared, self.clock);
         let open = self.open.as_ref().expect("no round is open");
@@ -639,6 +642,8 @@ mod tests {
             (2_048, 1.0, Some(1_024)),
             (1_024, 0.10, Some(1_024)),
             (1_024, 0.11, None),
+            // Runs stay whole.
+            (4_352, 0.11, Some(1_280)),
         ] {
             assert_eq!(rounds.after(calls, again), next, "{again} of {calls}");
         }

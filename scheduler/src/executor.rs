@@ -28,7 +28,8 @@ pub trait Executor: Send {
     /// What every worker may read.
     type Shared: Sync;
 
-    /// Begins a run, or a part of one, at `first`.
+    /// Begins a run, or a part of one, at `first`. Where calls are executed again, the part is some calls of a run, in order, with
+    /// others between them.
     fn begin_run(&mut self, shared: &Self::Shared, first: CallIndex);
 
     /// Runs one call. What it reads and writes goes through `view`, which is handed over and back: a Wasm store owns
@@ -61,7 +62,7 @@ pub trait Executor: Send {
     /// A share that runs were gathered from is not needed any more.
     fn recycle(shared: &Self::Shared, run: Self::Run);
 
-    /// The calls before `next`, from where the run was begun, have ended.
+    /// What was begun ends before `next`.
     fn end_run(&mut self, shared: &Self::Shared, next: CallIndex) -> Self::Run;
 
     /// Puts what `calls` left this time, which is all of `by`, in the place of what they left before; calls that the run does
