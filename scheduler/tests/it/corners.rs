@@ -180,6 +180,23 @@ fn that_is(even: bool) -> [u8; 1] {
 }
 
 #[test]
+fn a_round_that_a_batchs_end_cuts_short_decides_nothing_unless_it_is_the_first() {
+    let chain = || (0..6).map(|at: u32| call(vec![get(b"c"), set(b"c", &at.to_le_bytes())]));
+    let next = |programs: Vec<Program>| {
+        let mode = Mode::Optimistic(Rounds { first: 256, least: 256, most: 1_024 });
+        let (team, state) = (team(2), Box::new(State::new(HashSeed::Fixed(6), 1_024)));
+        let mut executors = [Programs::default(), Programs::default()];
+        let calls = programs.len() as u32;
+        team.run(|| execute(&team, &mut executors, &programs, state, calls, mode, Watched::default())).next_round
+    };
+    assert_eq!(next(idle(RUN_CALLS).collect()), Some(1_024));
+    assert_eq!(next(idle(RUN_CALLS).chain(chain()).collect()), Some(1_024), "six calls of 1,024");
+    assert_eq!(next(chain().collect()), None);
+    assert_eq!(next(idle(6).collect()), Some(256));
+    assert_eq!(next(Vec::new()), Some(256));
+}
+
+#[test]
 fn a_repaired_call_sees_what_was_executed_in_order_in_an_earlier_round() {
     let teams = teams();
     let mut compared = Compared::new(&teams, 14, 1_024);
