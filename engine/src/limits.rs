@@ -68,6 +68,11 @@ pub const CALL_RESULTS_MAX: u64 = 65_536;
 /// Values that the blocks of a function take and leave: each is one that every way into the block has to agree on (a
 /// 40 KB module took 8 GB to compile).
 pub const BLOCK_VALUES_MAX: u64 = 8_192;
+/// Values that a function's joins may need: for each block the locals that are set within it, blocks inside included. A compiler
+/// makes as many, though no operator shows them (400,000, of a function of 40 KB, took 92 s).
+pub const JOIN_VALUES_MAX: u64 = 32_768;
+/// The same, summed over a module's functions.
+pub const MODULE_JOIN_VALUES_MAX: u64 = 262_144;
 /// Nesting of blocks in a function.
 pub const NESTING_MAX: u32 = 128;
 /// Locals of a function, parameters included.

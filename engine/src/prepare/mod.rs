@@ -47,6 +47,7 @@ mod assemble;
 mod body;
 mod features;
 mod interface;
+mod joins;
 mod marks;
 mod ordered;
 mod outline;
@@ -74,7 +75,7 @@ use reason::Reasons;
 
 /// Version of the pass: of what it refuses, of the code it writes and of its prices. Part of the protocol version, and
 /// of the key of compiled code.
-pub const PASS_VERSION: u32 = 1;
+pub const PASS_VERSION: u32 = 2;
 
 /// Bytes of native stack that a call needs at most, whatever the compiler: what `max_wasm_stack` has to allow, so that
 /// [`crate::limits::STACK_UNITS_MAX`] runs out first. A thread that makes calls needs this and what the host uses.

@@ -18,13 +18,15 @@
 //! term is there because the frame of the machine code grows with all values that a function computes, not only with
 //! those that Wasm holds at once: an optimising compiler keeps common subexpressions alive, and a quick one gives every
 //! value a slot of its own. An operator makes the values it leaves, a block those it takes and leaves, and each at least
-//! one.
+//! one. Values that come into being where locals join ([`Joins`]) count twice instead, where that is more: so there are at most
+//! one and a half times as many values as were counted, and code as compilers write it pays for none of them.
 
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, ModuleArity, Operator, OperatorsReader, Parser,
     ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use super::joins::Joins;
 use super::marks::{MarkPlanner, Marks};
 use super::outline::Outline;
 use super::profile;
@@ -48,6 +50,8 @@ pub(super) struct Plan {
     pub(super) marks: Vec<Marks>,
     /// Stack units of the frame.
     pub(super) frame_units: u32,
+    /// Values that its joins need at most.
+    pub(super) join_values: u32,
     /// Whether the function calls anything, the host included.
     pub(super) makes_calls: bool,
 }
@@ -83,6 +87,7 @@ pub(super) fn validate(module: &[u8], outline: &Outline<'_>, reasons: &mut Reaso
     let mut validator = Validator::new_with_features(features);
     let mut allocations = FuncValidatorAllocations::default();
     let mut plans = Vec::with_capacity(if refused { 0 } else { outline.bodies.len() });
+    let mut join_values = 0;
     for payload in Parser::new(0).parse_all(module) {
         let ValidPayload::Func(function, body) = validator.payload(&payload?)? else { continue };
         if refused {
@@ -90,8 +95,11 @@ pub(super) fn validate(module: &[u8], outline: &Outline<'_>, reasons: &mut Reaso
             function.validate(&body)?;
             allocations = function.into_allocations();
         } else {
-            let (plan, kept) = plan_function(function, &body, outline, allocations, reasons)?;
+            let place = Place { function: Some(function.index), offset: body.range().start };
+            let (plan, kept) = plan_function(function, &body, place, outline, allocations, reasons)?;
             allocations = kept;
+            join_values += u64::from(plan.join_values);
+            reasons.check(Limit::ModuleJoinValues, join_values, place);
             plans.push(plan);
         }
     }
@@ -139,11 +147,11 @@ pub(super) fn store_of(operator: &Operator<'_>) -> Option<(u32, u32)> {
 fn plan_function(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'_>,
+    place: Place,
     outline: &Outline<'_>,
     allocations: FuncValidatorAllocations,
     reasons: &mut Reasons,
 ) -> Result<(Plan, FuncValidatorAllocations), Reason> {
-    let index = function.index;
     let mut validator = function.into_validator(allocations);
     let mut reader = body.get_binary_reader();
     validator.read_locals(&mut reader)?;
@@ -160,8 +168,8 @@ fn plan_function(
     }
     operators.finish()?;
 
-    let place = Place { function: Some(index), offset: body.range().start };
     reasons.check(Limit::Operands, u64::from(height), place);
+    reasons.check(Limit::JoinValues, u64::from(planner.joins.values()), place);
     Ok((planner.finish(locals, height), validator.into_allocations()))
 }
 
@@ -178,6 +186,7 @@ struct Planner<'a> {
     block_calls: u32,
     makes_calls: bool,
     values_made: u32,
+    joins: Joins,
 }
 
 impl<'a> Planner<'a> {
@@ -194,12 +203,14 @@ impl<'a> Planner<'a> {
             block_calls: 0,
             makes_calls: false,
             values_made: 0,
+            joins: Joins::new(locals),
         }
     }
 
     /// Follows one operator, before the validator does. An operator that is invalid may be followed to anywhere.
     fn step(&mut self, operator: &Operator<'_>, arity: &impl ModuleArity) {
         self.values_made = self.values_made.saturating_add(self.values_of(operator, arity).max(1));
+        self.joins.step(operator);
         self.block = self.block.saturating_add(self.price(operator));
         self.block_calls += u32::from(calls_guest(operator, self.imports));
         if let Some((offset, bytes)) = store_of(operator) {
@@ -258,7 +269,8 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, locals: u32, height: u32) -> Plan {
-        let frame_units = FRAME_UNITS + locals + height + self.values_made / VALUES_PER_UNIT;
+        let values = self.values_made.max(self.joins.values().saturating_mul(2));
+        let frame_units = FRAME_UNITS + locals + height + values / VALUES_PER_UNIT;
         if let Some(first) = self.charges.first_mut() {
             *first = first.saturating_add(schedule::entry(frame_units));
         }
@@ -267,6 +279,7 @@ impl<'a> Planner<'a> {
             calls: self.calls,
             marks: self.marks.into_marks(),
             frame_units,
+            join_values: self.joins.values(),
             makes_calls: self.makes_calls,
         }
     }

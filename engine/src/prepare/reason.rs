@@ -189,6 +189,8 @@ pub enum Limit {
     BranchTargets,
     CallResults,
     BlockValues,
+    JoinValues,
+    ModuleJoinValues,
     Operands,
 }
 
@@ -219,6 +221,8 @@ impl Limit {
             Self::BranchTargets => u64::from(limits::BRANCH_TARGETS_MAX),
             Self::CallResults => limits::CALL_RESULTS_MAX,
             Self::BlockValues => limits::BLOCK_VALUES_MAX,
+            Self::JoinValues => limits::JOIN_VALUES_MAX,
+            Self::ModuleJoinValues => limits::MODULE_JOIN_VALUES_MAX,
             Self::Operands => u64::from(limits::OPERANDS_MAX),
         }
     }
@@ -250,6 +254,8 @@ impl Limit {
             Self::BranchTargets => "BranchTargets",
             Self::CallResults => "CallResults",
             Self::BlockValues => "BlockValues",
+            Self::JoinValues => "JoinValues",
+            Self::ModuleJoinValues => "ModuleJoinValues",
             Self::Operands => "Operands",
         }
     }

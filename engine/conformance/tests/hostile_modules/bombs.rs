@@ -25,6 +25,9 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("loops and locals beyond it", functions_of_loops_and_locals(17)),
         ("locals alive across all the control operators", live_locals(1_000, CONTROL_OPERATORS_MAX as usize - 1)),
         ("locals that every block writes", written_locals(400, 2_000)),
+        ("locals set many blocks deep, at the limit", nested_joins(327, 100, 1)),
+        ("locals set many blocks deep, at the module's limit", nested_joins(327, 100, 8)),
+        ("locals set many blocks deep, beyond it", nested_joins(4_000, 100, 1)),
         ("one block after another", blocks(CONTROL_OPERATORS_MAX as usize)),
         ("nested to the limit, many times", nested(NESTING_MAX as usize - 1, 30)),
         ("branch tables at the limit", branch_tables(1, BRANCH_TARGETS_MAX as usize - 64)),
@@ -105,6 +108,19 @@ fn written_locals(locals: usize, blocks: usize) -> Vec<u8> {
         let _ = write!(body, "(i64.store offset={} (i32.const 0) (local.get {local}))", local * 8);
     }
     contract(&format!("(func (local {}) {body})", i64s(locals)))
+}
+
+/// Locals set once, within many blocks that end one after the other: a join of all of them at each end.
+fn nested_joins(locals: usize, depth: usize, functions: usize) -> Vec<u8> {
+    let mut body = "(if (i32.load (i32.const 0)) (then ".repeat(depth);
+    for local in 0..locals {
+        let _ = write!(body, "(local.set {local} (i64.load offset={} (i32.const 0)))", local * 8);
+    }
+    body += &"))".repeat(depth);
+    for local in 0..locals {
+        let _ = write!(body, "(i64.store offset={} (i32.const 0) (local.get {local}))", local * 8);
+    }
+    contract(&format!("(func (local {}) {body})", i64s(locals)).repeat(functions))
 }
 
 fn blocks(count: usize) -> Vec<u8> {

@@ -37,6 +37,13 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         corpus.push((format!("{count} joins of 32 values"), joins(count)));
         corpus.push((format!("{count} times 32 results"), results(count)));
     }
+    for (locals, depth) in [(1, 100), (60, 100), (1_000, 20), (1_600, 20), (320, 100)] {
+        corpus.push((format!("{locals} locals set {depth} blocks deep"), nested_joins(locals, depth, "block")));
+        corpus.push((format!("{locals} locals set {depth} ifs deep"), nested_joins(locals, depth, "if")));
+    }
+    for (locals, depth) in [(100, 100), (160, 100)] {
+        corpus.push((format!("{locals} locals set {depth} loops deep"), nested_joins(locals, depth, "loop")));
+    }
     corpus.push(("32 parameters".to_owned(), parameters()));
     corpus.push(("indirect".to_owned(), indirect()));
     corpus
@@ -134,6 +141,29 @@ fn joins(count: usize) -> Vec<u8> {
     let first = "(local.set 1 (i32.wrap_i64 (local.get 0)))";
     let body = format!("{first} {zeros} {joins} (call $f (i64.const 0)) {fold} i64.xor");
     contract(&format!("{} (func $f (param i64) (result i64) (local i32) {body})", shuffle()), 1)
+}
+
+/// Locals that are set once, within many blocks, each of which is left in two ways: each local has a value of its own at the end
+/// of each block, and the compiler alone sees them.
+fn nested_joins(locals: usize, depth: usize, kind: &str) -> Vec<u8> {
+    let condition = "(local.get 1)";
+    let mut body = String::new();
+    for local in 2..locals + 2 {
+        let _ = write!(body, "(local.set {local} (i64.load offset={} (i32.const 0)))", local * 8);
+    }
+    for _ in 0..depth {
+        body = match kind {
+            "if" => format!("(if {condition} (then {body}))"),
+            _ => format!("({kind} (br_if 0 {condition}) {body})"),
+        };
+    }
+    let mut fold = String::from("(call $f (i64.const 0))");
+    for local in 2..locals + 2 {
+        let _ = write!(fold, "(i64.xor (local.get {local}))");
+    }
+    let types = "i64 ".repeat(locals);
+    let first = "(local.set 1 (i32.wrap_i64 (local.get 0)))";
+    contract(&format!("(func $f (param i64) (result i64) (local i32 {types}) {first} {body} {fold})"), 1)
 }
 
 /// Calls of 32 results, which live across another call.

@@ -30,6 +30,15 @@ fn body(text: &str) -> Vec<&'static str> {
     with(&format!("(func {text})"))
 }
 
+/// Locals that are set once, so many blocks deep.
+fn joins(locals: usize, depth: usize) -> String {
+    let mut sets = String::new();
+    for local in 0..locals {
+        let _ = write!(sets, "(local.set {local} (i64.const 0))");
+    }
+    format!("(local {}) {} {sets} {}", "i64 ".repeat(locals), "block ".repeat(depth), "end ".repeat(depth))
+}
+
 #[test]
 fn features_are_refused_by_name() {
     let cases: [(&str, &str); 35] = [
@@ -183,6 +192,8 @@ fn limits_are_refused_by_name_with_limit_and_value() {
             )),
             "BlockValues",
         ),
+        (body(&joins(257, 128)), "JoinValues"),
+        (with(&repeat(&format!("(func {})", joins(256, 128)), 9)), "ModuleJoinValues"),
     ];
     for (found, expected) in cases {
         assert_eq!(found, [expected]);
