@@ -16,7 +16,7 @@ use crate::stage::{Clock, Stage, StageClock, StageNanoseconds};
 use crate::state_root::state_root;
 use crate::threads;
 use crate::trial::{Trial, Tries};
-use crate::wasm::{Code, CodeCache, CodeCacheStatistics, InstancePool};
+use crate::wasm::{CodeCache, CodeCacheStatistics, Compiler, CompilerCommand, CompilerStatistics, InstancePool};
 use crate::write_set::WriteSet;
 use parking_lot::Mutex;
 use phalanx_scheduler::{HashSeed, State, Statistics, Team, Watched};
@@ -49,6 +49,10 @@ pub struct Options {
     /// not keep up, [`Engine::commit`] waits for it. What still waits when the engine is dropped is not checked:
     /// [`Engine::wait_checked`] comes first. Results never depend on it. None by default.
     pub equivalence: Option<EquivalenceCheck>,
+    /// Compiles modules in two steps, in processes that this command starts: quickly, before the batch that brings them returns, and once
+    /// more behind the calls, with all optimisations. For an engine that strangers deploy on: what makes a compiler slow, large or crash then
+    /// holds up nobody else. Without it modules are compiled in this process, optimised at once. Results never depend on it.
+    pub compiler: Option<CompilerCommand>,
 }
 
 impl Default for Options {
@@ -62,6 +66,7 @@ impl Default for Options {
             clock: None,
             explain: false,
             equivalence: None,
+            compiler: None,
         }
     }
 }
@@ -70,7 +75,7 @@ impl Default for Options {
 pub struct Engine {
     core: Mutex<Core>,
     home: Arc<Home>,
-    code_cache: Arc<CodeCache>,
+    compiler: Arc<Compiler>,
     watched: Watched,
     team: Team,
     finisher: Option<Finisher>,
@@ -85,7 +90,9 @@ struct Core {
     /// A pool a worker.
     pools: Vec<InstancePool>,
     chooser: Chooser,
-    code_cache: Arc<CodeCache>,
+    compiler: Arc<Compiler>,
+    /// Numbers of the codes whose machine code may still be changed for better.
+    unsettled: Vec<usize>,
     height: u64,
     time_ms: u64,
     /// The last committed batch; `None` before the first.
@@ -190,7 +197,7 @@ impl Engine {
 
     /// The same, with machine code in files. Results never depend on them.
     pub fn with_code_cache(options: Options, code_cache: CodeCache) -> Self {
-        let code_cache = Arc::new(code_cache);
+        let compiler = Arc::new(Compiler::new(code_cache, options.compiler));
         let workers = options.workers.max(1);
         let instances = (options.instances / workers).max(1);
         Self {
@@ -201,7 +208,8 @@ impl Engine {
                     .map(|_| InstancePool::new(instances, options.pristine_check_calls.max(1)))
                     .collect(),
                 chooser: Chooser::new(options.mode, workers),
-                code_cache: Arc::clone(&code_cache),
+                compiler: Arc::clone(&compiler),
+                unsettled: Vec::new(),
                 height: 0,
                 time_ms: 0,
                 last: None,
@@ -213,7 +221,7 @@ impl Engine {
             home: Arc::default(),
             // With one worker there is nobody to hand anything to.
             finisher: (workers > 1).then(|| Finisher::start(options.clock)),
-            code_cache,
+            compiler,
             watched: Watched { clock: options.clock, conflicts: options.explain },
             team: Team::new(threads::pool(workers)),
             live_check: options.equivalence.map(|check| LiveCheck::start(check, options)),
@@ -361,7 +369,18 @@ impl Engine {
 
     /// How often machine code was found in files, and how often it was compiled.
     pub fn code_cache_statistics(&self) -> CodeCacheStatistics {
-        self.code_cache.statistics()
+        self.compiler.cache().statistics()
+    }
+
+    /// How modules were compiled; zeros without [`Options::compiler`].
+    pub fn compiler_statistics(&self) -> CompilerStatistics {
+        self.compiler.statistics()
+    }
+
+    /// Waits until every module is compiled as well as it will be. The next batch runs what came of it. At once without
+    /// [`Options::compiler`].
+    pub fn wait_compiled(&self) {
+        self.compiler.wait_idle();
     }
 
     /// The committed value of a key.
@@ -422,6 +441,7 @@ impl Core {
     }
 
     fn execute(&mut self, batch: &Batch, mut stages: StageClock, engine: &Engine) -> Result<Executed, EngineError> {
+        self.take_optimised();
         let mode = self.chooser.choose(batch.len());
         let context = BatchContext::new(batch, &self.registry, &engine.home);
         let finisher = engine.finisher.as_ref().filter(|_| mode.is_pipe());
@@ -518,10 +538,29 @@ impl Core {
                 && !self.registry.has_code(&change.record.code_hash)
             {
                 let hash = change.record.code_hash;
-                let code = Code::new(hash, prepared, &self.code_cache).map_err(EngineError::Stopped)?;
-                self.registry().add_code(hash, code);
+                let code = self.compiler.code(hash, prepared).map_err(EngineError::Stopped)?;
+                let is_settled = code.is_settled();
+                let number = self.registry().add_code(hash, code);
+                if !is_settled {
+                    self.unsettled.push(number);
+                }
             }
         }
+        if !changes.is_empty() {
+            self.compiler.rest();
+        }
         Ok(())
+    }
+
+    /// Lets instances go whose code has better machine code by now.
+    fn take_optimised(&mut self) {
+        let Self { unsettled, registry, pools, .. } = self;
+        unsettled.retain(|number| {
+            let is_settled = registry.code(*number).is_settled();
+            if is_settled {
+                pools.iter_mut().for_each(|pool| pool.renew(*number));
+            }
+            !is_settled
+        });
     }
 }

@@ -90,5 +90,5 @@ pub use read_set::{Dependency, READ_SET_BYTES_MAX, Read};
 pub use receipt::{Event, Receipt, Receipts};
 pub use stage::{Clock, Stage, StageNanoseconds};
 pub use trial::{Trial, Tried};
-pub use wasm::{CodeCache, CodeCacheStatistics};
+pub use wasm::{CodeCache, CodeCacheStatistics, CompileStep, CompilerCommand, CompilerStatistics, serve_compiler};
 pub use write_set::{WriteItem, WriteSet};

@@ -102,13 +102,13 @@ impl Registry {
         self.code_numbers.contains_key(hash)
     }
 
-    /// Adds compiled code. Harmless if the batch that brought it is discarded: code is found by its hash alone.
-    pub(crate) fn add_code(&mut self, hash: Digest, code: Arc<Code>) {
+    /// Adds compiled code that is not there yet, and answers its number. Harmless if the batch that brought it is discarded: code is found by
+    /// its hash alone.
+    pub(crate) fn add_code(&mut self, hash: Digest, code: Arc<Code>) -> usize {
         let number = self.codes.len();
-        if let std::collections::hash_map::Entry::Vacant(entry) = self.code_numbers.entry(hash) {
-            entry.insert(number);
-            self.codes.push(code);
-        }
+        self.code_numbers.insert(hash, number);
+        self.codes.push(code);
+        number
     }
 
     /// Makes a committed deploy or upgrade take effect.

@@ -30,6 +30,11 @@ pub(crate) fn checker(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     std::thread::Builder::new().name("phalanx-check".into()).spawn(work).expect("the system starts a thread")
 }
 
+/// The thread that waits for processes which optimise machine code.
+pub(crate) fn optimiser(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name("phalanx-optimise".into()).spawn(work).expect("the system starts a thread")
+}
+
 /// The thread that keeps receipts.
 pub(crate) fn receipts(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     std::thread::Builder::new().name("phalanx-receipt".into()).spawn(work).expect("the system starts a thread")

@@ -9,7 +9,9 @@ use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Color, Format, Output};
 use crate::verbs::remote::{call, deploy, load, receipt, subscribe};
-use crate::verbs::{backup, bench, completions, config, contract, doctor, key, log, run, serve, state, version};
+use crate::verbs::{
+    backup, bench, compiler, completions, config, contract, doctor, key, log, run, serve, state, version,
+};
 
 /// Executes WebAssembly contracts; results are byte for byte those of running the same calls one after another.
 #[derive(Debug, Parser)]
@@ -91,6 +93,9 @@ enum Verb {
     /// Make and show keys that sign calls
     #[command(subcommand)]
     Key(key::KeyVerb),
+    /// Compile modules for the node that started this
+    #[command(hide = true)]
+    Compiler(compiler::CompilerArguments),
     /// Print versions
     Version,
     /// Print a completion script for a shell
@@ -161,6 +166,7 @@ fn execute(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Doctor(arguments) => doctor::execute(arguments, context),
         Verb::Config(verb) => config::execute(verb, context),
         Verb::Key(verb) => key::execute(verb, context),
+        Verb::Compiler(arguments) => compiler::execute(arguments),
         Verb::Version => version::execute(context),
         Verb::Completions(arguments) => completions::execute(arguments, context),
     }

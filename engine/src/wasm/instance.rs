@@ -247,6 +247,14 @@ impl InstancePool {
         }
     }
 
+    /// Lets the instances of a code go, between batches: the next are made of better machine code.
+    pub(crate) fn renew(&mut self, number: usize) {
+        if number < self.instances.len() {
+            self.evict(number);
+        }
+        self.nested.renew(number);
+    }
+
     fn evict(&mut self, number: usize) {
         if self.instances[number].take().is_some() {
             self.alive -= 1;

@@ -227,6 +227,11 @@ impl NestedInstances {
         }
     }
 
+    /// Lets the idle instances of a code go.
+    pub(super) fn renew(&mut self, number: usize) {
+        self.idle.retain(|(other, _)| *other != number);
+    }
+
     fn give_back(&mut self, number: usize, instance: Box<Instance>) {
         if self.idle.len() >= self.limit {
             self.idle.remove(0);

@@ -1,19 +1,19 @@
 //! The process's wasmtime engine and the modules compiled for it.
 
-use super::code_cache::CodeCache;
+use super::compiler::{CompileStep, code_settings};
 use super::frame::Host;
 use super::guest::Image;
 use super::host;
-use crate::digest::Digest;
 use crate::gas;
 use crate::key_patterns::LearnedKeys;
 use crate::limits::{CALL_DEPTH_MAX, MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
 use crate::outcome::Outcome;
-use crate::prepare::{self, Prepared};
+use crate::prepare::Prepared;
+use parking_lot::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, OptLevel, PoolingAllocationConfig,
-    RegallocAlgorithm, Trap,
+    Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, PoolingAllocationConfig, Trap,
 };
 
 /// Instances that may be alive in the process. Each takes two reservations of 4 GiB of address space and some mappings, of
@@ -104,22 +104,8 @@ fn settings(instances: u32, spare: u32) -> Config {
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10)
         .max_unused_warm_slots(64);
-    let mut config = Config::new();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        // Cached pointers into a memory stay true for the instance's life.
-        .memory_may_move(false)
-        .max_wasm_stack(prepare::NATIVE_STACK_BYTES)
-        // Never used: no async. wasmtime refuses a value below the one above.
-        .async_stack_size(prepare::NATIVE_STACK_BYTES)
-        .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
-        .wasm_multi_memory(true)
-        .wasm_simd(false)
-        .wasm_relaxed_simd(false)
-        .wasm_backtrace_max_frames(None)
-        .native_unwind_info(false)
-        .generate_address_map(false);
+    let mut config = code_settings(CompileStep::Optimised);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 
@@ -137,26 +123,54 @@ pub(crate) struct Code {
     pub(crate) entry_gas: u64,
     /// Which keys the methods touch, by method.
     pub(crate) keys: Vec<LearnedKeys>,
-    compiled: Compiled,
+    /// Changed once at most, from what the quick step made to what the optimised one did.
+    compiled: RwLock<Compiled>,
+    /// Whether it will not be changed any more.
+    settled: AtomicBool,
     /// What a new instance's memory holds; set when the first was made.
     pub(super) image: OnceLock<Arc<Image>>,
 }
 
 impl Code {
-    /// Prepares nothing: compiles a prepared module, or takes its machine code from the cache.
-    pub(crate) fn new(code_hash: Digest, prepared: &Prepared, cache: &CodeCache) -> Result<Arc<Code>, String> {
-        Ok(Arc::new(Code {
+    /// Of a module that was accepted, with machine code that stays.
+    pub(crate) fn new(prepared: &Prepared, compiled: Compiled) -> Arc<Code> {
+        Self::of(prepared, compiled, true)
+    }
+
+    /// The same, with machine code until better comes.
+    pub(super) fn to_be_optimised(prepared: &Prepared, compiled: Compiled) -> Arc<Code> {
+        Self::of(prepared, compiled, false)
+    }
+
+    fn of(prepared: &Prepared, compiled: Compiled, settled: bool) -> Arc<Code> {
+        Arc::new(Code {
             methods: prepared.methods.clone(),
             reentrant: prepared.reentrant.clone(),
             entry_gas: gas::CALL + u64::from(prepared.memory_pages_min) * gas::MEMORY_PAGE_SCAN,
             keys: prepared.methods.iter().map(|_| LearnedKeys::default()).collect(),
-            compiled: cache.code(Runtime::shared(), code_hash, prepared)?,
+            compiled: RwLock::new(compiled),
+            settled: AtomicBool::new(settled),
             image: OnceLock::new(),
-        }))
+        })
     }
 
-    pub(crate) fn pre(&self) -> &InstancePre<Host> {
-        &self.compiled.pre
+    /// What instances are made of. Those that there are stay as they are.
+    pub(crate) fn pre(&self) -> InstancePre<Host> {
+        self.compiled.read().pre.clone()
+    }
+
+    /// Takes better machine code, or hears that none comes.
+    pub(super) fn settle(&self, compiled: Option<Compiled>) {
+        if let Some(compiled) = compiled {
+            *self.compiled.write() = compiled;
+        }
+        // Release: who sees it makes instances of the new machine code.
+        self.settled.store(true, Ordering::Release);
+    }
+
+    /// Whether instances made from now on are as good as they will ever be.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
     }
 
     /// Number of a method.

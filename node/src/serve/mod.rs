@@ -15,6 +15,7 @@ mod admin;
 mod answers;
 mod catalog;
 mod clock;
+mod compiling;
 pub(crate) mod config;
 mod connect;
 mod connections;
@@ -156,7 +157,7 @@ pub(crate) fn serve(
     let (logged, opened) = LoggedEngine::open_observed(
         Arc::new(RealFileSystem),
         &setup.data_directory,
-        LoggedOptions { chain_id, ..logged_options(setup.engine) },
+        LoggedOptions { chain_id, ..logged_options(Options { compiler: Some(compiling::command), ..setup.engine }) },
         &mut |batch, executed| {
             catalog.observe(batch, executed);
             once.observe(batch);
@@ -223,6 +224,7 @@ pub(crate) fn serve(
             never = ending => never,
             never = keep_up(certificates.as_deref(), &hangup) => match never {},
             never = refusals::report_now_and_then() => match never {},
+            never = compiling::report_now_and_then(logged.engine()) => match never {},
             never = supervision::feed_watchdog(&node) => match never {},
         }
     });

@@ -2,7 +2,7 @@
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use phalanx_engine::{Executed, Outcome};
+use phalanx_engine::{CompilerStatistics, Executed, Outcome};
 use std::time::Duration;
 
 use super::node::QUEUE_BYTES_MAX;
@@ -25,6 +25,8 @@ const QUEUE_LIMIT_BYTES: &str = "phalanx_queue_limit_bytes";
 const SUBSCRIBERS: &str = "phalanx_subscribers";
 const TLS_RELOADS: &str = "phalanx_tls_reloads_total";
 const TLS_NOT_AFTER: &str = "phalanx_tls_certificate_not_after_seconds";
+const COMPILED: &str = "phalanx_modules_compiled_total";
+const TO_OPTIMISE: &str = "phalanx_modules_to_optimise";
 const BUILD_INFO: &str = "phalanx_build_info";
 
 /// Bounds of all histograms of time: 10 µs to 10 s, each twice the one before.
@@ -58,6 +60,8 @@ pub(super) fn start() -> Result<PrometheusHandle, Failure> {
     describe_gauge!(QUEUE_LIMIT_BYTES, Unit::Bytes, "Bytes of calls that may be");
     describe_gauge!(SUBSCRIBERS, "Readers of the history");
     describe_gauge!(TLS_NOT_AFTER, Unit::Seconds, "When the certificate in use expires, from 1970 on");
+    describe_counter!(COMPILED, "Modules that were compiled, by step and result");
+    describe_gauge!(TO_OPTIMISE, "Modules that run as the quick step made them, and wait for the optimised one");
     process::describe();
     describe_gauge!(BUILD_INFO, "1, with the version of the server");
     gauge!(QUEUE_LIMIT_BYTES).set(QUEUE_BYTES_MAX as f64);
@@ -67,6 +71,7 @@ pub(super) fn start() -> Result<PrometheusHandle, Failure> {
     ["repaired", "in_order"].into_iter().for_each(|cause| counter!(REEXECUTIONS, "cause" => cause).absolute(0));
     ["loaded", "failed"].into_iter().for_each(|result| counter!(TLS_RELOADS, "result" => result).absolute(0));
     ["QUEUE_FULL", "UNAUTHENTICATED"].into_iter().for_each(|reason| counter!(REFUSALS, "reason" => reason).absolute(0));
+    compiled(CompilerStatistics::default());
     [GAS, REPEATS].into_iter().for_each(|name| counter!(name).absolute(0));
     Ok(handle)
 }
@@ -108,6 +113,15 @@ impl Tally {
         counter!(GAS).increment(self.gas);
         histogram!(BATCH_CALLS).record(self.outcomes.iter().sum::<u64>() as f64);
     }
+}
+
+/// Notes how modules were compiled so far.
+pub(super) fn compiled(statistics: CompilerStatistics) {
+    let CompilerStatistics { quick, optimised, failed, waiting } = statistics;
+    counter!(COMPILED, "step" => "quick", "result" => "compiled").absolute(quick);
+    counter!(COMPILED, "step" => "optimised", "result" => "compiled").absolute(optimised);
+    counter!(COMPILED, "step" => "optimised", "result" => "failed").absolute(failed);
+    gauge!(TO_OPTIMISE).set(waiting as f64);
 }
 
 /// Counts submissions that had been executed before.

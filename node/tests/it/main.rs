@@ -1,6 +1,7 @@
 //! The command as a user runs it: the built binary, its streams, exit codes and files.
 
 mod command;
+mod compiler;
 mod config;
 mod contract_verbs;
 mod damage;

@@ -1,7 +1,7 @@
 //! What machine code is a function of: the instrumented module and the compiler.
 
 use crate::digest::Digest;
-use crate::prepare::{PASS_VERSION, Prepared};
+use crate::prepare::PASS_VERSION;
 use std::hash::{Hash, Hasher};
 use wasmtime::Engine;
 
@@ -20,11 +20,12 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn new(code_hash: Digest, prepared: &Prepared, engine: &Engine) -> Self {
+    /// That of an instrumented module, compiled as `engine` is set.
+    pub(super) fn new(code_hash: Digest, wasm: &[u8], engine: &Engine) -> Self {
         Self {
             pass_version: PASS_VERSION,
             code_hash,
-            instrumented: *blake3::hash(&prepared.wasm).as_bytes(),
+            instrumented: *blake3::hash(wasm).as_bytes(),
             compiler: fingerprint(engine),
         }
     }

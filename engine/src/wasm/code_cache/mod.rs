@@ -2,6 +2,7 @@
 //!
 //! - `identity`: what machine code is a function of.
 //! - `sealed`: the bytes of a file, and the only place that loads machine code.
+//! - `one_time`: the same bytes from a process that compiles, which become no file.
 //! - `secret`: the key that makes a file ours.
 //! - `directory`: the files, and how many there may be.
 //! - `replace`: a file comes whole or not at all.
@@ -13,11 +14,14 @@
 
 mod directory;
 mod identity;
+mod one_time;
 mod replace;
 mod sealed;
 mod secret;
 #[cfg(test)]
 mod tests;
+
+pub(super) use one_time::{OneTimeSecret, compile_here, compile_sealed};
 
 use super::runtime::{Compiled, Runtime};
 use crate::digest::Digest;
@@ -96,27 +100,31 @@ impl CodeCache {
         }
     }
 
-    /// Machine code of a module, from its file or from the compiler.
-    ///
-    /// # Errors
-    /// The compiler's, see [`Runtime::compile`].
-    pub(super) fn code(&self, runtime: &Runtime, code_hash: Digest, prepared: &Prepared) -> Result<Compiled, String> {
-        let identity = Identity::new(code_hash, prepared, runtime.engine());
-        if let Files::In(directory) = &self.files
-            && let Some(compiled) = take(directory, runtime, &identity)
-        {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(compiled);
-        }
-        self.misses.fetch_add(1, Ordering::Relaxed);
-        let module = runtime.compile(prepared)?;
+    /// Machine code of a module from its file, if there is one that can be taken.
+    pub(super) fn take(&self, code_hash: Digest, prepared: &Prepared) -> Option<Compiled> {
+        let runtime = Runtime::shared();
+        let taken = match &self.files {
+            Files::In(directory) => {
+                take(directory, runtime, &Identity::new(code_hash, &prepared.wasm, runtime.engine()))
+            }
+            Files::None | Files::Refused => None,
+        };
+        let counted = if taken.is_some() { &self.hits } else { &self.misses };
+        counted.fetch_add(1, Ordering::Relaxed);
+        taken
+    }
+
+    /// Keeps a module's machine code in a file, where files are wanted: what the optimising compiler made.
+    pub(super) fn keep(&self, code_hash: Digest, prepared: &Prepared, module: &Module) {
         let written = match &self.files {
             Files::None => true,
             Files::Refused => false,
-            Files::In(directory) => keep(directory, &identity, &module),
+            Files::In(directory) => {
+                let identity = Identity::new(code_hash, &prepared.wasm, Runtime::shared().engine());
+                keep(directory, &identity, module)
+            }
         };
         self.unwritten.fetch_add(u64::from(!written), Ordering::Relaxed);
-        runtime.link(&module)
     }
 }
 

@@ -19,11 +19,14 @@
 //! [`Module::deserialize`] takes bytes on trust: with others than [`Module::serialize`] gave, it would run them as
 //! machine code. It is sound here because of four facts:
 //!
-//! 1. A tag is made in [`seal`] alone, over what `Module::serialize` answered there, with its identity before it. The
-//!    identity has a fixed length, so that one message has one reading.
+//! 1. A tag is made in this file alone, over what wasmtime answered here, with its identity before it: in [`seal`] what
+//!    `Module::serialize` did, in [`compile`] what `Engine::precompile_module` did, which is the same. The identity has a
+//!    fixed length, so that one message has one reading.
 //! 2. Whoever has no secret cannot make a tag (blake3's keyed mode is a message authentication code). The secret comes from
-//!    the operating system, lies in a file that is taken only if it belongs to our user and nobody else may read it,
-//!    and never leaves the process otherwise. Who can read it runs as us already, or is root.
+//!    the operating system. A directory's lies in a file that is taken only if it belongs to our user and nobody else may
+//!    read it. One that is used once is told to the process that the engine started, over its input (`one_time.rs`). Neither
+//!    leaves the process otherwise. Who can read it runs as us already, or is root; and who can choose the program that is started
+//!    can have any code executed anyway.
 //! 3. Checked and loaded is the same memory: the file was read before, and what happens to it afterwards has no effect.
 //!    (So the file is not mapped.)
 //! 4. The identity that was sealed is that of now: the machine code is of this module, and made with the compiler's
@@ -44,17 +47,35 @@ pub(super) const HEAD_BYTES: usize = 152;
 /// Head and machine code of a file; `None` if wasmtime does not give the machine code away.
 pub(super) fn seal(secret: &Secret, identity: &Identity, module: &Module) -> Option<([u8; HEAD_BYTES], Vec<u8>)> {
     let code = module.serialize().ok()?;
+    Some((head(secret, identity, &code), code))
+}
+
+/// Compiles an instrumented module as `engine` is set: head and machine code of a file.
+///
+/// # Errors
+/// The compiler's text.
+pub(super) fn compile(
+    secret: &Secret,
+    identity: &Identity,
+    wasm: &[u8],
+    engine: &Engine,
+) -> Result<([u8; HEAD_BYTES], Vec<u8>), String> {
+    let code = engine.precompile_module(wasm).map_err(|error| format!("{error:#}"))?;
+    Ok((head(secret, identity, &code), code))
+}
+
+fn head(secret: &Secret, identity: &Identity, code: &[u8]) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     head[..IDENTITY_BYTES].copy_from_slice(&encode(identity, code.len()));
-    let tag = secret.tag(&head[..IDENTITY_BYTES], &code);
+    let tag = secret.tag(&head[..IDENTITY_BYTES], code);
     head[IDENTITY_BYTES..].copy_from_slice(tag.as_bytes());
-    Some((head, code))
+    head
 }
 
 /// The module of a file's bytes; `None` unless they were sealed with this secret for this identity.
 pub(super) fn load(secret: &Secret, identity: &Identity, bytes: &[u8], engine: &Engine) -> Option<Module> {
     let code = authentic_code(secret, identity, bytes)?;
-    // SAFETY: the bytes are what `Module::serialize` answered, for this identity, whole and unchanged: see the four facts
+    // SAFETY: the bytes are machine code that wasmtime made, for this identity, whole and unchanged: see the four facts
     // above.
     unsafe { Module::deserialize(engine, code) }.ok()
 }

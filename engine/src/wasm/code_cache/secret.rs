@@ -1,4 +1,5 @@
-//! The secret that makes a file of machine code ours. Made once a directory, from the operating system's randomness.
+//! The secret that makes a file of machine code ours. Made once a directory, from the operating system's randomness; what another process
+//! compiles has one of its own, which no file has.
 //!
 //! ```text
 //! file "key"
@@ -42,11 +43,21 @@ impl Secret {
         Ok(secret)
     }
 
+    /// 32 bytes of the operating system's randomness.
     #[expect(clippy::disallowed_methods, reason = "a secret must be one; results depend on no file that it seals")]
-    fn random() -> io::Result<Self> {
+    pub(super) fn random() -> io::Result<Self> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| io::Error::other("the system gives no randomness"))?;
         Ok(Self(secret))
+    }
+
+    /// One that another process made.
+    pub(super) fn given(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Authenticates machine code with what comes before it, which has always the same length.

@@ -45,7 +45,7 @@ struct Sealed {
 impl Sealed {
     fn new() -> Self {
         let (secret, prepared) = (secret(), prepared(1));
-        let identity = Identity::new(CODE_HASH, &prepared, Runtime::shared().engine());
+        let identity = Identity::new(CODE_HASH, &prepared.wasm, Runtime::shared().engine());
         let (head, code) = seal(&secret, &identity, &module(&prepared)).expect("wasmtime gives machine code away");
         Self { secret, identity, bytes: [&head[..], &code].concat() }
     }
@@ -114,7 +114,7 @@ fn another_secret_loads_nothing() {
 #[test]
 fn identities_follow_the_instrumented_module() {
     let engine = Runtime::shared().engine();
-    let [one, again, two] = [1, 1, 2].map(|number| Identity::new(CODE_HASH, &prepared(number), engine));
+    let [one, again, two] = [1, 1, 2].map(|number| Identity::new(CODE_HASH, &prepared(number).wasm, engine));
     assert_eq!(one, again);
     assert_eq!(one, Identity { instrumented: one.instrumented, ..two.clone() });
     assert_ne!(one.instrumented, two.instrumented);
@@ -124,11 +124,11 @@ fn identities_follow_the_instrumented_module() {
 fn compilers_of_other_settings_have_other_fingerprints() {
     let mut config = wasmtime::Config::new();
     let identity = |config: &wasmtime::Config| {
-        Identity::new(CODE_HASH, &prepared(1), &wasmtime::Engine::new(config).expect("valid")).compiler
+        Identity::new(CODE_HASH, &prepared(1).wasm, &wasmtime::Engine::new(config).expect("valid")).compiler
     };
     let speed = identity(&config);
     let none = identity(config.cranelift_opt_level(wasmtime::OptLevel::None));
-    let ours = Identity::new(CODE_HASH, &prepared(1), Runtime::shared().engine()).compiler;
+    let ours = Identity::new(CODE_HASH, &prepared(1).wasm, Runtime::shared().engine()).compiler;
     assert!(speed != none && speed != ours && none != ours);
     assert_eq!(none, identity(&config));
 }

@@ -131,6 +131,39 @@ pub(super) fn get(address: &str, path: &str) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_deployed_module_is_optimised_behind_the_calls() {
+    let folder = tempdir().expect("a temporary directory");
+    let served = Served::start(folder.path(), &["--admin", "127.0.0.1:0"]);
+    let admin = served.started["admin"].as_str().expect("text").strip_prefix("http://").expect("it is").to_owned();
+    let token = deploy_token(&served).await;
+    let mint = || submit(&served, token_call(&token, "mint", ISSUER, ALICE, 5));
+    let first = mint().await;
+    let metrics = tokio::task::spawn_blocking(move || {
+        loop {
+            let (_, metrics) = get(&admin, "/metrics");
+            if metrics.contains("phalanx_modules_to_optimise 0") {
+                return metrics;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let metrics = metrics.await.expect("it does not panic");
+    for line in [
+        r#"phalanx_modules_compiled_total{step="quick",result="compiled"} 1"#,
+        r#"phalanx_modules_compiled_total{step="optimised",result="compiled"} 1"#,
+        r#"phalanx_modules_compiled_total{step="optimised",result="failed"} 0"#,
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    let second = mint().await;
+    let gas = |answer: &v1::SubmitResponse| answer.receipt.as_ref().map(|receipt| receipt.gas_used);
+    assert!(gas(&first).is_some());
+    // A first mint makes the balance, and costs as much as any other.
+    assert_eq!(gas(&first), gas(&second));
+    assert_eq!(balance(&served, &token, ALICE).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_admin_port_tells_what_happens() {
     let folder = tempdir().expect("a temporary directory");
     let served = Served::start(folder.path(), &["--admin", "127.0.0.1:0"]);
