@@ -16,7 +16,7 @@ export LC_ALL=C
 contracts=(
     token vault hostile exerciser conflicts
     evidence exchange smallbank kv collectible licence identity land trade-finance auction trace casework advisory
-    asset-backed donothing cpuheavy ioheavy
+    asset-backed donothing cpuheavy ioheavy heap
 )
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 rustc=/usr/bin/rustc
@@ -45,7 +45,8 @@ toolchain() {
 
 # build CONTRACT TARGET_DIR OUT
 build() {
-    local separator=$'\x1f' flags
+    local separator=$'\x1f' flags std=core,panic_abort
+    grep -q '"alloc"' "$root/contracts/$1/Cargo.toml" && std=core,alloc,panic_abort
     flags="--remap-path-prefix=$root=phalanx"
     flags+="$separator--remap-path-prefix=$cargo_home=cargo"
     flags+="$separator--remap-path-prefix=$rust_source=rust"
@@ -55,7 +56,7 @@ build() {
         env RUSTC="$rustc" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$2" CARGO_ENCODED_RUSTFLAGS="$flags" \
             CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld \
             cargo rustc --quiet --locked --profile contract --target wasm32-unknown-unknown \
-            -Zbuild-std=core,panic_abort -p "phalanx-$1" --lib --crate-type cdylib
+            -Zbuild-std="$std" -p "phalanx-$1" --lib --crate-type cdylib
     ) || fail 1 "phalanx-$1 does not build"
     install -m 644 "$2/wasm32-unknown-unknown/contract/phalanx_${1//-/_}.wasm" "$3"
 }
@@ -101,7 +102,7 @@ manifest() {
     printf '  "toolchain": "%s",\n' "$(toolchain)"
     printf '  "linker": "%s",\n' "$(wasm-ld --version | head -n1)"
     printf '  "packages": %s,\n' "$(dpkg-query -W -f '${Package} ${Version}\n' rustc-web rust-web-src lld | sort | json_list)"
-    printf '  "flags": ["%s", "build-std core,panic_abort", "--stack-first", "-zstack-size=16384", "--max-memory=1048576", ' "$profile"
+    printf '  "flags": ["%s", "build-std core,panic_abort, and alloc for contracts with the feature", "--stack-first", "-zstack-size=16384", "--max-memory=1048576", ' "$profile"
     printf '"--remap-path-prefix of the sources, CARGO_HOME and the standard library"],\n'
     printf '  "modules": {\n'
     for contract in "${contracts[@]}"; do

@@ -40,8 +40,9 @@
 //! # Bytes
 //!
 //! Arguments, results, events and values are encoded as borsh does ([`Wire`]). A state key is the slot's byte, then the
-//! key's encoding, in an [`OrderedMap`] one that sorts as the key does ([`OrderedKey`]). A module has no allocator: types borrow from the arguments or have a maximum length ([`Text`],
-//! [`Bytes`]).
+//! key's encoding, in an [`OrderedMap`] one that sorts as the key does ([`OrderedKey`]). Types borrow from the arguments or have a maximum length ([`Text`],
+//! [`Bytes`]). A module has no allocator unless its manifest asks for the feature `alloc`: then `Vec` and `String` are there too, as
+//! arguments, results, and values of up to 64 KiB. A module grows by some kilobytes, and its memory by three pages.
 //!
 //! # Two targets
 //!
@@ -52,9 +53,14 @@
 
 extern crate self as phalanx_contract;
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 mod abort;
 mod access;
 mod address;
+#[cfg(all(feature = "alloc", target_arch = "wasm32"))]
+mod allocator;
 mod context;
 #[doc(hidden)]
 pub mod entry;
@@ -83,6 +89,9 @@ pub use ordered::{Direction, OrderedKey, OrderedMap};
 pub use phalanx_contract_macros::{Wire, contract, reentrant, slot};
 pub use state::{Item, Map, Refused, Set};
 pub use wire::{Bytes, Text, Wire};
+
+#[cfg(feature = "alloc")]
+pub use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -302,9 +302,12 @@ fn store_once<V: for<'a> Wire<'a>>(key: &[u8], value: &V) -> Result<(), Refused>
     with_encoded(value, |value| answer(host::set_once(key, value)))
 }
 
-/// Values of more than a stack buffer are for the raw interface ([`host::get`], [`host::set`]).
+/// Values of more than a stack buffer are for the raw interface ([`host::get`], [`host::set`]), or allocate.
 #[inline(always)]
 const fn check_value_len<V: for<'a> Wire<'a>>() {
-    const { assert!(V::MAX_LEN <= crate::wire::STACK_ENCODING_MAX, "a typed value has at most 4 KiB, and a maximum length") };
+    const {
+        let fits = cfg!(feature = "alloc") || V::MAX_LEN <= crate::wire::STACK_ENCODING_MAX;
+        assert!(fits, "without the feature `alloc` a typed value has at most 4 KiB, and a maximum length");
+    }
     const { assert!(crate::wire::STACK_ENCODING_MAX <= VALUE_BYTES_MAX) };
 }

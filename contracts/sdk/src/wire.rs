@@ -5,7 +5,8 @@
 //! | integers | little-endian, their own width |
 //! | `bool` | 0 or 1; any other byte is malformed |
 //! | [`Address`](crate::Address), `[u8; N]` | the bytes |
-//! | `&[u8]`, `&str`, [`Bytes`], [`Text`] | length as `u32`, the bytes; text is UTF-8 |
+//! | `&[u8]`, `&str`, [`Bytes`], [`Text`], `String` | length as `u32`, the bytes; text is UTF-8 |
+//! | `Vec<T>` (feature `alloc`) | number of elements as `u32`, the elements |
 //! | `Option<T>` | 0, or 1 and the value |
 //! | tuples, structs | the fields in order |
 //! | enums | the variant's index as `u8`, its fields |
@@ -13,6 +14,8 @@
 //! Every value has exactly one encoding and every other byte string is refused, so encodings may be hashed and compared.
 
 mod bounded;
+#[cfg(feature = "alloc")]
+mod owned;
 mod primitives;
 
 use core::mem::MaybeUninit;
@@ -91,6 +94,12 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
+    /// How many bytes are left.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn remaining(&self) -> usize {
+        self.0.len()
+    }
+
     /// The next `N` bytes in place, or `None` if fewer are left.
     #[inline(always)]
     pub fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
@@ -142,6 +151,10 @@ impl<'b> Writer<'b> {
 /// The longest encoding that is built on the stack, in bytes: an event's limit, a quarter of the stack.
 pub(crate) const STACK_ENCODING_MAX: usize = 4 << 10;
 
+/// The longest encoding that is built in allocated memory, in bytes: a value's limit, and that of return bytes.
+#[cfg(feature = "alloc")]
+const HEAP_ENCODING_MAX: usize = 64 << 10;
+
 /// Encodes `value` into a stack buffer and hands the bytes to `sink`.
 #[inline(always)]
 pub(crate) fn with_encoded<'a, T: Wire<'a>, R>(value: &T, sink: impl FnOnce(&[u8]) -> R) -> R {
@@ -152,7 +165,8 @@ pub(crate) fn with_encoded<'a, T: Wire<'a>, R>(value: &T, sink: impl FnOnce(&[u8
     })
 }
 
-/// Lends a stack buffer that holds any encoding of `T`, or [`STACK_ENCODING_MAX`] bytes if `T` may be longer.
+/// Lends a stack buffer that holds any encoding of `T`, or [`STACK_ENCODING_MAX`] bytes if `T` may be longer; with the feature `alloc`,
+/// then 64 KiB that are allocated.
 ///
 /// An array's length cannot depend on `T`, so there are classes of lengths. Unused space costs nothing: the buffer is
 /// not initialised, and what is not touched is not dirty.
@@ -162,6 +176,11 @@ pub(crate) fn with_buffer<'a, T: Wire<'a>, R>(body: impl FnOnce(&mut [MaybeUnini
         0..=16 => body(&mut [const { MaybeUninit::uninit() }; 16]),
         17..=128 => body(&mut [const { MaybeUninit::uninit() }; 128]),
         129..=512 => body(&mut [const { MaybeUninit::uninit() }; 512]),
+        #[cfg(feature = "alloc")]
+        max if max > STACK_ENCODING_MAX => {
+            let mut buffer = alloc::vec::Vec::with_capacity(HEAP_ENCODING_MAX);
+            body(buffer.spare_capacity_mut().get_mut(..HEAP_ENCODING_MAX).unwrap_or_default())
+        }
         _ => body(&mut [const { MaybeUninit::uninit() }; STACK_ENCODING_MAX]),
     }
 }

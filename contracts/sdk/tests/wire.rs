@@ -113,6 +113,21 @@ fn owned_values_are_borsh() {
 }
 
 #[test]
+#[cfg(feature = "alloc")]
+fn lists_and_texts_are_borsh() {
+    same(Vec::<u8>::new());
+    same(vec![1u16, 2, 3]);
+    same(String::new());
+    same("drei Wörter hier".to_owned());
+    same(vec![("one".to_owned(), vec![true]), (String::new(), vec![])]);
+    same(vec![Some(Shape::Pair(1, 2)), None]);
+    // What is announced and does not come is refused before anything is allocated.
+    assert_eq!(decoded::<Vec<u64>>(&[0xff; 100]), None);
+    let long: Vec<u8> = vec![7; (64 << 10) - 4];
+    assert_eq!(decoded::<Vec<u8>>(&phalanx_contract::wire::encoded(&long)), Some(long));
+}
+
+#[test]
 fn borrowed_values_are_borsh() {
     let value = Borrowed { text: "naïve", bytes: &[1, 2, 3], last: 4 };
     let bytes = encoded(&value);

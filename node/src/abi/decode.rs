@@ -72,6 +72,10 @@ impl<'a> Reader<'a> {
             },
             Type::Tuple(types) => self.sequence(types.iter(), depth)?,
             Type::Array(element, length) => self.sequence(std::iter::repeat_n(&**element, *length), depth)?,
+            Type::List(element) => {
+                let length = self.length()?;
+                self.sequence(std::iter::repeat_n(&**element, length), depth)?
+            }
             Type::Named(name) => self.named(name, depth)?,
             Type::Result(..) | Type::Unknown(_) => return None,
         })
@@ -114,8 +118,12 @@ impl<'a> Reader<'a> {
     }
 
     fn with_length(&mut self) -> Option<&'a [u8]> {
-        let length = u32::from_le_bytes(self.take(4)?.try_into().ok()?);
-        self.take(usize::try_from(length).ok()?)
+        let length = self.length()?;
+        self.take(length)
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        usize::try_from(u32::from_le_bytes(self.take(4)?.try_into().ok()?)).ok()
     }
 
     fn flag(&mut self) -> Option<bool> {

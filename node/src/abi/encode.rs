@@ -98,6 +98,12 @@ impl Abi {
             }
             Type::Tuple(types) => self.sequence(types.iter(), json, out, depth),
             Type::Array(element, length) => self.sequence(std::iter::repeat_n(&**element, *length), json, out, depth),
+            Type::List(element) => {
+                let values: Vec<&RawValue> = read(json, "an array")?;
+                let length = u32::try_from(values.len()).map_err(|_| "more than 2^32 - 1 elements")?;
+                out.extend_from_slice(&length.to_le_bytes());
+                values.into_iter().try_for_each(|value| self.value(element, value, out, depth))
+            }
             Type::Named(name) => self.named(name, json, out, depth),
             Type::Result(..) => Err("a Result is no argument".into()),
             Type::Unknown(name) => Err(format!("type `{name}` has no JSON form").into()),

@@ -17,6 +17,7 @@ const LINES: &str = r#"
 {"fn":"endless","args":[{"name":"a","type":"Loop"}],"returns":"[();1000000000]","doc":""}
 {"struct":"Loop","fields":[{"name":"a","type":"Loop"}],"doc":""}
 {"struct":"Wide","fields":[{"name":"a","type":"Wider"},{"name":"b","type":"Wider"}],"doc":""}
+{"fn":"lists","args":[{"name":"sides","type":"Vec<Side>"},{"name":"names","type":"Vec<String>"},{"name":"bytes","type":"Vec<u8>"}],"returns":"Vec<Vec<u16>>","doc":""}
 not a line
 "#;
 
@@ -64,6 +65,25 @@ fn arguments_are_the_bytes_of_borsh() {
 
     assert_eq!(abi.decode_arguments(b"all", &encoded[1..]), None);
     assert_eq!(abi.decode_arguments(b"all", &[&encoded[..], &[0]].concat()), None, "trailing bytes");
+}
+
+#[test]
+fn lists_are_arrays_of_any_length() {
+    let abi = Abi::parse(LINES.as_bytes());
+    let json = r#"{"sides":["Buy",{"Limit":{"price":"7"}}],"names":["a","","hä"],"bytes":"0x00ff"}"#;
+    let encoded = abi.encode_arguments("lists", &raw(json)).expect("the arguments fit");
+    let sides = vec![Side::Buy, Side::Limit { price: 7 }];
+    let expected = borsh::to_vec(&(sides, vec!["a", "", "hä"], vec![0u8, 255])).expect("memory takes all writes");
+    assert_eq!(encoded, expected);
+    let decoded = abi.decode_arguments(b"lists", &encoded).expect("own encoding");
+    assert_eq!(decoded, serde_json::from_str::<serde_json::Value>(json).expect("the test's JSON"));
+    assert_eq!(abi.decode_arguments(b"lists", &encoded[..encoded.len() - 1]), None);
+    // A number of elements that cannot be there is no reason to make them.
+    assert_eq!(abi.decode_return(b"lists", Outcome::Ok, &[0xff; 4]), None);
+    let rows = abi.decode_return(b"lists", Outcome::Ok, &[1, 0, 0, 0, 2, 0, 0, 0, 7, 0, 8, 0]);
+    assert_eq!(rows, Some(json!([[7, 8]])));
+    let misfit = abi.encode_arguments("lists", &raw(r#"{"sides":7,"names":[],"bytes":"0x"}"#));
+    assert_eq!(misfit.expect_err("a number is no list").to_string(), "`sides`: 7 is not an array");
 }
 
 #[test]

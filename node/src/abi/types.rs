@@ -21,6 +21,8 @@ pub(super) enum Type {
     Result(Box<Type>, Box<Type>),
     Tuple(Vec<Type>),
     Array(Box<Type>, usize),
+    /// A number of elements, and the elements.
+    List(Box<Type>),
     /// A struct or enum of the same ABI.
     Named(String),
     /// Something that has no JSON here.
@@ -83,7 +85,7 @@ fn plain(name: &str) -> Type {
         "i128" => Type::Signed(16),
         "bool" => Type::Bool,
         "Address" => Type::FixedBytes(32),
-        "str" => Type::Text,
+        "str" | "String" => Type::Text,
         // The SDK's answer of a refused add has nothing to tell.
         "Refused" => Type::Tuple(Vec::new()),
         _ => Type::Named(name.to_owned()),
@@ -93,6 +95,11 @@ fn plain(name: &str) -> Type {
 fn generic(name: &str, mut of: Vec<Type>) -> Option<Type> {
     match (name, of.len()) {
         ("Option", 1) => Some(Type::Option(Box::new(of.pop()?))),
+        ("Vec", 1) => Some(match of.pop()? {
+            // The same bytes, and hex is shorter.
+            Type::Unsigned(1) => Type::Bytes,
+            element => Type::List(Box::new(element)),
+        }),
         ("Result", 2) => {
             let error = of.pop()?;
             Some(Type::Result(Box::new(of.pop()?), Box::new(error)))
@@ -148,6 +155,9 @@ mod tests {
             ("[u8;32]", Type::FixedBytes(32)),
             ("[u16;2usize]", Type::Array(boxed(Type::Unsigned(2)), 2)),
             ("Text<NAME_BYTES>", Type::Text),
+            ("String", Type::Text),
+            ("Vec<u8>", Type::Bytes),
+            ("Vec<u64>", Type::List(boxed(Type::Unsigned(8)))),
             ("Option<(Address,i8)>", Type::Option(boxed(Type::Tuple(vec![Type::FixedBytes(32), Type::Signed(1)])))),
             ("Result<(),Error>", Type::Result(boxed(Type::Tuple(vec![])), boxed(Type::Named("Error".to_owned())))),
             ("()", Type::Tuple(vec![])),
@@ -160,7 +170,9 @@ mod tests {
     #[test]
     fn what_is_no_type_is_unknown() {
         let nested = "(".repeat(100_000);
-        for name in ["", "u8>", "[u8;N]", "[u16]", "Vec<u8>", "Option<u8,u8>", "Option<", "Text<", "(u8", &nested] {
+        for name in
+            ["", "u8>", "[u8;N]", "[u16]", "Vec<u8,u8>", "Vec<>", "Option<u8,u8>", "Option<", "Text<", "(u8", &nested]
+        {
             assert_eq!(Type::parse(name), Type::Unknown(name.to_owned()));
         }
     }

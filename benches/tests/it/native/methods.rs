@@ -48,6 +48,12 @@ fn certificate(dice: &mut Dice) -> phalanx_licence::Certificate {
     phalanx_licence::Certificate { holder, kind: 1, digest: dice.digest(), expires: dice.time() }
 }
 
+fn note(dice: &mut Dice) -> phalanx_heap::Note {
+    let title = dice.of(&["", "a", "something longer than others"]).to_owned();
+    let words = (0..dice.below(4)).map(|word| word.to_string()).collect();
+    phalanx_heap::Note { title, words, weight: dice.below(5) as u32 }
+}
+
 fn number(dice: &mut Dice) -> phalanx_licence::Number {
     phalanx_licence::Number { department: dice.below(2) as u32, serial: dice.thing() }
 }
@@ -327,5 +333,17 @@ applications! {
     ioheavy: "ioheavy", phalanx_ioheavy::IoHeavy {
         write |dice| encoded(&(dice.below(50), dice.below(20) as u32, dice.below(256) as u8));
         read |dice| encoded(&(dice.below(50), dice.below(20) as u32));
+    }
+    heap: "heap", phalanx_heap::Heap {
+        add |dice| encoded(&(note(dice),));
+        remove |dice| encoded(&(dice.below(3) as u32,));
+        notes account;
+        titles nothing;
+        sorted |dice| {
+            let numbers = dice.below(200);
+            encoded(&((0..numbers).map(|_| dice.below(1_000)).collect::<Vec<u64>>(),))
+        };
+        // Within what an allocator has from the start, and beyond.
+        hold |dice| encoded(&(dice.below(4) as u32, dice.of(&[0, 1, 999, 70_000u32])));
     }
 }

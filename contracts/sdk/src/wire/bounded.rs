@@ -1,4 +1,4 @@
-//! Byte strings and texts with a maximum length, held in place: a module has no allocator.
+//! Byte strings and texts with a maximum length, held in place: most modules have no allocator.
 
 use super::{Reader, Wire, Writer};
 

@@ -135,7 +135,7 @@ fn command(contract: &ContractCrate, toolchain: &Toolchain) -> Command {
     }
     if toolchain.library == Library::FromSource {
         // Cargo builds the library on its nightlies alone, unless it is told to.
-        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,panic_abort");
+        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc,panic_abort");
     }
     command
 }

@@ -23,6 +23,7 @@ pub(super) const SDK: &[(&str, &str)] = embedded![
     "sdk/src/abort.rs",
     "sdk/src/access.rs",
     "sdk/src/address.rs",
+    "sdk/src/allocator.rs",
     "sdk/src/context.rs",
     "sdk/src/entry.rs",
     "sdk/src/event.rs",
@@ -43,6 +44,7 @@ pub(super) const SDK: &[(&str, &str)] = embedded![
     "sdk/src/test/nested.rs",
     "sdk/src/wire.rs",
     "sdk/src/wire/bounded.rs",
+    "sdk/src/wire/owned.rs",
     "sdk/src/wire/primitives.rs",
 ];
 
