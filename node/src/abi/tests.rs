@@ -151,7 +151,7 @@ fn an_endless_abi_ends() {
 #[test]
 fn lines_are_kept_by_kind() {
     let abi = Abi::parse(LINES.as_bytes());
-    assert_eq!((abi.methods.len(), abi.lines().unknown), (2, 1));
+    assert_eq!((abi.methods.len(), abi.lines().unknown), (3, 1));
     let printed = serde_json::to_value(abi.lines()).expect("lines are JSON");
     assert_eq!(printed["slots"][0]["name"], "BALANCES");
     assert_eq!(printed["enums"].as_array().map(Vec::len), Some(2));
