@@ -8,6 +8,10 @@
 //! give the stack units back         ;; only if the function makes calls
 //! ```
 //!
+//! The gas left is in a local while the function runs: a charge is one subtraction. The control memory has to hold it whenever
+//! somebody else may look, so it is written before each operator that calls or may trap, unless it was since the last charge, and
+//! where the function ends; after a call it is read again.
+//!
 //! A check that fails halts where it stands. One place to halt for the whole function would be shorter, but thousands of
 //! branches to it take a compiler quadratic time.
 
@@ -37,7 +41,7 @@ pub(super) fn control(offset: u64, align: u32) -> MemArg {
     MemArg { offset, align, memory_index: 1 }
 }
 
-/// Locals added behind the guest's: scratch that lives between two operators of the guest.
+/// Locals added behind the guest's: the gas left, and scratch that lives between two operators of the guest.
 struct Scratch {
     address: u32,
     operand: u32,
@@ -83,6 +87,7 @@ pub(super) fn instrument(
         tail,
         nesting: 0,
         calls_left: 0,
+        gas_is_written: true,
     };
     writer.prologue(result);
     writer.operators(module, body.get_binary_reader_for_operators()?)?;
@@ -121,6 +126,8 @@ struct Writer<'a> {
     nesting: u32,
     /// Calls of guest functions to come in this block.
     calls_left: u32,
+    /// Whether the control memory is known to hold the gas left here.
+    gas_is_written: bool,
 }
 
 impl Writer<'_> {
@@ -129,6 +136,7 @@ impl Writer<'_> {
     }
 
     fn prologue(&mut self, result: BlockType) {
+        self.read_gas();
         self.begin_block(true);
         self.take_stack();
         self.sink().block(result);
@@ -147,6 +155,10 @@ impl Writer<'_> {
 
     /// One operator of the guest with what goes before and after it.
     fn operator(&mut self, operator: &Operator<'_>, bytes: &[u8]) {
+        let may_leave = may_leave(operator);
+        if may_leave {
+            self.write_gas();
+        }
         match operator {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => self.nesting += 1,
             // The last `end` closes the function's own label, which is `$body` now.
@@ -159,13 +171,22 @@ impl Writer<'_> {
                 }
             }
         }
+        if may_leave {
+            // What the operator itself cost was charged since.
+            self.write_gas();
+        }
         if matches!(operator, Operator::Return) {
             let body = self.nesting;
             self.sink().br(body);
         } else {
             self.out.extend_from_slice(bytes);
         }
+        if matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }) {
+            self.read_gas();
+        }
         if ends_block(operator) {
+            // Other ways lead here, on which it may not have been written.
+            self.gas_is_written &= !matches!(operator, Operator::Loop { .. } | Operator::Else | Operator::End);
             self.end_block();
             self.begin_block(matches!(operator, Operator::Loop { .. }));
         } else {
@@ -174,6 +195,7 @@ impl Writer<'_> {
     }
 
     fn epilogue(&mut self) {
+        self.write_gas();
         if self.plan.makes_calls {
             let units = self.plan.frame_units.cast_signed();
             let field = control(CONTROL_STACK, 2);
@@ -204,23 +226,46 @@ impl Writer<'_> {
     /// Subtracts from the gas left the i64 that `price` leaves on the stack.
     fn charge(&mut self, check: bool, price: impl FnOnce(&mut InstructionSink<'_>)) {
         let gas = self.scratch.gas;
-        let field = control(CONTROL_GAS, 3);
         let mut sink = self.sink();
-        sink.i32_const(0).i32_const(0).i64_load(field);
+        sink.local_get(gas);
         price(&mut sink);
-        sink.i64_sub();
+        sink.i64_sub().local_set(gas);
+        self.gas_is_written = false;
         if check {
-            sink.local_tee(gas).i64_store(field).local_get(gas).i64_const(0).i64_lt_s();
-            halt_if(&mut sink, HALT_GAS);
-        } else {
-            sink.i64_store(field);
+            self.check();
         }
     }
 
     fn check(&mut self) {
+        let gas = self.scratch.gas;
+        self.sink().local_get(gas).i64_const(0).i64_lt_s();
+        self.halt_if(HALT_GAS);
+    }
+
+    /// Halts for `reason` if the i32 on the stack is not zero.
+    fn halt_if(&mut self, reason: i32) {
         let mut sink = self.sink();
-        sink.i32_const(0).i64_load(control(CONTROL_GAS, 3)).i64_const(0).i64_lt_s();
-        halt_if(&mut sink, HALT_GAS);
+        sink.if_(BlockType::Empty);
+        if reason == HALT_GAS {
+            // How far below zero is nobody's business. A value that the function computed would live on to here, where a compiler puts
+            // what hardly ever runs: behind all of the function, which for thousands of them takes it quadratic time.
+            sink.i32_const(0).i64_const(-1).i64_store(control(CONTROL_GAS, 3));
+        }
+        sink.i32_const(0).i32_const(reason).i32_store(control(CONTROL_HALT, 2)).unreachable().end();
+    }
+
+    fn read_gas(&mut self) {
+        let gas = self.scratch.gas;
+        self.sink().i32_const(0).i64_load(control(CONTROL_GAS, 3)).local_set(gas);
+        self.gas_is_written = true;
+    }
+
+    fn write_gas(&mut self) {
+        if !self.gas_is_written {
+            let gas = self.scratch.gas;
+            self.sink().i32_const(0).local_get(gas).i64_store(control(CONTROL_GAS, 3));
+            self.gas_is_written = true;
+        }
     }
 
     /// The callee may have used up the gas without asking at its end. Of several calls in one block, which was charged
@@ -239,6 +284,7 @@ impl Writer<'_> {
     /// Takes the frame's stack units. A function that makes no call only asks whether they are there: nobody else would
     /// see them taken.
     fn take_stack(&mut self) {
+        self.write_gas();
         let units = self.plan.frame_units.cast_signed();
         let makes_calls = self.plan.makes_calls;
         let left = self.scratch.operand;
@@ -250,7 +296,7 @@ impl Writer<'_> {
         } else {
             sink.i32_const(0).i32_load(field).i32_const(units).i32_lt_s();
         }
-        halt_if(&mut sink, HALT_STACK);
+        self.halt_if(HALT_STACK);
     }
 
     fn charge_grow(&mut self) {
@@ -305,10 +351,37 @@ impl Writer<'_> {
     }
 }
 
-/// Halts for `reason` if the i32 on the stack is not zero.
-fn halt_if(sink: &mut InstructionSink<'_>, reason: i32) {
-    sink.if_(BlockType::Empty).i32_const(0).i32_const(reason).i32_store(control(CONTROL_HALT, 2));
-    sink.unreachable().end();
+/// Whether control may leave the function at `operator`, by a call or a trap, so that the gas left is looked at. Of those that
+/// contracts may use, the specification lets no other operator trap.
+fn may_leave(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    let may_trap = matches!(
+        operator,
+        O::Unreachable
+            | O::MemoryGrow { .. }
+            | O::MemoryFill { .. }
+            | O::MemoryCopy { .. }
+            | O::I32DivS
+            | O::I32DivU
+            | O::I32RemS
+            | O::I32RemU
+            | O::I64DivS
+            | O::I64DivU
+            | O::I64RemS
+            | O::I64RemU
+            | O::F32Load { .. }
+            | O::F64Load { .. }
+            | O::I32TruncF32S
+            | O::I32TruncF32U
+            | O::I32TruncF64S
+            | O::I32TruncF64U
+            | O::I64TruncF32S
+            | O::I64TruncF32U
+            | O::I64TruncF64S
+            | O::I64TruncF64U
+    );
+    let calls = matches!(operator, O::Call { .. } | O::CallIndirect { .. });
+    may_trap || calls || schedule::is_load(operator) || store_of(operator).is_some()
 }
 
 /// Marks the granule of the address on the stack plus `distance`.

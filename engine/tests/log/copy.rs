@@ -61,7 +61,9 @@ fn a_log_that_is_being_written_is_copied_with_all_that_was_durable() {
     println!("{copies} copies");
     let log = writer.join().expect("it does not panic");
     let end = copied(&fs, Path::new("/copy-at-the-end")).expect("it can be copied");
-    assert_eq!((end.last_input, end.last_seal.0), (400, 400));
+    assert_eq!(end.last_input, 400);
+    // The last seal may still be on its way through the log's thread: nobody waited for it.
+    assert!((399..=400).contains(&end.last_seal.0), "{:?}", end.last_seal);
     drop(log);
 }
 

@@ -2,6 +2,7 @@
 //! differ. `cargo test -p phalanx-conformance --test cost -- --nocapture` shows it; the machine code measured is the
 //! optimising compiler's, whatever the profile of this test.
 
+mod contracts;
 mod kernels;
 mod operators;
 
@@ -12,7 +13,7 @@ use phalanx_engine::prepare::{
     CALL_EXPORT_PREFIX, CONTROL_DIRTY, CONTROL_EXPORT, CONTROL_GAS, CONTROL_STACK, DIRTY_BYTES, GRANULE_LOG2,
     GRANULE_SLACK_BYTES, MEMORY_EXPORT, NATIVE_STACK_BYTES, prepare,
 };
-use wasmtime::{Config, Engine, Instance, Memory, Module, OptLevel, Store, TypedFunc};
+use wasmtime::{Config, Engine, Linker, Memory, Module, OptLevel, Store, TypedFunc};
 
 /// More than any measurement uses.
 const GAS: i64 = 1 << 60;
@@ -50,13 +51,30 @@ impl Pair {
             instrumented: Callable::new(engine, &prepared.wasm, &format!("{CALL_EXPORT_PREFIX}m")),
         }
     }
+
+    fn of_contract(engine: &Engine, method: &contracts::Method) -> Self {
+        let prepared = prepare(method.module).unwrap_or_else(|refused| panic!("refused: {refused}"));
+        let callable = |wasm: &[u8], export: &str| {
+            let module = Module::new(engine, wasm).expect("the module compiles");
+            let host = contracts::host(engine, &module, &method.arguments, &method.value);
+            Callable::linked(engine, &module, &host, export)
+        };
+        Self {
+            plain: callable(method.module, method.method),
+            instrumented: callable(&prepared.wasm, &format!("{CALL_EXPORT_PREFIX}{}", method.method)),
+        }
+    }
 }
 
 impl Callable {
     fn new(engine: &Engine, wasm: &[u8], export: &str) -> Self {
         let module = Module::new(engine, wasm).expect("the module compiles");
+        Self::linked(engine, &module, &Linker::new(engine), export)
+    }
+
+    fn linked(engine: &Engine, module: &Module, host: &Linker<()>, export: &str) -> Self {
         let mut store = Store::new(engine, ());
-        let instance = Instance::new(&mut store, &module, &[]).expect("the module has instances");
+        let instance = host.instantiate(&mut store, module).expect("the module has instances");
         let function = instance.get_typed_func(&mut store, export).expect("a method");
         let control = instance.get_memory(&mut store, CONTROL_EXPORT);
         let memory = instance.get_memory(&mut store, MEMORY_EXPORT).expect("a contract has one");
@@ -74,6 +92,8 @@ impl Callable {
                 bytes[CONTROL_GAS as usize..][..8].copy_from_slice(&GAS.to_le_bytes());
                 bytes[CONTROL_STACK as usize..][..4].copy_from_slice(&STACK_UNITS_MAX.to_le_bytes());
             }
+            // As after a reset. Memory that has grown stays as it is: what is behind the image holds nothing that is read.
+            self.memory.data_mut(&mut self.store)[..self.image.len()].copy_from_slice(&self.image);
             let start = Instant::now();
             self.function.call(&mut self.store, ()).expect("the method returns");
             best = best.min(start.elapsed());
@@ -106,8 +126,10 @@ fn instrumented_code_beside_plain_code() {
     let header = ["plain ms", "instrumented", "ratio", "ns/gas", "marked", "changed"];
     let [plain, instrumented, ratio, gas, marked, changed] = header;
     println!("{:<28} {plain:>10} {instrumented:>12} {ratio:>7} {gas:>8} {marked:>7} {changed:>7}", "kernel");
-    for (name, text) in kernels::all() {
-        let mut pair = Pair::new(&engine, &text);
+    let kernels = kernels::all().into_iter().map(|(name, text)| (name, Pair::new(&engine, &text)));
+    let methods = contracts::all();
+    let methods = methods.iter().map(|method| (method.name, Pair::of_contract(&engine, method)));
+    for (name, mut pair) in kernels.chain(methods) {
         let (plain, _) = pair.plain.measure();
         let (instrumented, gas) = pair.instrumented.measure();
         assert!(gas > 0, "{name} used no gas");

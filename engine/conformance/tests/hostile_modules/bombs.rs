@@ -38,6 +38,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("calls in one block, as many as may be", calls(MODULE_CALLS_MAX / 2, 2)),
         ("calls in one block, more than may be", calls(BODY_BYTES_MAX as u64 / 2 - 1_000, 7)),
         ("calls in blocks of their own, checked one by one", checked_calls(8)),
+        ("calls in blocks of their own, that meet before the end", meeting_calls(8)),
         ("loops with calls, as many as may be", checked_loops(8)),
         ("one block after another, as many as may be", blocks_of(CONTROL_OPERATORS_MAX as usize, 20)),
         ("calls of 32 results", wide_calls()),
@@ -166,6 +167,12 @@ fn checked_calls(functions: usize) -> Vec<u8> {
     let dear = "(drop (i32.const 0))".repeat(300);
     let calls = "call 1 (br_if 0 (i32.const 0)) ".repeat(CONTROL_OPERATORS_MAX as usize);
     contract(&format!("(func {calls} {dear})").repeat(functions))
+}
+
+/// As many values of the gas left meet at the end of one block.
+fn meeting_calls(functions: usize) -> Vec<u8> {
+    let calls = "call 1 (br_if 0 (i32.load (i32.const 0))) ".repeat(CONTROL_OPERATORS_MAX as usize - 1);
+    contract(&format!("(func (block {calls}) call 1)").repeat(functions))
 }
 
 fn wide_calls() -> Vec<u8> {

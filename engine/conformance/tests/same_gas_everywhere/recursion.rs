@@ -32,6 +32,8 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         corpus.push((format!("{count} loads"), loads(count)));
         corpus.push((format!("{count} calls"), calls(count)));
         corpus.push((format!("{count} stores"), stores(count)));
+        corpus.push((format!("{count} calls in blocks of their own"), blocks(count)));
+        corpus.push((format!("{count} calls in arms"), arms(count)));
     }
     for count in [10, 100] {
         corpus.push((format!("{count} joins of 32 values"), joins(count)));
@@ -100,6 +102,18 @@ fn calls(count: usize) -> Vec<u8> {
         let _ = write!(body, "(i64.add (i64.load offset={} (i32.const 0))) (call $f) i64.add ", call * 8);
     }
     contract(&format!("(func $f (result i64) {body})"), 0)
+}
+
+/// A block for each call, left in two ways, which all meet in the end: the gas left is another value in each.
+fn blocks(count: usize) -> Vec<u8> {
+    let calls = "(drop (call $f)) (br_if 0 (i32.load (i32.const 0)))".repeat(count);
+    contract(&format!("(func $f (result i64) (block {calls}) (call $f))"), 0)
+}
+
+/// The same, where two ways meet after each call.
+fn arms(count: usize) -> Vec<u8> {
+    let calls = "(if (i32.load (i32.const 0)) (then) (else (drop (call $f))))".repeat(count);
+    contract(&format!("(func $f (result i64) {calls} (call $f))"), 0)
 }
 
 /// Many stores, with the code that marks them, around the call.
