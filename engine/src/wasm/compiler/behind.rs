@@ -82,8 +82,8 @@ impl Behind {
 
     pub(super) fn push(&self, job: Job) {
         self.counts.note(|counted| counted.waiting += 1);
-        let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
-        debug_assert!(matches!(sent, Some(Ok(()))), "the thread outlives the queue");
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        debug_assert!(sent, "the thread outlives the queue");
     }
 
     /// Optimises while the caller waits, in a process of its own: who waits shall not wait for the queue.
