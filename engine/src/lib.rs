@@ -9,8 +9,9 @@
 //! contract. The example `embed` shows all of it.
 //!
 //! [`LoggedEngine`] is an engine with its replay log in a data directory; [`verify_log`] executes such a log again and compares
-//! everything. A [`CodeCache`] keeps machine code in files; a logged engine has one in its data directory. [`Oracle`] executes
-//! the same batches as plainly as possible, for tests.
+//! everything. A [`CodeCache`] keeps machine code in files; a logged engine has one in its data directory. With [`Options::compiler`],
+//! which is for engines that strangers deploy on, modules are compiled in two steps, in other processes. [`Oracle`] executes the
+//! same batches as plainly as possible, for tests.
 //!
 //! # What a call leaves
 //!
