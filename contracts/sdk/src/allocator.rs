@@ -9,8 +9,8 @@ use core::mem::MaybeUninit;
 use core::ptr;
 
 /// Bytes that are there from the start. A module whose memory has to grow loses its instance, which costs every call of it some
-/// microseconds: three pages hold the longest value, its encoding, and what one works with beside them.
-const RESERVED_BYTES: usize = 192 << 10;
+/// microseconds: two pages hold the longest value and what one works with beside it. (Encodings have a page of their own.)
+const RESERVED_BYTES: usize = 128 << 10;
 const PAGE_BYTES: usize = 64 << 10;
 
 #[repr(C, align(16))]
@@ -64,9 +64,10 @@ unsafe impl GlobalAlloc for Forward {
         let fit = |from: usize| from.checked_next_multiple_of(layout.align());
         let Some(mut start) = fit(self.next.get()) else { return ptr::null_mut() };
         if start.checked_add(layout.size()).is_none_or(|end| end > self.end.get()) && !self.has_grown() {
-            // What is grown lies behind other data: the rest of the reserve is left.
+            // What is grown lies behind other data: the rest of the reserve is left, also if nothing can be grown.
             let end = core::arch::wasm32::memory_size::<0>() * PAGE_BYTES;
             self.end.set(end);
+            self.next.set(end);
             let Some(fitting) = fit(end) else { return ptr::null_mut() };
             start = fitting;
         }

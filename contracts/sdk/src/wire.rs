@@ -151,9 +151,9 @@ impl<'b> Writer<'b> {
 /// The longest encoding that is built on the stack, in bytes: an event's limit, a quarter of the stack.
 pub(crate) const STACK_ENCODING_MAX: usize = 4 << 10;
 
-/// The longest encoding that is built in allocated memory, in bytes: a value's limit, and that of return bytes.
+/// The longest encoding where there is an allocator, in bytes: a value's limit, and that of return bytes.
 #[cfg(feature = "alloc")]
-const HEAP_ENCODING_MAX: usize = 64 << 10;
+const LONG_ENCODING_MAX: usize = 64 << 10;
 
 /// Encodes `value` into a stack buffer and hands the bytes to `sink`.
 #[inline(always)]
@@ -166,7 +166,7 @@ pub(crate) fn with_encoded<'a, T: Wire<'a>, R>(value: &T, sink: impl FnOnce(&[u8
 }
 
 /// Lends a stack buffer that holds any encoding of `T`, or [`STACK_ENCODING_MAX`] bytes if `T` may be longer; with the feature `alloc`,
-/// then 64 KiB that are allocated.
+/// then 64 KiB.
 ///
 /// An array's length cannot depend on `T`, so there are classes of lengths. Unused space costs nothing: the buffer is
 /// not initialised, and what is not touched is not dirty.
@@ -177,12 +177,36 @@ pub(crate) fn with_buffer<'a, T: Wire<'a>, R>(body: impl FnOnce(&mut [MaybeUnini
         17..=128 => body(&mut [const { MaybeUninit::uninit() }; 128]),
         129..=512 => body(&mut [const { MaybeUninit::uninit() }; 512]),
         #[cfg(feature = "alloc")]
-        max if max > STACK_ENCODING_MAX => {
-            let mut buffer = alloc::vec::Vec::with_capacity(HEAP_ENCODING_MAX);
-            body(buffer.spare_capacity_mut().get_mut(..HEAP_ENCODING_MAX).unwrap_or_default())
-        }
+        max if max > STACK_ENCODING_MAX => with_long_buffer(body),
         _ => body(&mut [const { MaybeUninit::uninit() }; STACK_ENCODING_MAX]),
     }
+}
+
+/// Lends 64 KiB: a static, as an allocation that lives while others are made would be lost for the rest of the call.
+#[cfg(all(feature = "alloc", target_arch = "wasm32"))]
+fn with_long_buffer<R>(body: impl FnOnce(&mut [MaybeUninit<u8>]) -> R) -> R {
+    struct Long {
+        is_lent: core::cell::Cell<bool>,
+        bytes: core::cell::UnsafeCell<[MaybeUninit<u8>; LONG_ENCODING_MAX]>,
+    }
+    // SAFETY: a module has one thread.
+    unsafe impl Sync for Long {}
+    static LONG: Long = Long {
+        is_lent: core::cell::Cell::new(false),
+        bytes: core::cell::UnsafeCell::new([const { MaybeUninit::uninit() }; LONG_ENCODING_MAX]),
+    };
+    if LONG.is_lent.replace(true) {
+        crate::abort("an encoding of a long value reads or writes another long value")
+    }
+    // SAFETY: it is lent to nobody else, as was just asked, until it is given back below.
+    let result = body(unsafe { &mut *LONG.bytes.get() });
+    LONG.is_lent.set(false);
+    result
+}
+
+#[cfg(all(feature = "alloc", not(target_arch = "wasm32")))]
+fn with_long_buffer<R>(body: impl FnOnce(&mut [MaybeUninit<u8>]) -> R) -> R {
+    body(&mut vec![MaybeUninit::uninit(); LONG_ENCODING_MAX])
 }
 
 /// The encoding of a value of at most 64 KiB, the longest that a call takes: for clients and tests, where there is memory to allocate.

@@ -18,8 +18,9 @@
 //! term is there because the frame of the machine code grows with all values that a function computes, not only with
 //! those that Wasm holds at once: an optimising compiler keeps common subexpressions alive, and a quick one gives every
 //! value a slot of its own. An operator makes the values it leaves, a block those it takes and leaves, and each at least
-//! one. Values that come into being where locals join ([`Joins`]) count twice instead, where that is more: so there are at most
-//! one and a half times as many values as were counted, and code as compilers write it pays for none of them.
+//! one. Values that no operator shows, those where locals join ([`Joins`]) and those of operators that are code with branches of its own
+//! ([`HIDDEN_VALUES`]), count twice instead, where that is more: so there are at most one and a half times as many values as were
+//! counted, and code as compilers write it pays for none of them.
 
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, ModuleArity, Operator, OperatorsReader, Parser,
@@ -38,6 +39,10 @@ use super::values::Values;
 pub(super) const FRAME_UNITS: u32 = 2;
 /// Values made that cost one stack unit.
 const VALUES_PER_UNIT: u32 = 8;
+
+/// Values that live between the branches inside one operator, or inside what the pass writes for it: an indirect call, a bulk operation, a
+/// growth of memory.
+const HIDDEN_VALUES: u32 = 4;
 
 /// What the code of one function is given.
 #[derive(Debug)]
@@ -187,6 +192,7 @@ struct Planner<'a> {
     makes_calls: bool,
     values_made: u32,
     joins: Joins,
+    hidden_values: u32,
 }
 
 impl<'a> Planner<'a> {
@@ -204,6 +210,7 @@ impl<'a> Planner<'a> {
             makes_calls: false,
             values_made: 0,
             joins: Joins::new(locals),
+            hidden_values: 0,
         }
     }
 
@@ -211,6 +218,15 @@ impl<'a> Planner<'a> {
     fn step(&mut self, operator: &Operator<'_>, arity: &impl ModuleArity) {
         self.values_made = self.values_made.saturating_add(self.values_of(operator, arity).max(1));
         self.joins.step(operator);
+        if matches!(
+            operator,
+            Operator::CallIndirect { .. }
+                | Operator::MemoryGrow { .. }
+                | Operator::MemoryFill { .. }
+                | Operator::MemoryCopy { .. }
+        ) {
+            self.hidden_values = self.hidden_values.saturating_add(HIDDEN_VALUES);
+        }
         self.block = self.block.saturating_add(self.price(operator));
         self.block_calls += u32::from(calls_guest(operator, self.imports));
         if let Some((offset, bytes)) = store_of(operator) {
@@ -269,7 +285,8 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, locals: u32, height: u32) -> Plan {
-        let values = self.values_made.max(self.joins.values().saturating_mul(2));
+        let hidden = self.joins.values().saturating_add(self.hidden_values);
+        let values = self.values_made.max(hidden.saturating_mul(2));
         let frame_units = FRAME_UNITS + locals + height + values / VALUES_PER_UNIT;
         if let Some(first) = self.charges.first_mut() {
             *first = first.saturating_add(schedule::entry(frame_units));

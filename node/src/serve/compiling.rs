@@ -8,8 +8,9 @@ use std::time::Duration;
 
 /// Memory that such a process may take: five times what the worst accepted module is known to need.
 const MEMORY_MIB: u64 = 512;
-/// Time on a core that one module may take: ten times what the worst accepted module is known to need.
-const SECONDS: u64 = 60;
+/// Time on a core that one module may take: six times what the worst accepted module is known to need, and with both steps below what
+/// a watchdog waits for.
+const SECONDS: u64 = 30;
 /// How often it is looked whether one failed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -17,6 +18,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) fn command() -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("phalanx");
+    // A group of its own: who interrupts the node at a terminal means the node, which ends its compilers itself.
+    command.process_group(0);
     command.args(["compiler", "--memory-mib", &MEMORY_MIB.to_string(), "--seconds", &SECONDS.to_string()]);
     // It needs nothing of what the node was told, secrets included. Its allocator shall take memory as it uses it: what it takes before the
     // limit is set does not count.

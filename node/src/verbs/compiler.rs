@@ -2,7 +2,7 @@
 
 use clap::Args;
 use phalanx_engine::{CompileStep, serve_compiler};
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::{fs, io};
 
@@ -46,5 +46,6 @@ pub(crate) fn execute(arguments: &CompilerArguments) -> Result<Exit, Failure> {
 
 /// Where the system forbids to set limits, a compiler without any is better than no compiler: crashes still end it alone.
 fn limit(resource: Resource, most: u64) {
-    _ = setrlimit(resource, Rlimit { current: Some(most), maximum: None });
+    let maximum = getrlimit(resource).maximum;
+    _ = setrlimit(resource, Rlimit { current: Some(maximum.map_or(most, |maximum| most.min(maximum))), maximum });
 }

@@ -12,11 +12,11 @@ impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
         // A few bytes could stand for billions of elements.
         const { assert!(T::MIN_LEN > 0, "the elements of a list have at least one byte each") };
         let len = usize::try_from(u32::read(reader)?).ok()?;
-        // What is announced and cannot come allocates nothing.
+        // What is announced and cannot come allocates nothing, and large elements of few bytes allocate as they come.
         if len > reader.remaining() / T::MIN_LEN {
             return None;
         }
-        let mut elements = Vec::with_capacity(len);
+        let mut elements = Vec::with_capacity(len.min(reader.remaining() / size_of::<T>().max(1)));
         for _ in 0..len {
             elements.push(T::read(reader)?);
         }

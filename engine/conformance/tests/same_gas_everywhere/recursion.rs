@@ -34,6 +34,8 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         corpus.push((format!("{count} stores"), stores(count)));
         corpus.push((format!("{count} calls in blocks of their own"), blocks(count)));
         corpus.push((format!("{count} calls in arms"), arms(count)));
+        corpus.push((format!("{count} indirect calls, each through what the one before left"), indirect_chain(count)));
+        corpus.push((format!("{count} growths"), chain(count, "memory.grow")));
     }
     for count in [10, 100] {
         corpus.push((format!("{count} joins of 32 values"), joins(count)));
@@ -114,6 +116,22 @@ fn blocks(count: usize) -> Vec<u8> {
 fn arms(count: usize) -> Vec<u8> {
     let calls = "(if (i32.load (i32.const 0)) (then) (else (drop (call $f))))".repeat(count);
     contract(&format!("(func $f (result i64) {calls} (call $f))"), 0)
+}
+
+/// Indirect calls in a row, whose targets are what the calls before them answered.
+fn indirect_chain(count: usize) -> Vec<u8> {
+    let fields = format!(
+        "(type $t (func (result i32))) (table 1 funcref) (elem (i32.const 0) $zero) (func $zero (result i32) (i32.const 0))
+         (func $g (result i32) (call $g) {}) (func $f (result i64) (i64.extend_i32_u (call $g)))",
+        "(call_indirect (type $t)) ".repeat(count)
+    );
+    contract(&fields, 0)
+}
+
+/// An operator in a row that takes and leaves one number.
+fn chain(count: usize, operator: &str) -> Vec<u8> {
+    let body = format!("(call $g) {}", format!("{operator} ").repeat(count));
+    contract(&format!("(func $g (result i32) {body}) (func $f (result i64) (i64.extend_i32_u (call $g)))"), 0)
 }
 
 /// Many stores, with the code that marks them, around the call.

@@ -139,7 +139,7 @@ fn optimise(
 ) -> Result<Compiled, String> {
     let module =
         process.compile(CompileStep::Optimised, code_hash, &prepared.wasm).map_err(|failure| match failure {
-            Failure::NotStarted(error) => format!("no process that compiles could be started: {error}"),
+            Failure::NoProcess(text) => format!("there was no process to compile in: {text}"),
             Failure::Compiler(text) => text,
         })?;
     cache.keep(code_hash, prepared, &module);

@@ -165,7 +165,7 @@ impl TwoSteps {
         let module = match self.quick.lock().compile(step, code_hash, &prepared.wasm) {
             Ok(module) => module,
             // A system that has no process for us may still have memory, and this step needs little.
-            Err(Failure::NotStarted(_)) => compile_here(step, code_hash, &prepared.wasm)?,
+            Err(Failure::NoProcess(_)) => compile_here(step, code_hash, &prepared.wasm)?,
             Err(Failure::Compiler(text)) => return Err(text),
         };
         self.behind.count_quick();

@@ -5,8 +5,9 @@ use super::message::{Answer, read_answer, write_job};
 use crate::digest::Digest;
 use crate::wasm::code_cache::OneTimeSecret;
 use parking_lot::Mutex;
-use std::io;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{self, ErrorKind};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use wasmtime::Module;
 
@@ -14,10 +15,13 @@ use wasmtime::Module;
 /// argument that leads there, and limits that the program sets itself. The engine takes its standard input and output.
 pub type CompilerCommand = fn() -> Command;
 
+/// How the system ends a process when memory runs out. A compiler that crashes or passes its limits ends otherwise.
+const SIGKILL: i32 = 9;
+
 /// Why there is no machine code.
 pub(super) enum Failure {
-    /// The system gave no process.
-    NotStarted(io::Error),
+    /// The system gave no process, or took it away.
+    NoProcess(String),
     /// The compiler refused, crashed, or went beyond a limit.
     Compiler(String),
 }
@@ -62,11 +66,12 @@ impl CompilerProcess {
     /// Compiles an instrumented module. What fails in a process that has compiled before is tried in a fresh one: its limits
     /// may be used up.
     pub(super) fn compile(&mut self, step: CompileStep, code_hash: Digest, wasm: &[u8]) -> Result<Module, Failure> {
-        let secret = OneTimeSecret::new().map_err(Failure::NotStarted)?;
+        let no_process = |error: io::Error| Failure::NoProcess(error.to_string());
+        let secret = OneTimeSecret::new().map_err(no_process)?;
         loop {
             let is_fresh = self.pipes.is_none();
             if is_fresh {
-                self.start().map_err(Failure::NotStarted)?;
+                self.start().map_err(no_process)?;
             }
             match self.ask(step, &secret, code_hash, wasm) {
                 Ok(Ok(sealed)) => {
@@ -77,9 +82,17 @@ impl CompilerProcess {
                 }
                 Ok(Err(text)) => return Err(Failure::Compiler(text)),
                 Err(error) => {
-                    let status = self.end();
+                    // Its pipes are closed as it ended; otherwise it went mad.
+                    let has_ended = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe);
+                    let Some(status) = self.wait(has_ended) else {
+                        return Err(Failure::Compiler(format!("the process that compiled is none: {error}")));
+                    };
+                    let text = format!("the process that compiled ended: {status}");
+                    if status.signal() == Some(SIGKILL) {
+                        return Err(Failure::NoProcess(text));
+                    }
                     if is_fresh {
-                        return Err(Failure::Compiler(format!("the process that compiled ended: {status} ({error})")));
+                        return Err(Failure::Compiler(text));
                     }
                 }
             }
@@ -103,13 +116,20 @@ impl CompilerProcess {
         read_answer(from)
     }
 
-    /// Ends the process, if there is one, and says how it ended.
-    pub(super) fn end(&mut self) -> String {
+    /// Ends the process, if there is one.
+    pub(super) fn end(&mut self) {
+        self.wait(false);
+    }
+
+    /// Waits for the end of a process, and says how it ended if that was its own doing: one that has not ended is made to.
+    fn wait(&mut self, has_ended: bool) -> Option<ExitStatus> {
         self.pipes = None;
-        let Some(mut child) = self.child.lock().child.take() else { return "there was none".to_owned() };
-        // One that crashed has ended already, and this changes nothing; one that waits for more has nothing to lose.
-        _ = child.kill();
-        child.wait().map_or_else(|error| error.to_string(), |status| status.to_string())
+        let mut child = self.child.lock().child.take()?;
+        if !has_ended {
+            // It has nothing to lose. It may have ended by itself.
+            _ = child.kill();
+        }
+        child.wait().ok().filter(|_| has_ended)
     }
 }
 
