@@ -145,7 +145,7 @@ fn the_token_is_small() {
 /// A client knows no constants and no aliases of the sources: what an ABI names must be in it, or the SDK's.
 #[test]
 fn abis_name_types_of_their_own_or_the_sdks() {
-    const SDK: [&str; 15] = [
+    const SDK: [&str; 17] = [
         "Address",
         "Bytes",
         "Item",
@@ -153,6 +153,8 @@ fn abis_name_types_of_their_own_or_the_sdks() {
         "List",
         "Map",
         "Option",
+        "Vec",
+        "String",
         "OrderedMap",
         "Refused",
         "Result",
