@@ -51,7 +51,8 @@ pub struct Options {
     pub equivalence: Option<EquivalenceCheck>,
     /// Compiles modules in two steps, in processes that this command starts: quickly, before the batch that brings them returns, and once
     /// more behind the calls, with all optimisations. For an engine that strangers deploy on: what makes a compiler slow, large or crash then
-    /// holds up nobody else, but the live check of [`Options::equivalence`], which compiles for itself. Without it modules are compiled in this process, optimised at once. Results never depend on it.
+    /// holds up nobody else, but the live check of [`Options::equivalence`], which compiles for itself. Without it modules are compiled in
+    /// this process, optimised at once. Results never depend on it.
     pub compiler: Option<CompilerCommand>,
 }
 

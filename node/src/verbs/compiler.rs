@@ -31,8 +31,8 @@ pub(crate) fn execute(arguments: &CompilerArguments) -> Result<Exit, Failure> {
         if step == CompileStep::Optimised {
             _ = setpriority_process(None, NICE);
         }
-        // Modules before this one took time too.
-        let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec.unsigned_abs();
+        // Modules before this one took time too, and a part of a second.
+        let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec.unsigned_abs() + 1;
         limit(Resource::Cpu, used + arguments.seconds);
     });
     match served {

@@ -33,15 +33,42 @@ fn no_compiler() -> Command {
     Command::new("/there/is/no/such/program")
 }
 
-fn echo() -> Command {
-    Command::new("cat")
+/// Ends as if memory had run out.
+fn killed() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "kill -9 $$"]);
+    command
+}
+
+/// Answers with these bytes, in the escapes of `printf`, and takes in whatever is asked.
+fn answering(bytes: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("printf '{bytes}'; cat > /dev/null")]);
+    command
+}
+
+fn of_no_kind() -> Command {
+    answering(r"\002\000\000\000\000")
+}
+
+fn too_long() -> Command {
+    answering(r"\000\377\377\377\377")
+}
+
+fn unsealed() -> Command {
+    answering(r"\000\003\000\000\000abc")
+}
+
+fn refusing() -> Command {
+    answering(r"\001\003\000\000\000why")
 }
 
 fn silent() -> Command {
     Command::new("true")
 }
 
-/// Writes what it reads, and counts in a loop; with `loops` nested loops of locals beside that nobody calls.
+/// A contract that counts and writes, and one that recurses without end; beside them so many functions that nobody calls, each of which
+/// takes the optimising compiler a third of a second.
 fn module(functions: usize) -> Vec<u8> {
     let (loops, locals) = (128, 128);
     let mut body = "loop ".repeat(loops);
@@ -155,18 +182,22 @@ fn an_engine_that_ends_does_not_wait_for_what_is_optimised() {
 fn without_a_process_the_quick_step_is_made_here() {
     let module = module(0);
     let expected = run(&Engine::new(options(None)), &module).expect("it goes on");
-    let engine = Engine::new(options(Some(no_compiler)));
-    assert_eq!(run(&engine, &module).expect("it goes on"), expected);
-    let failed = CompilerStatistics { quick: 1, failed: 1, ..CompilerStatistics::default() };
-    assert_eq!(engine.compiler_statistics(), failed);
+    for compiler in [no_compiler as CompilerCommand, killed] {
+        let engine = Engine::new(options(Some(compiler)));
+        assert_eq!(run(&engine, &module).expect("it goes on"), expected);
+        let failed = CompilerStatistics { quick: 1, failed: 1, ..CompilerStatistics::default() };
+        assert_eq!(engine.compiler_statistics(), failed);
+    }
 }
 
 #[test]
 fn an_engine_whose_module_compiles_in_neither_step_stops_and_says_why() {
     for (compiler, functions, why) in [
         (small as CompilerCommand, 15, "the process that compiled ended: signal"),
-        // Its answer is our own question, which has no tag.
-        (echo, 0, "the process"),
+        (of_no_kind, 0, "the process that compiled is none: an answer of kind 2, the last is 1"),
+        (too_long, 0, "the process that compiled is none: a message of 4294967295 bytes, the limit is 268435456"),
+        (unsealed, 0, "the process answered with what it was not asked for"),
+        (refusing, 0, "quick: why; optimised: why"),
         (silent, 0, "the process that compiled ended: exit status: 0"),
     ] {
         let engine = Engine::new(options(Some(compiler)));

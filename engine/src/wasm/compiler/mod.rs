@@ -14,7 +14,8 @@
 //!
 //! A process that crashes, or is ended by limits that its command sets itself, takes nobody along. If it was the optimised step, the
 //! contract goes on with what the quick one made. If it was the quick step, the optimised one is waited for instead; only if that
-//! fails too there is nothing to run, and the engine stops.
+//! fails too there is nothing to run, and the engine stops. Where the system gives no process, or takes it away as memory runs out, the
+//! quick step is made in this one.
 //!
 //! - `message`: what goes over a process's pipes.
 //! - `process`: a process as the engine sees it.
