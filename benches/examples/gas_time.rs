@@ -7,7 +7,7 @@
 use phalanx_benches::clock;
 use phalanx_benches::statistics::Sample;
 use phalanx_benches::workload::{Shape, Token, Workload};
-use phalanx_engine::{BatchBuilder, Call, Deployment, Engine, HashSeed, Options, Stage, contract_id};
+use phalanx_engine::{BatchBuilder, Call, Deployment, Engine, HashSeed, Options, Stage, contract_id, gas};
 use std::error::Error;
 
 const HOSTILE: &[u8] = include_bytes!("../../contracts/wasm/hostile.wasm");
@@ -16,6 +16,8 @@ const TRANSFERS: Shape = Shape { accounts: 100, calls: 100_000, batch_size: 16_3
 /// Gas that the calls of one method may use in a round.
 const GAS_A_ROUND: u64 = 50_000_000;
 const CALLS_MOST: u64 = 500;
+/// Gas for entering a method of `hostile`, and for the trap that any limit has to cover.
+const LEAST_LIMIT: u32 = (gas::CALL + gas::MEMORY_PAGE_SCAN + gas::TRAP) as u32 + 100;
 
 /// A method, its argument if it takes one, and what a call may use.
 const ATTACKS: &[(&str, &[u32], u32)] = &[
@@ -49,6 +51,15 @@ const ATTACKS: &[(&str, &[u32], u32)] = &[
     ("host_reads_wrapped", &[], 200_000),
     ("host_writes_outside", &[], 200_000),
     ("no_such_method", &[], 200_000),
+    // What can be done with the least limit that enters a method.
+    ("endless_loop", &[], LEAST_LIMIT),
+    ("unreachable", &[], LEAST_LIMIT),
+    ("out_of_bounds", &[], LEAST_LIMIT),
+    ("call_wrong_type", &[], LEAST_LIMIT),
+    ("trap_after_writes", &[40], LEAST_LIMIT),
+    ("deep_frames", &[], LEAST_LIMIT),
+    ("many_writes", &[1_000], LEAST_LIMIT),
+    ("long_abort", &[1_024], LEAST_LIMIT),
 ];
 
 fn engine() -> Engine {
@@ -101,11 +112,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let transfer = of_transfers.median();
-    println!("{:<22} {:>8} {:>12}", "", "ns/gas", "of transfers");
-    println!("{:<22} {transfer:>8.3} {:>12.2}", "transfer", 1.0);
+    println!("{:<22} {:>11} {:>8} {:>12}", "", "limit", "ns/gas", "of transfers");
+    println!("{:<22} {:>11} {transfer:>8.3} {:>12.2}", "transfer", "", 1.0);
     of_attacks.sort_by(|(_, left), (_, right)| right.median().total_cmp(&left.median()));
-    for ((method, ..), sample) in &of_attacks {
-        println!("{method:<22} {:>8.3} {:>12.2}", sample.median(), sample.median() / transfer);
+    for ((method, _, gas_limit), sample) in &of_attacks {
+        println!("{method:<22} {gas_limit:>11} {:>8.3} {:>12.2}", sample.median(), sample.median() / transfer);
     }
     Ok(())
 }

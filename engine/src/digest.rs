@@ -16,7 +16,7 @@
 pub type Digest = [u8; 32];
 
 /// Version of the rules that make results: semantics, gas schedule, preparation pass, encodings.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Items longer than this enter their run as their hash, so that a proof of a small neighbour stays small.
 pub(crate) const ITEM_BYTES_MAX: usize = 1 << 10;

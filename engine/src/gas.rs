@@ -5,9 +5,15 @@
 
 /// Every call, before its first instruction: finding the instance, entering it, its receipt and its share of the digest.
 pub const CALL: u64 = 400;
+/// A trap of the machine's own: an instruction that cannot go on, or a stack that does not suffice. It takes a signal, of some 10 µs on a
+/// virtual machine whose host looks at each. Where less is left it is all that is left; so that this does not make traps cheap, a
+/// call is entered only with a limit that covers one.
+pub const TRAP: u64 = 20_000;
+/// A call that a host function ends: what it undoes costs more than its instructions did.
+pub const HOST_HALT: u64 = 500;
 /// Each 64 KiB page that the module's memory starts with, every call: its dirty map is looked through afterwards.
 pub const MEMORY_PAGE_SCAN: u64 = 8;
-/// A byte that leaves the call: return bytes, events, written keys and values.
+/// A byte that leaves the call: return bytes, events, written keys and values, the text of `abort`.
 pub const OUTPUT_BYTE: u64 = 2;
 /// Eight bytes (rounded up) copied into or out of the guest, or hashed as a key.
 pub const COPY_WORD: u64 = 1;
@@ -59,6 +65,11 @@ pub const HOST_FUNCTIONS: [HostFunction; 21] = [
     // It may have to make an instance, which is never priced by whether it was there.
     host("call", "iiiiiIii", "I", 10_000),
 ];
+
+/// What a call with this limit may use behind its entry, if it is entered at all.
+pub(crate) fn behind_entry(limit: u64, entry: u64) -> Option<u64> {
+    limit.checked_sub(entry).filter(|&gas| gas >= TRAP)
+}
 
 /// One importable function.
 #[derive(Clone, Copy, Debug)]

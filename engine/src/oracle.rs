@@ -253,7 +253,7 @@ impl Oracle {
             return Ok(Ended::with(Outcome::UnknownMethod, looked_at));
         };
         let entry = Context::entry_gas(&code.0, call.arguments().len());
-        if limit < entry {
+        if limit < entry + gas::TRAP {
             return Ok(Ended::with(Outcome::OutOfGas, limit));
         }
         let called = Run {
@@ -342,6 +342,7 @@ fn run(module: &InstancePre<Run>, called: Run, started: &Started<'_>) -> core::r
     let dirty = marks.iter().filter(|&&mark| mark != 0).count() as u64;
     let left = left - (dirty * gas::DIRTY_GRANULE) as i64;
     let run = store.into_data();
+    let by_host = run.halt.is_some();
     let outcome = match result {
         Ok(0) => Outcome::Ok,
         Ok(1) => Outcome::Reverted,
@@ -354,7 +355,14 @@ fn run(module: &InstancePre<Run>, called: Run, started: &Started<'_>) -> core::r
             _ => error.downcast_ref().and_then(|trap: &Trap| trap_outcome(*trap)).ok_or_else(|| ours(error))?,
         },
     };
-    let (outcome, gas_used) = if left < 0 { (Outcome::OutOfGas, limit) } else { (outcome, limit - left as u64) };
+    let (outcome, gas_used) = match outcome {
+        _ if left < 0 => (Outcome::OutOfGas, limit),
+        outcome if by_host => (outcome, limit.min(limit - left as u64 + gas::HOST_HALT)),
+        Outcome::Ok | Outcome::Reverted | Outcome::BadArguments | Outcome::BadReturnCode => {
+            (outcome, limit - left as u64)
+        }
+        trapped => (trapped, limit.min(limit - left as u64 + gas::TRAP)),
+    };
     let ended = Ended { seen: run.seen, nested: run.nested, ..Ended::with(outcome, gas_used) };
     Ok(match outcome {
         Outcome::Ok => Ended { returned: run.returned, events: run.events, writes: run.writes, ..ended },
@@ -678,7 +686,8 @@ fn linker() -> Result<Linker<Run>> {
     linker.func_wrap("phalanx", "verify", |mut c: C<'_>, algorithm: i32, key: i32, at: i32, length: i32, signature: i32|
         verify(&mut c, algorithm, key, (at, length), signature))?;
     linker.func_wrap("phalanx", "abort", |mut c: C<'_>, at: i32, length: i32| {
-        read(&mut c, at, (length as u32).min(ABORT_TEXT_BYTES_MAX as u32) as i32)?;
+        let text = read(&mut c, at, (length as u32).min(ABORT_TEXT_BYTES_MAX as u32) as i32)?;
+        charge(&mut c, text.len() as u64 * gas::OUTPUT_BYTE)?;
         Err::<(), _>(halt(&mut c, Outcome::Aborted))
     })?;
     nested::link(&mut linker)?;

@@ -71,7 +71,7 @@ pub(super) fn arguments(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn gas_limit(argument_bytes: usize) -> u32 {
     let bytes = argument_bytes as u64;
     let granules = bytes / 1_024 + 2;
-    let gas = 2 * gas::CALL + bytes * (gas::COPY_WORD + gas::OUTPUT_BYTE) + granules * gas::DIRTY_GRANULE + 1_000;
+    let gas = 2 * gas::CALL + bytes * (gas::COPY_WORD + gas::OUTPUT_BYTE) + granules * gas::DIRTY_GRANULE + gas::TRAP;
     u32::try_from(gas).expect("arguments are below their limit")
 }
 

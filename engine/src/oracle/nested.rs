@@ -91,7 +91,7 @@ fn call(c: &mut C<'_>, contract: &Address, method: &[u8], arguments: Vec<u8>, ga
         return Ok(Left::unentered(Outcome::Reentrant, looked_at));
     }
     let entry = Context::entry_gas(&code.0, arguments.len());
-    if gas < entry {
+    if gas < entry + gas::TRAP {
         return Ok(Left::unentered(Outcome::OutOfGas, gas));
     }
     let callers = caller.callers.iter().copied().chain([caller.contract]).collect();

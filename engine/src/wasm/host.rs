@@ -381,7 +381,9 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("phalanx", "abort", |caller: Caller<'_, Host>, at: i32, length: i32| {
         enter(caller, |frame, guest| {
             let kept = (length as u32).min(limits::ABORT_TEXT_BYTES_MAX as u32);
-            let text = read(guest, at as u32, kept)?;
+            let memory = *guest;
+            let text = read(&memory, at as u32, kept)?;
+            charge(guest, output(text.len()))?;
             frame.abort_text = Some(String::from_utf8_lossy(text).into_owned());
             Err::<(), _>(Outcome::Aborted)
         })

@@ -121,26 +121,39 @@ impl Instance {
         *frame = host.frame.take();
         let running = frame.as_mut().expect("the frame comes back");
         let trapped = result.is_err();
-        let outcome = match result {
-            Ok(code) => Outcome::of_return_code(code),
+        let (outcome, end_price) = match result {
+            Ok(code) => (Outcome::of_return_code(code), 0),
             Err(error) => match (running.halt.take(), host.guest.halt_word()) {
-                (Some(outcome), _) => outcome,
-                (None, HALT_GAS) => Outcome::OutOfGas,
-                (None, HALT_STACK) => Outcome::StackExhausted,
+                (Some(outcome), _) => (outcome, gas::HOST_HALT),
+                (None, HALT_GAS) => (Outcome::OutOfGas, 0),
+                (None, HALT_STACK) => (Outcome::StackExhausted, gas::TRAP),
                 (None, _) => error
                     .downcast_ref::<Trap>()
                     .and_then(|trap| trap_outcome(*trap))
+                    .map(|outcome| (outcome, gas::TRAP))
                     .ok_or_else(|| format!("a call ended in a way that no contract can cause: {error:#}"))?,
             },
         };
         let dirty = host.guest.reset(&self.image, trapped);
         let left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
+        // What is already below zero is out of gas; the price of the end alone makes nothing that.
+        let left = left.min((left - end_price as i64).max(0));
         self.calls += 1;
         if reusable && self.calls.is_multiple_of(check_calls) && !host.guest.is_pristine(&self.image) {
             return Err("an instance was not pristine after its reset".into());
         }
         Ok((outcome, left, reusable))
     }
+}
+
+/// A call whose limit is too small for its method to be entered.
+#[cold]
+fn not_entered(frame: &mut Frame, gas_limit: u64, entry_gas: u64) -> Invocation {
+    let needed = entry_gas + gas::TRAP;
+    frame.abort_text = Some(format!(
+        "gas limit {gas_limit}: entering this method takes {entry_gas}, and a limit of at least {needed}"
+    ));
+    Invocation { outcome: Outcome::OutOfGas, gas_used: gas_limit }
 }
 
 /// A worker's instances: one a code, the least recently used of which goes when there are too many.
@@ -191,12 +204,13 @@ impl InstancePool {
         gas_limit: u64,
         entry_gas: u64,
     ) -> Result<Invocation, String> {
-        if gas_limit < entry_gas {
-            return Ok(Invocation { outcome: Outcome::OutOfGas, gas_used: gas_limit });
-        }
+        let Some(gas) = gas::behind_entry(gas_limit, entry_gas) else {
+            let running = frame.as_mut().expect("between calls the frame is there");
+            return Ok(not_entered(running, gas_limit, entry_gas));
+        };
         let check_calls = self.check_calls;
         let instance = self.instance(number, code)?;
-        let (gas, stack) = (gas_limit - entry_gas, STACK_UNITS_MAX as i32);
+        let stack = STACK_UNITS_MAX as i32;
         let (outcome, left, reusable) = instance.call(code, method, frame, gas, stack, check_calls)?;
         if !reusable {
             self.evict(number);

@@ -191,7 +191,7 @@ impl Generator {
             8 => ("transfer_from", sender, [&other[..], &self.account()[..], &amount.to_le_bytes()].concat()),
             _ => ("balance_of", sender, transfer),
         };
-        let gas_limit = if self.chance(0.05) { self.rng.random_range(0..3_000) } else { 100_000 };
+        let gas_limit = if self.chance(0.05) { self.rng.random_range(0..25_000) } else { 100_000 };
         Owned { contract: self.token, method: method.into(), sender, arguments, gas_limit }
     }
 
@@ -239,7 +239,7 @@ impl Generator {
             1 => Owned { method: "no_such_method".into(), ..base },
             2 => Owned { arguments: vec![1; 65_537], ..base },
             3 => Owned { gas_limit: 1_000_000_001, ..base },
-            4 => Owned { gas_limit: self.rng.random_range(0..500), ..base },
+            4 => Owned { gas_limit: self.rng.random_range(0..21_000), ..base },
             _ => Owned { arguments: vec![5; self.rng.random_range(0..60)], ..base },
         }
     }
@@ -265,7 +265,7 @@ impl Generator {
     fn script_call(&mut self) -> Owned {
         let length = self.rng.random_range(0..10);
         let ops: Vec<Op> = (0..length).map(|_| self.op(0)).collect();
-        let gas_limit = if self.chance(0.05) { self.rng.random_range(0..20_000) } else { 1_000_000 };
+        let gas_limit = if self.chance(0.05) { self.rng.random_range(0..60_000) } else { 1_000_000 };
         let mut arguments = encode(&ops);
         if self.chance(0.01) {
             arguments.truncate(arguments.len() / 2);

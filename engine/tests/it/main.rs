@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests are sized by their environment")]
 
 mod declared;
+mod ends;
 mod episode;
 mod equivalence;
 mod generate;

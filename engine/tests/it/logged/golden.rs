@@ -1,7 +1,8 @@
-//! A log of version 1, committed with the digests that it had on the day it was written. A change of any rule, price or
+//! A log of version 2 of the rules, committed with the digests that it had on the day it was written. A change of any rule, price or
 //! format shows here.
 //!
-//! It stays as it is: who changes a rule on purpose raises the protocol version and adds another log beside it.
+//! It stays as it is: who changes a rule on purpose raises the protocol version, writes another log beside it, and keeps the old one,
+//! which is refused by its version from then on.
 //! `PHALANX_WRITE_GOLDEN=1` writes it, and prints what is to be pinned.
 
 mod batches;
@@ -11,36 +12,38 @@ use phalanx_engine::fs::faulty::FaultyFileSystem;
 use phalanx_engine::fs::{FileSystem, RealFileSystem};
 use phalanx_engine::log::{LogReader, Record};
 use phalanx_engine::{
-    Digest, Engine, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Options, Outcome, verify_log,
+    Digest, Engine, HashSeed, LoggedEngine, LoggedOptions, MachineCode, Options, Outcome, PROTOCOL_VERSION, verify_log,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The log of the rules before: traps had no price.
+const OLDER: &str = "tests/golden/log-v1";
 /// Digests of heights 1, 2, 3 …
 const DIGESTS: [&str; 10] = [
-    "835effb753c3993416b0dbb15e192945d802735b31a3a74d6e3397a4129380fd",
-    "4b7054ba00622257900354a9cefbd7d75ad35a923139c87fcd4902727a5dc852",
-    "c6ce7b0141c3079c758bcc1dafceda542ebe561f552ce2db01c089818f5a0378",
-    "7e3cbd0a393b368f77a12bf5f7aaeba6c2e523a7a7a42a1aeb632e88d0123add",
-    "55fd7b5c1d9b0ab898b33963bc24cebd160464c41055b012e5039fff3a8b2717",
-    "2ab8feca2550443bcd0522cc11e25b24a2a1b9c633528fba22f641df45a309c9",
-    "f1a38c02c629def80642d9e2d32698b992ce2886001c1ef159860abe9e901ce2",
-    "ec115b1c97bc6483d2b75aada4552884ca2c9cbef7dc41ae8a83d01d1c420b8d",
-    "35ebfa38f2f6bb7a1cf275b78f605bf5c97d08adfb2bcc0eb35916a4d59d23b0",
-    "9d90630c4b9b47a18304b3b0f37a2b313bb8257d188e7adb1a872ed46a265a6e",
+    "ebf83d0d26d284570b18ad9e69a1f06f4aa43a823e69c3e47522787c3fc8bc6b",
+    "d00570fc19a2f53dd67210f36a5986057cb66ff716082ab93241d52c9ad35c5a",
+    "48ed1c647ec4130fef9fa773b874e9cdbce489677ef4d8a573f931f22051dddf",
+    "6881220b3d703c1dca96c2437f9cab16186c35d3c75c5e17ce179051e04aafb3",
+    "ff768c319404c12cc7be0ad3abebd71656ec2a3f73476f0ab03b4946e39d6ac1",
+    "a8cfe8a8e12927ff827fde93fc37d49277490f72e57f0c34d652a041ce820410",
+    "4fc7f38d59d2d8fd0cf81a6c8e017f296e7bb1f0254820237876a8c21d779cd7",
+    "4c3b907c12e726f530d04a375d29e9e83e829cc91cd49abfeab578917dda429d",
+    "a98f51efa441b7197bb708259a9cb817ce10fa45b148e2d5255efaa14cd48133",
+    "364b909243f935067fbddfb5796a6b7f0bcbf5c1c7897abd6c282dcb8abc1a81",
 ];
 /// Root of the state after the last.
-const STATE_DIGEST: &str = "58d2b1c919feaa79cb54e03a64e248a16d87a791651350e4767d6f686e144e48";
+const STATE_DIGEST: &str = "858d224f852cc131911c62cddb60450524834cea43128111fd8f8ae33d46a69a";
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log-v1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log-v2")
 }
 
 fn options(seed: u64) -> LoggedOptions {
     LoggedOptions {
         engine: Options { hash_seed: HashSeed::Fixed(seed), ..Options::default() },
-        chain_id: *b"phalanx golden log of version 1\0",
+        chain_id: *b"phalanx golden log of version 2\0",
         receipts: true,
         // No machine code beside the files that are committed.
         machine_code: MachineCode::InMemory,
@@ -80,10 +83,14 @@ fn write() {
 
 /// A copy to open and write to.
 fn copy() -> FaultyFileSystem {
+    copy_of(&written())
+}
+
+fn copy_of(directory: &Path) -> FaultyFileSystem {
     let fs = FaultyFileSystem::new();
     for name in ["log", "receipts"] {
-        for file in RealFileSystem.list(&written().join(name)).expect("it is committed") {
-            let bytes = std::fs::read(directory().join(name).join(&file)).expect("it is listed");
+        for file in RealFileSystem.list(&directory.join(name)).expect("it is committed") {
+            let bytes = std::fs::read(directory.join(name).join(&file)).expect("it is listed");
             fs.place(&data().join(name).join(file), &bytes);
         }
     }
@@ -147,4 +154,19 @@ fn what_is_written_today_is_what_was_written_then() {
         super::support::receipt_files(&fs).into_iter().map(move |path| fs.contents(&path)).collect::<Vec<_>>()
     });
     assert!(!then.is_empty() && then == today, "other receipt files");
+}
+
+#[test]
+fn a_log_of_older_rules_is_refused_by_its_version_and_left_alone() {
+    let older = Path::new(env!("CARGO_MANIFEST_DIR")).join(OLDER);
+    let verified = verify_log(Arc::new(RealFileSystem), &older, options(1).engine, &mut |_| {});
+    let text = verified.err().expect("its rules are older").to_string();
+    assert!(text.contains("version 1") && text.contains(&PROTOCOL_VERSION.to_string()), "{text}");
+
+    let fs = copy_of(&older);
+    let before = fs.contents(&data().join("log/0000000000.log"));
+    let same_chain = LoggedOptions { chain_id: *b"phalanx golden log of version 1\0", ..options(1) };
+    let text = LoggedEngine::open(shared(&fs), data(), same_chain).err().expect("its rules are older").to_string();
+    assert!(text.contains("version at genesis is 1, expected 2"), "{text}");
+    assert!(before == fs.contents(&data().join("log/0000000000.log")), "a refused log is written to");
 }

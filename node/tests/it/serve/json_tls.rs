@@ -1,5 +1,6 @@
 //! JSON within TLS: over what the handshake agrees on, as the principal that the certificate or token names.
 
+use phalanx_engine::PROTOCOL_VERSION;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -87,7 +88,11 @@ fn http_1_is_spoken_where_it_is_agreed_on() {
         let (stream, agreed) = connect(&served, client(folder.path(), offered, None));
         assert_eq!(agreed.as_deref(), expected);
         let (status, answer) = ask(stream, bearer);
-        assert_eq!((status, &answer["protocolVersion"]), (200, &Value::from(1)), "{offered:?}: {answer}");
+        assert_eq!(
+            (status, &answer["protocolVersion"]),
+            (200, &Value::from(PROTOCOL_VERSION)),
+            "{offered:?}: {answer}"
+        );
     }
     // Who can do both speaks HTTP/2.
     let (_, agreed) = connect(&served, client(folder.path(), &["http/1.1", "h2"], None));
@@ -137,6 +142,10 @@ fn curl_speaks_both() {
             .expect("it starts");
         let said = String::from_utf8_lossy(&ended.stderr);
         let answer: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{protocol}: {said}"));
-        assert_eq!((&answer["protocolVersion"], &*said), (&Value::from(1), version), "{protocol}: {answer}");
+        assert_eq!(
+            (&answer["protocolVersion"], &*said),
+            (&Value::from(PROTOCOL_VERSION), version),
+            "{protocol}: {answer}"
+        );
     }
 }
