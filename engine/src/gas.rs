@@ -66,11 +66,6 @@ pub const HOST_FUNCTIONS: [HostFunction; 21] = [
     host("call", "iiiiiIii", "I", 10_000),
 ];
 
-/// What a call with this limit may use behind its entry, if it is entered at all.
-pub(crate) fn behind_entry(limit: u64, entry: u64) -> Option<u64> {
-    limit.checked_sub(entry).filter(|&gas| gas >= TRAP)
-}
-
 /// One importable function.
 #[derive(Clone, Copy, Debug)]
 pub struct HostFunction {

@@ -146,6 +146,11 @@ impl Instance {
     }
 }
 
+/// What a call with this limit may use behind its entry, if it is entered at all.
+pub(super) fn behind_entry(limit: u64, entry: u64) -> Option<u64> {
+    limit.checked_sub(entry).filter(|&left| left >= gas::TRAP)
+}
+
 /// A call whose limit is too small for its method to be entered.
 #[cold]
 fn not_entered(frame: &mut Frame, gas_limit: u64, entry_gas: u64) -> Invocation {
@@ -204,7 +209,7 @@ impl InstancePool {
         gas_limit: u64,
         entry_gas: u64,
     ) -> Result<Invocation, String> {
-        let Some(gas) = gas::behind_entry(gas_limit, entry_gas) else {
+        let Some(gas) = behind_entry(gas_limit, entry_gas) else {
             let running = frame.as_mut().expect("between calls the frame is there");
             return Ok(not_entered(running, gas_limit, entry_gas));
         };

@@ -13,7 +13,7 @@
 //! while it is in use, so that none is ever entered again before it was left.
 
 use super::frame::{Frame, TargetContract};
-use super::instance::{Instance, Invocation};
+use super::instance::{Instance, Invocation, behind_entry};
 use super::runtime::Code;
 use crate::batch::{Address, BatchBytes};
 use crate::gas;
@@ -101,7 +101,7 @@ pub(super) fn call(frame: &mut Option<Box<Frame>>, call: &NestedCall<'_>) -> Res
         Err(outcome) => return Ok(Answer::unentered(outcome, call.gas.min(gas::CALL))),
     };
     let entry_gas = callee.code.entry_gas + call.arguments.len().div_ceil(8) as u64 * gas::COPY_WORD;
-    let Some(gas) = gas::behind_entry(call.gas, entry_gas) else {
+    let Some(gas) = behind_entry(call.gas, entry_gas) else {
         return Ok(Answer::unentered(Outcome::OutOfGas, call.gas));
     };
     let check_calls = running.nested.instances.check_calls;

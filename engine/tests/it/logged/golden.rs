@@ -160,7 +160,7 @@ fn what_is_written_today_is_what_was_written_then() {
 fn a_log_of_older_rules_is_refused_by_its_version_and_left_alone() {
     let older = Path::new(env!("CARGO_MANIFEST_DIR")).join(OLDER);
     let verified = verify_log(Arc::new(RealFileSystem), &older, options(1).engine, &mut |_| {});
-    let text = verified.err().expect("its rules are older").to_string();
+    let text = verified.expect_err("its rules are older").to_string();
     assert!(text.contains("version 1") && text.contains(&PROTOCOL_VERSION.to_string()), "{text}");
 
     let fs = copy_of(&older);
