@@ -123,26 +123,38 @@ impl Instance {
         let trapped = result.is_err();
         let (outcome, end_price) = match result {
             Ok(code) => (Outcome::of_return_code(code), 0),
-            Err(error) => match (running.halt.take(), host.guest.halt_word()) {
-                (Some(outcome), _) => (outcome, gas::HOST_HALT),
-                (None, HALT_GAS) => (Outcome::OutOfGas, 0),
-                (None, HALT_STACK) => (Outcome::StackExhausted, gas::TRAP),
-                (None, _) => error
-                    .downcast_ref::<Trap>()
-                    .and_then(|trap| trap_outcome(*trap))
-                    .map(|outcome| (outcome, gas::TRAP))
-                    .ok_or_else(|| format!("a call ended in a way that no contract can cause: {error:#}"))?,
-            },
+            Err(error) => ended_early(&error, running, host.guest.halt_word())?,
         };
         let dirty = host.guest.reset(&self.image, trapped);
-        let left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
-        // What is already below zero is out of gas; the price of the end alone makes nothing that.
-        let left = left.min((left - end_price as i64).max(0));
+        let mut left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
+        // Below zero is out of gas; the price of the end alone makes nothing that.
+        if end_price > 0 && left > 0 {
+            left = left.saturating_sub_unsigned(end_price).max(0);
+        }
         self.calls += 1;
         if reusable && self.calls.is_multiple_of(check_calls) && !host.guest.is_pristine(&self.image) {
             return Err("an instance was not pristine after its reset".into());
         }
         Ok((outcome, left, reusable))
+    }
+}
+
+/// How a call ended that did not return, and what that costs.
+///
+/// # Errors
+/// A trap that no accepted module can cause.
+#[cold]
+#[inline(never)]
+fn ended_early(error: &wasmtime::Error, frame: &mut Frame, halt_word: i32) -> Result<(Outcome, u64), String> {
+    let trapped = || error.downcast_ref::<Trap>().and_then(|trap| trap_outcome(*trap));
+    match (frame.halt.take(), halt_word) {
+        (Some(outcome), _) => Ok((outcome, gas::HOST_HALT)),
+        (None, HALT_GAS) => Ok((Outcome::OutOfGas, 0)),
+        (None, HALT_STACK) => Ok((Outcome::StackExhausted, gas::TRAP)),
+        (None, _) => match trapped() {
+            Some(outcome) => Ok((outcome, gas::TRAP)),
+            None => Err(format!("a call ended in a way that no contract can cause: {error:#}")),
+        },
     }
 }
 
