@@ -149,7 +149,21 @@ conflicts() {
     auto '100 pools, Zipf 0.9' pools --calls 2000000 --skew 0.9
     auto 'flood: one ordered slot' flood --accounts 100000 --calls 500000
     auto 'switch of workload' switch --calls 2000000 --switch-every 64
+    switched
     auto 'long calls' long-call --calls 200000
+}
+
+# A workload that changes about every second, against what its three parts reach each by itself: twice through all of them.
+switched() {
+    local options=(--mode auto --workers 2) part times
+    for ((run = 0; run < runs; run++)); do
+        times=()
+        for part in token-rmw counter-rmw read-mostly; do
+            times+=("1 / $(rate "$part" --calls 2000000 "${options[@]}")")
+        done
+        jq -n "$(rate switch --calls $((6 * 128 * 16384)) --switch-every 128 "${options[@]}") *
+            (${times[0]} + ${times[1]} + ${times[2]}) / 3"
+    done | spread %.2f | sed "s/^/switch of workload against its parts' own rates: /"
 }
 
 # What hinted with two workers reaches of the serial loop where auto executes many calls again, or in order.

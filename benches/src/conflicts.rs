@@ -90,7 +90,7 @@ impl ConflictReport {
         if self.parallel_calls == 0 {
             return writeln!(
                 out,
-                "  No call was executed in parallel and checked, so none could conflict; see --mode and --workers."
+                "  No call was executed in parallel and checked, so none could conflict: in order, or with keys declared (`hinted`), none does."
             );
         }
         if self.dirty_calls == 0 {
@@ -189,8 +189,8 @@ fn advice(cause: Cause, subject: &str, share: f64) -> String {
             )
         }
         Cause::Answer => format!(
-            "{subject}: the adds and subs of {calls} are refused, or not, by what calls before them left: keep the value \
-             away from its bounds, or spread it over several keys"
+            "{subject}: what {calls} are answered by adds, subs or `set_once` depends on calls before them, which refuse it or come \
+             first: keep numbers away from their bounds, or spread them over several keys; of a `set_once` only the first is done"
         ),
         Cause::Scan => format!(
             "{subject} is scanned by {calls} while others change it: scan fewer keys, or keep what is looked for under a key \
@@ -237,7 +237,7 @@ mod tests {
         );
         assert!(advice(Cause::Replaced).contains("read and replaced by 94 % of the calls"));
         assert!(advice(Cause::Read).contains("while others write it"));
-        assert!(advice(Cause::Answer).contains("refused, or not,"));
+        assert!(advice(Cause::Answer).contains("what 94 % of the calls are answered"));
         assert!(advice(Cause::Scan).contains("scan fewer keys"));
         assert!(super::advice(Cause::Read, &subject("0x05", None), 0.001).starts_with("slot 0x05 is read by 0.10 %"));
     }

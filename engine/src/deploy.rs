@@ -213,7 +213,7 @@ fn upgrade(
 
 fn check(module: &[u8]) -> Result<(Digest, Prepared), Failure> {
     if module.len() > MODULE_BYTES_MAX {
-        let explanation = format!("the module has {} bytes, the limit is {MODULE_BYTES_MAX}", module.len());
+        let explanation = format!("bytes of a module: {} is above the limit of {MODULE_BYTES_MAX}", module.len());
         return Err(Failure { outcome: Outcome::LimitExceeded, explanation: Some(explanation) });
     }
     let prepared = prepare::prepare(module)

@@ -123,7 +123,7 @@ impl<'a> BatchExecutor<'a> {
             events: 0,
             return_bytes: Vec::new(),
             halt: None,
-            abort_text: None,
+            explanation: None,
             scratch: Vec::new(),
             nested: Nested::new(Arc::clone(context.registry), pool.lend_nested()),
         });
@@ -140,6 +140,7 @@ impl<'a> BatchExecutor<'a> {
         let arguments = call.arguments();
         let system = matches!(target, Target::System);
         let invocation = if call.gas_limit() > CALL_GAS_MAX || (arguments.len() > ARGUMENT_BYTES_MAX && !system) {
+            frame.explanation = Some(above_limit(&call));
             refused(Outcome::LimitExceeded, call.gas_limit())
         } else {
             match target {
@@ -174,7 +175,7 @@ impl<'a> BatchExecutor<'a> {
     fn note_system_call(&mut self, index: CallIndex, done: SystemCall) -> Invocation {
         if let Some(frame) = &mut self.frame {
             frame.return_bytes.extend_from_slice(&done.return_bytes);
-            frame.abort_text = done.explanation;
+            frame.explanation = done.explanation;
         }
         self.run.changes.extend(done.change.map(|change| (index.0, change)));
         done.invocation
@@ -184,7 +185,7 @@ impl<'a> BatchExecutor<'a> {
     #[inline]
     fn seal(&mut self, index: CallIndex, start: usize, invocation: &Invocation) {
         let Some(frame) = self.frame.as_mut() else { return };
-        if let Some(text) = frame.abort_text.take() {
+        if let Some(text) = frame.explanation.take() {
             self.run.explanations.push((index.0, text));
         }
         if invocation.outcome != Outcome::Ok {
@@ -211,6 +212,15 @@ impl Drop for BatchExecutor<'_> {
 }
 
 /// A call that ends before it enters anything pays for being looked at.
+/// Which limit a call passes that is not entered for it.
+#[cold]
+fn above_limit(call: &CallRef<'_>) -> String {
+    match call.gas_limit() {
+        gas if gas > CALL_GAS_MAX => format!("gas limit: {gas} is above the limit of {CALL_GAS_MAX}"),
+        _ => format!("bytes of arguments: {} is above the limit of {ARGUMENT_BYTES_MAX}", call.arguments().len()),
+    }
+}
+
 fn refused(outcome: Outcome, gas_limit: u64) -> Invocation {
     Invocation { outcome, gas_used: gas_limit.min(gas::CALL) }
 }

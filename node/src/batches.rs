@@ -7,7 +7,7 @@ use phalanx_engine::{
 use std::collections::HashMap;
 
 use crate::abi::{Abi, compact};
-use crate::calls_file::{Arguments, CallLine, CallsFile, Line};
+use crate::calls_file::{Arguments, CallLine, CallsFile, Contract, Line};
 
 /// Milliseconds from one batch to the next: files have no clock.
 const BATCH_INTERVAL_MS: u64 = 1_000;
@@ -93,18 +93,29 @@ impl<'f> Batches<'f> {
             Arguments::Json(args) => args,
         };
         let file = self.file;
+        let (bytes, why) = match self.abi(id, engine) {
+            Some(abi) => match abi.encode_arguments(&call.method, args) {
+                Ok(arguments) => return (arguments, None),
+                Err(misfit) => (abi.unfit_arguments(&call.method, args), misfit.to_string()),
+            },
+            None => match &call.contract {
+                Contract::Name(name) if !file.deploys(name) => {
+                    (compact(args), format!("no line of the file deploys `{name}`"))
+                }
+                _ => (compact(args), "the contract has no ABI".to_owned()),
+            },
+        };
+        (bytes, Some(why))
+    }
+
+    /// The ABI of a contract that `engine` has, or that the file deploys.
+    pub(crate) fn abi(&mut self, id: &Address, engine: &Engine) -> Option<&Abi> {
+        let file = self.file;
         let abi = self.abis.entry(*id).or_insert_with(|| {
             let deployed = engine.module(id);
             deployed.as_deref().or_else(|| file.module(id)).and_then(Abi::of_module)
         });
-        let why = match abi {
-            Some(abi) => match abi.encode_arguments(&call.method, args) {
-                Ok(arguments) => return (arguments, None),
-                Err(misfit) => misfit.to_string(),
-            },
-            None => "the contract has no ABI".to_owned(),
-        };
-        (compact(args), Some(why))
+        abi.as_ref()
     }
 }
 

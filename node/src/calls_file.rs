@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::hex::{parse_address, parse_hex};
+use crate::hex::{hex, parse_address, parse_hex};
 use modules::Modules;
 pub(crate) use open::read;
 
@@ -56,6 +56,28 @@ impl Line<'_> {
     /// Whether the line changes what later calls execute. Then its batch ends with it.
     pub(crate) fn changes_code(&self) -> bool {
         matches!(self, Line::Deploy(_) | Line::Upgrade(_))
+    }
+
+    /// The contract and the method that the line calls, as the file names them; a line that brings a module calls neither.
+    pub(crate) fn called(&self) -> Option<(Cow<'_, str>, &str)> {
+        let Line::Call(CallLine { contract, method, .. }) = self else { return None };
+        let contract = match contract {
+            Contract::Name(name) => Cow::Borrowed(&**name),
+            Contract::Id(id) => hex(id).into(),
+        };
+        Some((contract, method))
+    }
+
+    /// What the line does, in words, whatever a stranger's file calls it.
+    pub(crate) fn described(&self) -> String {
+        match self {
+            Line::Deploy(_) => "deploy".to_owned(),
+            Line::Upgrade(_) => "upgrade".to_owned(),
+            Line::Call(_) => {
+                let (contract, method) = self.called().unwrap_or_default();
+                format!("{}.{}", contract.escape_debug(), method.escape_debug())
+            }
+        }
     }
 }
 
@@ -234,6 +256,11 @@ impl<'a> CallsFile<'a> {
         let Some(deploys) = self.deploys.get(&**name) else { return undeployed_id(name) };
         let before = deploys.partition_point(|(deployed, _)| *deployed < line);
         deploys[before.saturating_sub(1)].1
+    }
+
+    /// Whether a line deploys a contract of this name.
+    pub(crate) fn deploys(&self, name: &str) -> bool {
+        self.deploys.contains_key(name)
     }
 
     /// The module of the deploy line that makes this id.

@@ -72,7 +72,8 @@ fn with_long_arguments<R>(body: impl FnOnce(&mut [MaybeUninit<u8>]) -> R) -> R {
 /// What a method may return: a value, or a `Result` of a value and a typed error.
 #[diagnostic::on_unimplemented(
     message = "a contract method cannot return `{Self}`",
-    note = "return a type with `#[derive(Wire)]`, or a `Result` of two such types"
+    note = "return a type with `#[derive(Wire)]`, or a `Result` of two such types: its error needs the derive, too",
+    note = "`Vec` and `String` are such types with the SDK's feature `alloc`"
 )]
 pub trait Outcome {
     /// Makes the encoding the return bytes and answers with the method's return code.

@@ -26,6 +26,10 @@ pub use bounded::{Bytes, Text};
 pub const UNBOUNDED: usize = usize::MAX;
 
 /// A type with an encoding. Derive it for structs and enums; `'a` is the life of the bytes it may borrow.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no encoding",
+    note = "a struct or enum gets one by `#[derive(Wire)]`; `Vec` and `String` have theirs with the SDK's feature `alloc`"
+)]
 pub trait Wire<'a>: Sized {
     /// Length in bytes of the shortest encoding.
     const MIN_LEN: usize;

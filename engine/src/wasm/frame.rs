@@ -73,8 +73,8 @@ pub(crate) struct Frame {
     pub(crate) return_bytes: Vec<u8>,
     /// Why a host function ended the call.
     pub(crate) halt: Option<Outcome>,
-    /// What `abort` said. Beside the receipt, never in it.
-    pub(crate) abort_text: Option<String>,
+    /// Why the call ended as it did: what `abort` said, or which limit was passed. Beside the receipt, never in it.
+    pub(crate) explanation: Option<String>,
     /// Where `scan` lays out its entries before they are copied.
     pub(crate) scratch: Vec<u8>,
     /// What the call needs if it calls other contracts.

@@ -77,17 +77,29 @@ fn write(guest: &mut Guest, at: u32, bytes: &[u8]) -> Answered<()> {
 
 /// The key at a pointer. Its length is checked before anything else is.
 #[inline]
-fn key(guest: &Guest, at: u32, length: u32) -> Answered<&[u8]> {
+fn key<'g>(frame: &mut Frame, guest: &'g Guest, at: u32, length: u32) -> Answered<&'g [u8]> {
     if length == 0 {
         return Err(Outcome::BadHostArgument);
     }
-    within(length as usize, limits::KEY_BYTES_MAX)?;
+    within(frame, "bytes of a key", length as usize, limits::KEY_BYTES_MAX)?;
     read(guest, at, length)
 }
 
 #[inline]
-fn within(length: usize, limit: usize) -> Answered<()> {
-    if length > limit { Err(Outcome::LimitExceeded) } else { Ok(()) }
+fn within(frame: &mut Frame, what: &str, value: usize, limit: usize) -> Answered<()> {
+    if value > limit { Err(passed(frame, format_args!("{what}: {value}"), limit)) } else { Ok(()) }
+}
+
+/// Tells beside the receipt which limit was passed.
+#[cold]
+fn passed(frame: &mut Frame, what: core::fmt::Arguments<'_>, limit: usize) -> Outcome {
+    frame.explanation = Some(format!("{what} is above the limit of {limit}"));
+    Outcome::LimitExceeded
+}
+
+#[cold]
+fn too_many_writes(frame: &mut Frame) -> Outcome {
+    passed(frame, format_args!("keys written by a call: one more"), limits::CALL_WRITES_MAX)
 }
 
 fn u128_of(low: i64, high: i64) -> u128 {
@@ -155,7 +167,7 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
         "set",
         |caller: Caller<'_, Host>, at: i32, length: i32, value: i32, value_length: i32| {
             enter(caller, |frame, guest| {
-                within(value_length as u32 as usize, limits::VALUE_BYTES_MAX)?;
+                within(frame, "bytes of a value", value_length as u32 as usize, limits::VALUE_BYTES_MAX)?;
                 put(frame, guest, (at as u32, length as u32), Some((value as u32, value_length as u32)))
             })
         },
@@ -185,7 +197,7 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
         "set_once",
         |caller: Caller<'_, Host>, at: i32, length: i32, value: i32, value_length: i32| {
             enter(caller, |frame, guest| {
-                within(value_length as u32 as usize, limits::VALUE_BYTES_MAX)?;
+                within(frame, "bytes of a value", value_length as u32 as usize, limits::VALUE_BYTES_MAX)?;
                 set_once(frame, guest, (at as u32, length as u32), (value as u32, value_length as u32))
             })
         },
@@ -211,7 +223,7 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
 #[inline]
 fn get(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, out: u32, cap: u32) -> Answered<i32> {
     let memory = *guest;
-    let key = key(&memory, at, length)?;
+    let key = key(frame, &memory, at, length)?;
     within_memory(guest, out as i32, cap as usize)?;
     charge(guest, copied(key.len()))?;
     let contract = frame.called();
@@ -226,28 +238,28 @@ fn get(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, out: u32, cap
 #[inline]
 fn put(frame: &mut Frame, guest: &mut Guest, at: (u32, u32), value: Option<(u32, u32)>) -> Answered<()> {
     let memory = *guest;
-    let key = key(&memory, at.0, at.1)?;
+    let key = key(frame, &memory, at.0, at.1)?;
     let value = value.map(|(at, length)| read(&memory, at, length)).transpose()?;
     charge(guest, output(key.len() + value.map_or(0, <[u8]>::len)))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
-    frame.view().set(index, key, ordered, value).map_err(|_| Outcome::LimitExceeded)
+    frame.view().set(index, key, ordered, value).map_err(|_| too_many_writes(frame))
 }
 
 fn set_once(frame: &mut Frame, guest: &mut Guest, at: (u32, u32), value: (u32, u32)) -> Answered<i32> {
     let memory = *guest;
-    let key = key(&memory, at.0, at.1)?;
+    let key = key(frame, &memory, at.0, at.1)?;
     let value = read(&memory, value.0, value.1)?;
     charge(guest, output(key.len() + value.len()))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
-    frame.view().set_once(index, key, ordered, value).map(i32::from).map_err(|_| Outcome::LimitExceeded)
+    frame.view().set_once(index, key, ordered, value).map(i32::from).map_err(|_| too_many_writes(frame))
 }
 
 #[inline]
 fn add(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, delta: Delta) -> Answered<i32> {
     let memory = *guest;
-    let key = key(&memory, at, length)?;
+    let key = key(frame, &memory, at, length)?;
     charge(guest, output(key.len() + 16))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
@@ -255,7 +267,7 @@ fn add(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, delta: Delta)
         Ok(Answer::Applied) => Ok(1),
         Ok(Answer::Refused) => Ok(0),
         Ok(Answer::WrongLength) => Err(Outcome::BadValueLength),
-        Err(_) => Err(Outcome::LimitExceeded),
+        Err(_) => Err(too_many_writes(frame)),
     }
 }
 
@@ -270,12 +282,12 @@ struct Scan {
 
 fn scan(frame: &mut Frame, guest: &mut Guest, request: &Scan) -> Answered<i64> {
     let memory = *guest;
-    let start = key(&memory, request.start.0, request.start.1)?;
+    let start = key(frame, &memory, request.start.0, request.start.1)?;
     let end = match request.end.1 {
         0 => None,
-        length => Some(key(&memory, request.end.0, length)?),
+        length => Some(key(frame, &memory, request.end.0, length)?),
     };
-    within(request.limit, limits::SCAN_ENTRIES_MAX)?;
+    within(frame, "entries of a scan", request.limit, limits::SCAN_ENTRIES_MAX)?;
     within_memory(guest, request.out as i32, request.cap as usize)?;
     if !matches!(request.direction, 0 | 1) || end.is_some_and(|end| end < start) {
         return Err(Outcome::BadHostArgument);
@@ -325,7 +337,7 @@ fn scan(frame: &mut Frame, guest: &mut Guest, request: &Scan) -> Answered<i64> {
 fn link_output(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("phalanx", "ret", |caller: Caller<'_, Host>, at: i32, length: i32| {
         enter(caller, |frame, guest| {
-            within(length as u32 as usize, limits::RETURN_BYTES_MAX)?;
+            within(frame, "return bytes", length as u32 as usize, limits::RETURN_BYTES_MAX)?;
             let memory = *guest;
             let bytes = read(&memory, at as u32, length as u32)?;
             charge(guest, output(bytes.len()))?;
@@ -337,9 +349,10 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
     #[rustfmt::skip]
     linker.func_wrap("phalanx", "emit", |caller: Caller<'_, Host>, topic: i32, topic_length: i32, data: i32, length: i32| {
         enter(caller, |frame, guest| {
-            within(topic_length as u32 as usize, limits::EVENT_TOPIC_BYTES_MAX)?;
-            within(length as u32 as usize, limits::EVENT_BYTES_MAX)?;
-            within(usize::from(frame.events) + 1, limits::EVENTS_MAX)?;
+            within(frame, "bytes of a topic", topic_length as u32 as usize, limits::EVENT_TOPIC_BYTES_MAX)?;
+            within(frame, "bytes of an event", length as u32 as usize, limits::EVENT_BYTES_MAX)?;
+            let events = usize::from(frame.events) + 1;
+            within(frame, "events of a call", events, limits::EVENTS_MAX)?;
             let memory = *guest;
             let topic = read(&memory, topic as u32, topic_length as u32)?;
             let data = read(&memory, data as u32, length as u32)?;
@@ -384,7 +397,7 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
             let memory = *guest;
             let text = read(&memory, at as u32, kept)?;
             charge(guest, output(text.len()))?;
-            frame.abort_text = Some(String::from_utf8_lossy(text).into_owned());
+            frame.explanation = Some(String::from_utf8_lossy(text).into_owned());
             Err::<(), _>(Outcome::Aborted)
         })
     })?;

@@ -167,7 +167,7 @@ pub(super) fn behind_entry(limit: u64, entry: u64) -> Option<u64> {
 #[cold]
 fn not_entered(frame: &mut Frame, gas_limit: u64, entry_gas: u64) -> Invocation {
     let needed = entry_gas + gas::TRAP;
-    frame.abort_text = Some(format!(
+    frame.explanation = Some(format!(
         "gas limit {gas_limit}: entering this method takes {entry_gas}, and a limit of at least {needed}"
     ));
     Invocation { outcome: Outcome::OutOfGas, gas_used: gas_limit }

@@ -184,7 +184,7 @@ impl Waiting {
         frame.contract = self.contract;
         frame.sender = self.sender;
         frame.arguments = self.arguments;
-        frame.abort_text = None;
+        frame.explanation = None;
         if !succeeded {
             frame.receipts.truncate(self.receipts);
             frame.events = self.events;

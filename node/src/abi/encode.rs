@@ -1,5 +1,6 @@
 //! JSON to the bytes that contracts read.
 
+use phalanx_engine::limits::ARGUMENT_BYTES_MAX;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -64,6 +65,17 @@ impl Abi {
         let mut out = Vec::new();
         self.named_fields(&signature.arguments, json, &mut out, DEPTH_MAX)?;
         Ok(out)
+    }
+
+    /// What is sent in the place of arguments that have no encoding: their compact JSON, behind which spaces stand where it would
+    /// happen to be an encoding of other arguments. So a method never runs with what nobody meant.
+    pub(crate) fn unfit_arguments(&self, method: &str, json: &RawValue) -> Vec<u8> {
+        let mut bytes = compact(json);
+        // An encoding that goes on whatever is put behind it does not end, so this does.
+        while self.decode_arguments(method.as_bytes(), &bytes).is_some() && bytes.len() <= ARGUMENT_BYTES_MAX {
+            bytes.push(b' ');
+        }
+        bytes
     }
 
     fn value(&self, ty: &Type, json: &RawValue, out: &mut Vec<u8>, depth: usize) -> Encoded {

@@ -22,7 +22,7 @@ mod types;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use wasmparser::{Parser, Payload};
 
 pub(crate) use encode::compact;
@@ -178,6 +178,22 @@ impl Abi {
             }
             Line::Slot { .. } => self.lines.slots.push(raw),
         }
+    }
+
+    /// Slots that several names have, with the names.
+    pub(crate) fn shared_slots(&self) -> Vec<(u8, Vec<String>)> {
+        #[derive(Deserialize)]
+        struct SlotLine {
+            slot: u8,
+            name: String,
+        }
+        let mut names: BTreeMap<u8, Vec<String>> = BTreeMap::new();
+        for line in &self.lines.slots {
+            if let Ok(SlotLine { slot, name }) = serde_json::from_str(line.get()) {
+                names.entry(slot).or_default().push(name);
+            }
+        }
+        names.into_iter().filter(|(_, names)| names.len() > 1).collect()
     }
 
     /// The lines, for printing.

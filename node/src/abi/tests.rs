@@ -164,3 +164,22 @@ fn compacting_leaves_everything_but_white_space() {
     let expected = "{\"b\":[1.50,1e3,340282366920938463463374607431768211456],\"a\\\" \\\\\":\" \\u00e4 \"}";
     assert_eq!(String::from_utf8(compact(&json)).as_deref(), Ok(expected));
 }
+
+/// JSON that would happen to be an encoding of something else gets spaces, by which it is none.
+#[test]
+fn what_has_no_encoding_is_not_taken_for_one() {
+    let abi = Abi::parse(
+        br#"{"fn":"deposit","args":[{"name":"amount","type":"u128"}],"returns":"()","doc":""}
+{"fn":"none","args":[],"returns":"()","doc":""}"#,
+    );
+    let unfit = |method: &str, json: &str| {
+        abi.encode_arguments(method, &raw(json)).expect_err("it fits nothing");
+        String::from_utf8(abi.unfit_arguments(method, &raw(json))).expect("JSON")
+    };
+    let taken = "{\"amount\":10.55}";
+    assert_eq!(taken.len(), 16, "as long as the number that it would be taken for");
+    assert!(abi.decode_arguments(b"deposit", taken.as_bytes()).is_some());
+    assert_eq!(unfit("deposit", taken), format!("{taken} "));
+    assert_eq!(unfit("deposit", "{ \"amount\": 1.5 }"), "{\"amount\":1.5}");
+    assert_eq!(unfit("none", "[ 1 ]"), "[1]");
+}

@@ -53,8 +53,9 @@ fn see_growth(caller: &mut Caller<'_, Host>) {
 fn call(host: &mut Host, request: &Request) -> core::result::Result<Answered<i64>, String> {
     let guest = host.guest;
     let mut prepare = || {
-        within(request.method.1 as usize, METHOD_BYTES_MAX)?;
-        within(request.arguments.1 as usize, ARGUMENT_BYTES_MAX)?;
+        let frame = host.frame.as_mut().expect("a call is running");
+        within(frame, "bytes of a method's name", request.method.1 as usize, METHOD_BYTES_MAX)?;
+        within(frame, "bytes of arguments", request.arguments.1 as usize, ARGUMENT_BYTES_MAX)?;
         let contract = read(&guest, request.contract, 32)?.first_chunk().expect("32 bytes were asked for");
         let method = read(&guest, request.method.0, request.method.1)?;
         let arguments = read(&guest, request.arguments.0, request.arguments.1)?;

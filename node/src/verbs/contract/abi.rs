@@ -29,6 +29,9 @@ pub(super) fn read(path: &Path) -> Result<Abi, Failure> {
     let file = path.display();
     let module = std::fs::read(path)
         .map_err(|error| Failure::usage(format_args!("{file}: {error}"), "name the file of a module"))?;
+    if !module.starts_with(b"\0asm") {
+        return Err(Failure::failed(format_args!("{file}: not a Wasm module"), "name the file of a module"));
+    }
     Abi::of_module(&module).ok_or_else(|| {
         Failure::failed(
             format_args!("{file}: the module has no custom section `abi`"),

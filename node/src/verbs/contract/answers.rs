@@ -9,8 +9,6 @@ use crate::calls_file::Line;
 use crate::contracts::Contracts;
 use crate::hex::hex;
 
-use super::in_memory::described;
-
 /// Answers that are told one by one; the count says how many there are.
 const TOLD_MAX: usize = 20;
 
@@ -49,7 +47,7 @@ impl Answers {
                 let abi = self.contracts.abi(contract);
                 let decoded = abi.and_then(|abi| abi.decode_return(method, outcome, bytes));
                 let answer = decoded.unwrap_or_else(|| hex(bytes).into());
-                let what = described(&lines[line]);
+                let what = lines[line].described();
                 self.told.push(Answer { line: line + 1, what, outcome: outcome.name(), answer });
             }
         }

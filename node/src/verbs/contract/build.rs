@@ -58,7 +58,7 @@ impl Report for Built {
         let mut rows = vec![("module", module.file.clone()), ("compiler", format!("{}{library}", self.compiler))];
         match module.verdict {
             Verdict::Accepted => rows.extend([
-                ("bytes", format!("{}, {} after the pass", module.bytes, module.instrumented_bytes)),
+                ("bytes", format!("{}, {} with metering", module.bytes, module.instrumented_bytes)),
                 ("methods", module.methods.join(", ")),
             ]),
             Verdict::Refused | Verdict::Unreadable => rows.push(("verdict", "refused".to_owned())),

@@ -83,7 +83,7 @@ impl Report for Checked {
             match file.verdict {
                 Verdict::Accepted => writeln!(
                     out,
-                    "{}: accepted, {} methods, {} bytes, {} after the pass",
+                    "{}: accepted, {} methods, {} bytes, {} with metering",
                     file.file,
                     file.methods.len(),
                     file.bytes,
@@ -159,6 +159,9 @@ pub(super) fn check_file(path: &Path, require_abi: bool) -> CheckedFile {
 fn check_abi(module: &[u8], require_abi: bool, checked: &mut CheckedFile) {
     let abi = Abi::of_module(module);
     checked.abi = abi.is_some();
+    for (slot, names) in abi.iter().flat_map(Abi::shared_slots) {
+        checked.warnings.push(format!("slot {slot} is that of {}: they share their keys", names.join(" and ")));
+    }
     match abi {
         Some(abi) if abi.lines().unknown > 0 => {
             checked.warnings.push(format!("{} lines of the ABI are not understood", abi.lines().unknown));

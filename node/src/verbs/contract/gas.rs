@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::crate_folder::{CALLS_FILE, CrateFolder};
 use super::gas_snapshot::{self, Difference};
-use super::in_memory::{self, called, described};
+use super::in_memory::{self, BatchSize};
 use crate::calls_file::{CallsFile, read as read_calls};
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
@@ -22,6 +22,8 @@ pub(crate) struct GasArguments {
     /// The calls: NDJSON, a deploy or a call a line [default: calls.ndjson in the crate's folder]
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
+    #[command(flatten)]
+    cut: BatchSize,
     /// A module in the place of the one that the calls name: what would they cost on it?
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
@@ -121,18 +123,18 @@ pub(crate) fn execute(arguments: &GasArguments, context: &Context) -> Result<Exi
     let mut used: BTreeMap<(String, String), BTreeMap<&'static str, Vec<u64>>> = BTreeMap::new();
     let (mut gas_used, mut exit) = (0, Exit::Ok);
     let options = Options { mode: Mode::Serial, ..Options::default() };
-    in_memory::execute(&file, options, &mut |batch| {
+    in_memory::execute(&file, &arguments.cut, options, &mut |batch| {
         for (line, receipt) in (batch.first_line..).zip(batch.executed.receipts()) {
             gas_used += receipt.gas_used();
             let outcome = receipt.outcome();
-            match called(&file.lines[line]) {
+            match file.lines[line].called() {
                 Some((contract, method)) => {
                     let rows = used.entry((contract.into_owned(), method.to_owned())).or_default();
                     rows.entry(outcome.name()).or_default().push(receipt.gas_used());
                 }
                 None if outcome == Outcome::Ok => {}
                 None => {
-                    let what = described(&file.lines[line]);
+                    let what = file.lines[line].described();
                     context.output.warn(&format!("line {}: {what} ended as {}", line + 1, outcome.name()));
                     exit = Exit::Failed;
                 }

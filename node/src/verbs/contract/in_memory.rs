@@ -1,16 +1,21 @@
 //! A file of calls on an engine in memory, from an empty state: no disk, no log.
 
+use clap::Args;
 use phalanx_engine::{Digest, Engine, Executed, Options};
-use std::borrow::Cow;
 
 use crate::batches::{Batches, CutBatch};
-use crate::calls_file::{CallLine, CallsFile, Contract, Line};
+use crate::calls_file::CallsFile;
 use crate::exit::Failure;
-use crate::hex::hex;
 use crate::replay::logged_failure;
+use crate::verbs::run::batch_size;
 
-/// Calls a batch, as `phalanx run` cuts them.
-const BATCH_CALLS: usize = 16_384;
+/// How a file is cut into batches.
+#[derive(Debug, Args)]
+pub(super) struct BatchSize {
+    /// Calls a batch, each of which is a height: 1 executes every call at a height of its own
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = batch_size)]
+    batch_size: usize,
+}
 
 /// A batch that was executed.
 pub(super) struct ExecutedBatch<'a> {
@@ -27,11 +32,12 @@ pub(super) struct ExecutedBatch<'a> {
 /// A fault of the engine, and whatever `visit` answers.
 pub(super) fn execute(
     file: &CallsFile<'_>,
+    cut: &BatchSize,
     options: Options,
     visit: &mut dyn FnMut(&ExecutedBatch<'_>) -> Result<(), Failure>,
 ) -> Result<Digest, Failure> {
     let engine = Engine::new(options);
-    let mut batches = Batches::new(file, BATCH_CALLS);
+    let mut batches = Batches::new(file, cut.batch_size);
     let mut first_line = 0;
     loop {
         let height = engine.height() + 1;
@@ -43,27 +49,5 @@ pub(super) fn execute(
         visit(&ExecutedBatch { first_line, cut: &cut, executed: &executed })?;
         first_line += executed.receipts().count();
         engine.commit(executed).map_err(|error| logged_failure(&error.into()))?;
-    }
-}
-
-/// The contract and the method that a line calls, as the file names them; a line that brings a module calls neither.
-pub(super) fn called<'f>(line: &'f Line<'_>) -> Option<(Cow<'f, str>, &'f str)> {
-    let Line::Call(CallLine { contract, method, .. }) = line else { return None };
-    let contract = match contract {
-        Contract::Name(name) => Cow::Borrowed(&**name),
-        Contract::Id(id) => hex(id).into(),
-    };
-    Some((contract, method))
-}
-
-/// What a line does, in words, whatever a stranger's file calls it.
-pub(super) fn described(line: &Line<'_>) -> String {
-    match line {
-        Line::Deploy(_) => "deploy".to_owned(),
-        Line::Upgrade(_) => "upgrade".to_owned(),
-        Line::Call(_) => {
-            let (contract, method) = called(line).unwrap_or_default();
-            format!("{}.{}", contract.escape_debug(), method.escape_debug())
-        }
     }
 }

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use super::answers::{Answer, Answers};
 use super::cargo::{cargo, ended, not_started};
 use super::crate_folder::{CALLS_FILE, ContractCrate, CrateFolder};
-use super::in_memory::{self, described};
+use super::in_memory::{self, BatchSize};
 use crate::calls_file::{CallsFile, read as read_calls};
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
@@ -27,6 +27,8 @@ pub(crate) struct TestArguments {
     /// The calls: NDJSON, a deploy or a call a line [default: calls.ndjson in the crate's folder]
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
+    #[command(flatten)]
+    cut: BatchSize,
     /// More arguments for `cargo test`, as --offline
     #[arg(last = true, value_name = "CARGO_ARGUMENTS")]
     cargo: Vec<OsString>,
@@ -121,7 +123,7 @@ pub(crate) fn execute(arguments: &TestArguments, context: &Context) -> Result<Ex
                 let module = contract.module();
                 context.output.warn(&format!("{} is older than {source}: build it again", module.display()));
             }
-            Some(on_engine(&calls)?)
+            Some(on_engine(&calls, &arguments.cut)?)
         }
     };
     let exit = match &engine {
@@ -160,7 +162,7 @@ fn newer(folder: &Path, built: SystemTime, changed: &dyn Fn(&Path) -> Option<Sys
 }
 
 /// Executes the calls in parallel, and once more by the oracle.
-fn on_engine(path: &Path) -> Result<OnEngine, Failure> {
+fn on_engine(path: &Path, cut: &BatchSize) -> Result<OnEngine, Failure> {
     let text = read_calls(path)?;
     let file = CallsFile::of(&text, path)?;
     let mut oracle = OracleCheck::from_nothing();
@@ -177,7 +179,7 @@ fn on_engine(path: &Path) -> Result<OnEngine, Failure> {
     };
     let mut answers = Answers::default();
     let options = Options { mode: Mode::Optimistic, workers: WORKERS, ..Options::default() };
-    let state_digest = in_memory::execute(&file, options, &mut |batch| {
+    let state_digest = in_memory::execute(&file, cut, options, &mut |batch| {
         // Behind the first difference there is nothing to compare.
         if !done.oracle_match {
             return Ok(());
@@ -197,7 +199,7 @@ fn on_engine(path: &Path) -> Result<OnEngine, Failure> {
             if done.failed.len() < NAMED_MAX {
                 let texts = batch.executed.explanations().iter().chain(&batch.cut.misfits);
                 let text = texts.filter(|(call, _)| *call as usize == index).map(|(_, text)| text.clone()).next();
-                let what = described(&file.lines[line]);
+                let what = file.lines[line].described();
                 done.failed.push(FailedCall { line: line + 1, what, outcome: outcome.name(), text });
             }
         }

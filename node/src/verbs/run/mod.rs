@@ -7,16 +7,19 @@ use clap::Args;
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
 use phalanx_engine::log::Origin;
-use phalanx_engine::{EngineError, EquivalenceCheck, HashSeed, LoggedEngine, Mode, Options};
+use phalanx_engine::{
+    Batch, Engine, EngineError, EquivalenceCheck, Executed, HashSeed, LoggedEngine, Mode, Options, Outcome, Receipt,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::batches::Batches;
+use crate::batches::{Batches, CutBatch};
 use crate::calls_file::{CallsFile, read as read_calls};
 use crate::command_line::{Context, DataDirectory};
 use crate::execution::{ModeAsked, Workers, logged_options};
 use crate::exit::{Exit, Failure};
+use crate::hex::hex;
 use crate::oracle_check::OracleCheck;
 use crate::progress::Progress;
 use crate::replay::{log_failure, logged_failure};
@@ -49,8 +52,8 @@ pub(crate) struct RunArguments {
     /// tables slow [default: a fresh one]
     #[arg(long, value_name = "N")]
     hash_seed: Option<u64>,
-    /// Print why calls failed, where a contract or a refused module says it, which arguments fit no ABI, and what calls that
-    /// were executed in parallel conflicted on
+    /// Print why calls failed, with the errors of those that reverted, which arguments fit no ABI, and what calls that were
+    /// executed in parallel conflicted on
     #[arg(long)]
     explain: bool,
 }
@@ -112,7 +115,11 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
                 break;
             }
         };
-        ran.add(&cut, &executed);
+        let reverts = match arguments.explain {
+            true => reverts(&mut batches, file, &cut, &executed, ran.calls(), logged.engine())?,
+            false => Vec::new(),
+        };
+        ran.add(&cut, &executed, ran.calls(), reverts);
         progress.at(ran.calls());
         if let Some(check) = &mut check
             && !check.height(&cut.bytes, &executed)?
@@ -148,4 +155,28 @@ fn run(arguments: &RunArguments, mode: Mode, file: &CallsFile<'_>, context: &Con
     let checked = arguments.check.then_some(difference);
     context.output.print(&ran.finish(height, &log_digest, &state_digest, checked, started.elapsed()))?;
     Ok(exit)
+}
+
+/// What the calls of a batch answered that reverted, in the words of their contract's ABI.
+fn reverts(
+    batches: &mut Batches<'_>,
+    file: &CallsFile<'_>,
+    cut: &CutBatch,
+    executed: &Executed,
+    first_line: u64,
+    engine: &Engine,
+) -> Result<Vec<(u32, String)>, Failure> {
+    let batch = Batch::decode(cut.bytes.clone())
+        .map_err(|error| Failure::failed(error, "report it: the engine has executed these bytes"))?;
+    let reverted = (0..).zip(executed.receipts()).filter(|(_, receipt)| receipt.outcome() == Outcome::Reverted);
+    let text = |(call, receipt): (u32, Receipt<'_>)| {
+        let (contract, method) = batch.target_of(&batch.call(call as usize));
+        let bytes = receipt.return_bytes();
+        let abi = batches.abi(contract, engine);
+        let decoded = abi.and_then(|abi| abi.decode_return(method, Outcome::Reverted, bytes));
+        let answer = decoded.unwrap_or_else(|| hex(bytes).into());
+        let what = file.lines[first_line as usize + call as usize].described();
+        (call, format!("{what} reverted {answer}"))
+    };
+    Ok(reverted.map(text).collect())
 }

@@ -36,6 +36,8 @@ pub(super) struct Ran {
 struct Explanation {
     height: Integer,
     call: u32,
+    /// Of the file, counted from 1.
+    line: Integer,
     text: String,
 }
 
@@ -98,8 +100,8 @@ impl Ran {
         self.outcomes.iter().sum()
     }
 
-    /// Counts a batch.
-    pub(super) fn add(&mut self, cut: &CutBatch, executed: &Executed) {
+    /// Counts a batch, whose first call stands on line `first_line`, counted from 0. `reverts`: what calls answered that reverted.
+    pub(super) fn add(&mut self, cut: &CutBatch, executed: &Executed, first_line: u64, reverts: Vec<(u32, String)>) {
         for receipt in executed.receipts() {
             self.outcomes[usize::from(receipt.outcome().code())] += 1;
             self.gas_used += receipt.gas_used();
@@ -113,9 +115,10 @@ impl Ran {
         if let Some(explanations) = &mut self.explanations {
             let height = Integer(executed.height());
             let misfits = cut.misfits.iter().map(|(call, why)| (*call, format!("arguments sent as JSON: {why}")));
-            let texts = misfits.chain(executed.explanations().iter().cloned());
+            let texts = misfits.chain(executed.explanations().iter().cloned()).chain(reverts);
             let from = explanations.len();
-            explanations.extend(texts.map(|(call, text)| Explanation { height, call, text }));
+            let line = |call: u32| Integer(first_line + u64::from(call) + 1);
+            explanations.extend(texts.map(|(call, text)| Explanation { height, call, line: line(call), text }));
             explanations[from..].sort_by_key(|explanation| explanation.call);
         }
     }
@@ -181,6 +184,13 @@ impl Report for RunReport {
         rows.extend(occurred.map(|(outcome, count)| (outcome.name(), count.to_string())));
         let chosen = self.mode_chosen.as_ref();
         rows.extend(chosen.map(|chosen| ("mode", format!("{} ({})", chosen.mode, chosen.reason))));
+        if self.json_arguments.0 > 0 {
+            let why = if self.explanations.is_some() { "" } else { "; --explain says why" };
+            rows.push((
+                "misfits",
+                format!("{} calls' arguments fit no ABI and were sent as JSON{why}", self.json_arguments.0),
+            ));
+        }
         rows.extend([
             ("gas used", self.gas_used.0.to_string()),
             ("log digest", hex(&self.log_digest)),
@@ -198,8 +208,8 @@ impl Report for RunReport {
             writeln!(out, "first difference: {difference}")?;
         }
         self.equivalence.iter().try_for_each(|equivalence| equivalence.print(out))?;
-        for Explanation { height, call, text } in self.explanations.iter().flatten() {
-            writeln!(out, "height {} call {call}: {}", height.0, text.escape_debug())?;
+        for Explanation { height, call, line, text } in self.explanations.iter().flatten() {
+            writeln!(out, "height {} call {call} (line {}): {}", height.0, line.0, text.escape_debug())?;
         }
         self.conflicts.iter().try_for_each(|conflicts| conflicts.print(out))?;
         match self.interrupted {
