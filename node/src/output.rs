@@ -155,6 +155,15 @@ pub(crate) fn as_hex<S: serde::Serializer>(bytes: impl AsRef<[u8]>, serializer: 
     serializer.serialize_str(&crate::hex::hex(bytes.as_ref()))
 }
 
+/// A stranger's text on one line, without what a terminal would take for orders.
+pub(crate) fn printable(text: &str) -> String {
+    let escaped = |character: char| match character {
+        '"' | '\'' => character.to_string(),
+        _ => character.escape_debug().collect(),
+    };
+    text.chars().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Integer;

@@ -1,6 +1,6 @@
 //! The host functions of `contracts/HOST.md`. Each charges before it acts, and checks every length before it uses it.
 
-use super::frame::{Frame, Halt, Host};
+use super::frame::{Frame, Host};
 use super::guest::Guest;
 use crate::batch::Address;
 use crate::gas;
@@ -11,9 +11,12 @@ use phalanx_scheduler::{Answer, Delta, KeyRange, Operator};
 use wasmtime::{Caller, Linker, Result};
 
 mod call;
+mod stop;
 
-/// A host function's body: what it answers, or the outcome with which the call ends.
-type Answered<T> = core::result::Result<T, Outcome>;
+use stop::{Limit, Stop};
+
+/// A host function's body: what it answers, or why the call ends.
+type Answered<T> = core::result::Result<T, Stop>;
 
 /// Runs a body, and leaves the guest if the body says so.
 #[inline(always)]
@@ -22,11 +25,8 @@ fn enter<T>(mut caller: Caller<'_, Host>, body: impl Fn(&mut Frame, &mut Guest) 
     let frame = host.frame.as_mut().expect("a call is running");
     match body(frame, &mut host.guest) {
         Ok(answer) => Ok(answer),
-        Err(Outcome::MemoryOutOfBounds) => retry_grown(caller, body),
-        Err(outcome) => {
-            frame.halt = Some(outcome);
-            Err(Halt.into())
-        }
+        Err(stop) if stop.outcome == Outcome::MemoryOutOfBounds => retry_grown(caller, body),
+        Err(stop) => Err(stop.halt(frame)),
     }
 }
 
@@ -42,17 +42,14 @@ fn retry_grown<T>(mut caller: Caller<'_, Host>, body: impl Fn(&mut Frame, &mut G
         host.guest.set_length(length);
         body(frame, &mut host.guest)
     } else {
-        Err(Outcome::MemoryOutOfBounds)
+        Err(Outcome::MemoryOutOfBounds.into())
     };
-    answer.map_err(|outcome| {
-        frame.halt = Some(outcome);
-        Halt.into()
-    })
+    answer.map_err(|stop| stop.halt(frame))
 }
 
 #[inline]
 fn charge(guest: &mut Guest, gas: u64) -> Answered<()> {
-    if guest.charge(gas) { Ok(()) } else { Err(Outcome::OutOfGas) }
+    if guest.charge(gas) { Ok(()) } else { Err(Outcome::OutOfGas.into()) }
 }
 
 #[inline]
@@ -67,39 +64,27 @@ fn output(bytes: usize) -> u64 {
 
 #[inline]
 fn read(guest: &Guest, at: u32, length: u32) -> Answered<&[u8]> {
-    guest.bytes(at, length).ok_or(Outcome::MemoryOutOfBounds)
+    guest.bytes(at, length).ok_or(Stop::from(Outcome::MemoryOutOfBounds))
 }
 
 #[inline(always)]
 fn write(guest: &mut Guest, at: u32, bytes: &[u8]) -> Answered<()> {
-    if guest.write(at, bytes) { Ok(()) } else { Err(Outcome::MemoryOutOfBounds) }
+    if guest.write(at, bytes) { Ok(()) } else { Err(Outcome::MemoryOutOfBounds.into()) }
 }
 
 /// The key at a pointer. Its length is checked before anything else is.
 #[inline]
-fn key<'g>(frame: &mut Frame, guest: &'g Guest, at: u32, length: u32) -> Answered<&'g [u8]> {
+fn key(guest: &Guest, at: u32, length: u32) -> Answered<&[u8]> {
     if length == 0 {
-        return Err(Outcome::BadHostArgument);
+        return Err(Outcome::BadHostArgument.into());
     }
-    within(frame, "bytes of a key", length as usize, limits::KEY_BYTES_MAX)?;
+    within(length as usize, Limit::Key)?;
     read(guest, at, length)
 }
 
 #[inline]
-fn within(frame: &mut Frame, what: &str, value: usize, limit: usize) -> Answered<()> {
-    if value > limit { Err(passed(frame, format_args!("{what}: {value}"), limit)) } else { Ok(()) }
-}
-
-/// Tells beside the receipt which limit was passed.
-#[cold]
-fn passed(frame: &mut Frame, what: core::fmt::Arguments<'_>, limit: usize) -> Outcome {
-    frame.explanation = Some(format!("{what} is above the limit of {limit}"));
-    Outcome::LimitExceeded
-}
-
-#[cold]
-fn too_many_writes(frame: &mut Frame) -> Outcome {
-    passed(frame, format_args!("keys written by a call: one more"), limits::CALL_WRITES_MAX)
+fn within(value: usize, limit: Limit) -> Answered<()> {
+    if value > limit.most() { Err(Stop::above(limit, value)) } else { Ok(()) }
 }
 
 fn u128_of(low: i64, high: i64) -> u128 {
@@ -167,7 +152,7 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
         "set",
         |caller: Caller<'_, Host>, at: i32, length: i32, value: i32, value_length: i32| {
             enter(caller, |frame, guest| {
-                within(frame, "bytes of a value", value_length as u32 as usize, limits::VALUE_BYTES_MAX)?;
+                within(value_length as u32 as usize, Limit::Value)?;
                 put(frame, guest, (at as u32, length as u32), Some((value as u32, value_length as u32)))
             })
         },
@@ -197,7 +182,7 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
         "set_once",
         |caller: Caller<'_, Host>, at: i32, length: i32, value: i32, value_length: i32| {
             enter(caller, |frame, guest| {
-                within(frame, "bytes of a value", value_length as u32 as usize, limits::VALUE_BYTES_MAX)?;
+                within(value_length as u32 as usize, Limit::Value)?;
                 set_once(frame, guest, (at as u32, length as u32), (value as u32, value_length as u32))
             })
         },
@@ -223,7 +208,7 @@ fn link_state(linker: &mut Linker<Host>) -> Result<()> {
 #[inline]
 fn get(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, out: u32, cap: u32) -> Answered<i32> {
     let memory = *guest;
-    let key = key(frame, &memory, at, length)?;
+    let key = key(&memory, at, length)?;
     within_memory(guest, out as i32, cap as usize)?;
     charge(guest, copied(key.len()))?;
     let contract = frame.called();
@@ -238,36 +223,36 @@ fn get(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, out: u32, cap
 #[inline]
 fn put(frame: &mut Frame, guest: &mut Guest, at: (u32, u32), value: Option<(u32, u32)>) -> Answered<()> {
     let memory = *guest;
-    let key = key(frame, &memory, at.0, at.1)?;
+    let key = key(&memory, at.0, at.1)?;
     let value = value.map(|(at, length)| read(&memory, at, length)).transpose()?;
     charge(guest, output(key.len() + value.map_or(0, <[u8]>::len)))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
-    frame.view().set(index, key, ordered, value).map_err(|_| too_many_writes(frame))
+    frame.view().set(index, key, ordered, value).map_err(|_| Limit::Writes.passed())
 }
 
 fn set_once(frame: &mut Frame, guest: &mut Guest, at: (u32, u32), value: (u32, u32)) -> Answered<i32> {
     let memory = *guest;
-    let key = key(frame, &memory, at.0, at.1)?;
+    let key = key(&memory, at.0, at.1)?;
     let value = read(&memory, value.0, value.1)?;
     charge(guest, output(key.len() + value.len()))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
-    frame.view().set_once(index, key, ordered, value).map(i32::from).map_err(|_| too_many_writes(frame))
+    frame.view().set_once(index, key, ordered, value).map(i32::from).map_err(|_| Limit::Writes.passed())
 }
 
 #[inline]
 fn add(frame: &mut Frame, guest: &mut Guest, at: u32, length: u32, delta: Delta) -> Answered<i32> {
     let memory = *guest;
-    let key = key(frame, &memory, at, length)?;
+    let key = key(&memory, at, length)?;
     charge(guest, output(key.len() + 16))?;
     let contract = frame.called();
     let (index, ordered) = (contract.index, contract.ordered.contains(key[0]));
     match frame.view().add(index, key, ordered, delta) {
         Ok(Answer::Applied) => Ok(1),
         Ok(Answer::Refused) => Ok(0),
-        Ok(Answer::WrongLength) => Err(Outcome::BadValueLength),
-        Err(_) => Err(too_many_writes(frame)),
+        Ok(Answer::WrongLength) => Err(Outcome::BadValueLength.into()),
+        Err(_) => Err(Limit::Writes.passed()),
     }
 }
 
@@ -282,20 +267,20 @@ struct Scan {
 
 fn scan(frame: &mut Frame, guest: &mut Guest, request: &Scan) -> Answered<i64> {
     let memory = *guest;
-    let start = key(frame, &memory, request.start.0, request.start.1)?;
+    let start = key(&memory, request.start.0, request.start.1)?;
     let end = match request.end.1 {
         0 => None,
-        length => Some(key(frame, &memory, request.end.0, length)?),
+        length => Some(key(&memory, request.end.0, length)?),
     };
-    within(frame, "entries of a scan", request.limit, limits::SCAN_ENTRIES_MAX)?;
+    within(request.limit, Limit::ScanEntries)?;
     within_memory(guest, request.out as i32, request.cap as usize)?;
     if !matches!(request.direction, 0 | 1) || end.is_some_and(|end| end < start) {
-        return Err(Outcome::BadHostArgument);
+        return Err(Outcome::BadHostArgument.into());
     }
     let contract = frame.called();
     let index = contract.index;
     if !contract.ordered.contains(start[0]) {
-        return Err(Outcome::SlotNotOrdered);
+        return Err(Outcome::SlotNotOrdered.into());
     }
     let own = frame.view().written() as u64;
     charge(guest, copied(start.len() + end.map_or(0, <[u8]>::len)) + own * gas::SCAN_OWN_KEY)?;
@@ -327,7 +312,7 @@ fn scan(frame: &mut Frame, guest: &mut Guest, request: &Scan) -> Answered<i64> {
     let answer = if paid {
         write(guest, request.out, &out).map(|()| reason << 56 | (entries as i64) << 32 | out.len() as i64)
     } else {
-        Err(Outcome::OutOfGas)
+        Err(Outcome::OutOfGas.into())
     };
     frame.scratch = out;
     answer
@@ -337,7 +322,7 @@ fn scan(frame: &mut Frame, guest: &mut Guest, request: &Scan) -> Answered<i64> {
 fn link_output(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("phalanx", "ret", |caller: Caller<'_, Host>, at: i32, length: i32| {
         enter(caller, |frame, guest| {
-            within(frame, "return bytes", length as u32 as usize, limits::RETURN_BYTES_MAX)?;
+            within(length as u32 as usize, Limit::Return)?;
             let memory = *guest;
             let bytes = read(&memory, at as u32, length as u32)?;
             charge(guest, output(bytes.len()))?;
@@ -349,10 +334,9 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
     #[rustfmt::skip]
     linker.func_wrap("phalanx", "emit", |caller: Caller<'_, Host>, topic: i32, topic_length: i32, data: i32, length: i32| {
         enter(caller, |frame, guest| {
-            within(frame, "bytes of a topic", topic_length as u32 as usize, limits::EVENT_TOPIC_BYTES_MAX)?;
-            within(frame, "bytes of an event", length as u32 as usize, limits::EVENT_BYTES_MAX)?;
-            let events = usize::from(frame.events) + 1;
-            within(frame, "events of a call", events, limits::EVENTS_MAX)?;
+            within(topic_length as u32 as usize, Limit::Topic)?;
+            within(length as u32 as usize, Limit::Event)?;
+            within(usize::from(frame.events) + 1, Limit::Events)?;
             let memory = *guest;
             let topic = read(&memory, topic as u32, topic_length as u32)?;
             let data = read(&memory, data as u32, length as u32)?;
@@ -370,7 +354,8 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
                 let memory = *guest;
                 let bytes = read(&memory, at as u32, length as u32)?;
                 within_memory(guest, out, 32)?;
-                let price = gas::HASH_BYTE.get(algorithm as u32 as usize).ok_or(Outcome::BadHostArgument)?;
+                let price =
+                    gas::HASH_BYTE.get(algorithm as u32 as usize).ok_or(Stop::from(Outcome::BadHostArgument))?;
                 charge(guest, bytes.len() as u64 * price)?;
                 write(guest, out as u32, &crate::hash::hash(algorithm as u32, bytes))
             })
@@ -385,7 +370,8 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
                 let key = read(&memory, key as u32, 32)?.first_chunk().expect("32 bytes were asked for");
                 let message = read(&memory, at as u32, length as u32)?;
                 let signature = read(&memory, signature as u32, 64)?.first_chunk().expect("64 bytes were asked for");
-                let price = gas::VERIFY_BYTE.get(algorithm as u32 as usize).ok_or(Outcome::BadHostArgument)?;
+                let price =
+                    gas::VERIFY_BYTE.get(algorithm as u32 as usize).ok_or(Stop::from(Outcome::BadHostArgument))?;
                 charge(guest, message.len() as u64 * price)?;
                 Ok(i32::from(crate::signature::verifies(key, message, signature)))
             })
@@ -398,7 +384,7 @@ fn link_output(linker: &mut Linker<Host>) -> Result<()> {
             let text = read(&memory, at as u32, kept)?;
             charge(guest, output(text.len()))?;
             frame.explanation = Some(String::from_utf8_lossy(text).into_owned());
-            Err::<(), _>(Outcome::Aborted)
+            Err::<(), _>(Outcome::Aborted.into())
         })
     })?;
     Ok(())

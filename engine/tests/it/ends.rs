@@ -30,6 +30,7 @@ fn module() -> Vec<u8> {
             (i32.div_s (i32.const 0x80000000) (i32.sub (i32.load (i32.const 0)) (i32.const 1))))
         (func (export "stack") (result i32) (call $deep) (i32.const 0))
         (func (export "aborts") (result i32) (call $abort (i32.const 0) (i32.const 50)) (i32.const 0))
+        (func (export "long_return") (result i32) (call $ret (i32.const 0) (i32.const 65537)) (i32.const 0))
         (func (export "bad_range") (result i32) (call $ret (i32.const -1) (i32.const 8)) (i32.const 0))
         (func (export "burn_and_trap") (result i32) (local $turns i32)
             (loop $again
@@ -120,5 +121,15 @@ fn a_limit_that_does_not_cover_a_trap_enters_nothing_and_is_told_what_would() {
         assert_eq!((*outcome, *gas), (Outcome::OutOfGas, limit));
         let text = explanation.as_deref().expect("it is explained");
         assert!(text.contains(&format!("gas limit {limit}")) && text.contains(&least.to_string()), "{text}");
+    }
+}
+
+#[test]
+fn a_passed_limit_is_named_beside_the_receipt() {
+    let seen = run(&[("long_return", ENOUGH.into()), ("sound", 1_000_000_001)]);
+    let texts =
+        ["return bytes: 65537 is above the limit of 65536", "gas limit: 1000000001 is above the limit of 1000000000"];
+    for ((outcome, _, explanation), text) in seen.iter().zip(texts) {
+        assert_eq!((*outcome, explanation.as_deref()), (Outcome::LimitExceeded, Some(text)));
     }
 }

@@ -119,7 +119,7 @@ fn explanations_are_printed_where_they_are_asked_for() {
     let plain = run_file(&files.path().join("plain"), &calls, &[]).with_code(0).stdout;
     assert!(!plain.contains("purpose"));
     let explained = run_file(&files.path().join("explained"), &calls, &["--explain"]).with_code(0).stdout;
-    assert!(explained.contains("height 3 call 570 (line 573): on \\\"purpose\\\"\\n"), "{explained}");
+    assert!(explained.contains("height 3 call 570 (line 573): on \"purpose\"\\n"), "{explained}");
     assert!(explained.contains("arguments sent as JSON: `amount`: -1 is no u128"));
     assert!(explained.contains("arguments sent as JSON: the ABI has no method `teleport`"));
     assert!(explained.contains("What calls conflicted on"), "{explained}");

@@ -1,9 +1,8 @@
 //! The host function that calls another contract.
 
-use super::{Answered, charge, copied, read, within, within_memory, write};
+use super::{Answered, Limit, charge, copied, read, within, within_memory, write};
 use crate::gas::CALL_RESERVE_PART;
-use crate::limits::{ARGUMENT_BYTES_MAX, METHOD_BYTES_MAX};
-use crate::wasm::frame::{Halt, Host};
+use crate::wasm::frame::Host;
 use crate::wasm::nested::{self, NestedCall};
 use wasmtime::{Caller, Error, Linker, Result};
 
@@ -31,10 +30,7 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         let host = caller.data_mut();
         // A fault leaves the guest without an outcome, and so ends the call around this one as one, too.
         let answer = call(host, &request).map_err(Error::msg)?;
-        answer.map_err(|outcome| {
-            host.frame.as_mut().expect("the caller's again").halt = Some(outcome);
-            Halt.into()
-        })
+        answer.map_err(|stop| stop.halt(host.frame.as_mut().expect("the caller's again")))
     })?;
     Ok(())
 }
@@ -53,9 +49,8 @@ fn see_growth(caller: &mut Caller<'_, Host>) {
 fn call(host: &mut Host, request: &Request) -> core::result::Result<Answered<i64>, String> {
     let guest = host.guest;
     let mut prepare = || {
-        let frame = host.frame.as_mut().expect("a call is running");
-        within(frame, "bytes of a method's name", request.method.1 as usize, METHOD_BYTES_MAX)?;
-        within(frame, "bytes of arguments", request.arguments.1 as usize, ARGUMENT_BYTES_MAX)?;
+        within(request.method.1 as usize, Limit::Method)?;
+        within(request.arguments.1 as usize, Limit::Arguments)?;
         let contract = read(&guest, request.contract, 32)?.first_chunk().expect("32 bytes were asked for");
         let method = read(&guest, request.method.0, request.method.1)?;
         let arguments = read(&guest, request.arguments.0, request.arguments.1)?;
@@ -68,7 +63,7 @@ fn call(host: &mut Host, request: &Request) -> core::result::Result<Answered<i64
     };
     let asked = match prepare() {
         Ok(asked) => asked,
-        Err(outcome) => return Ok(Err(outcome)),
+        Err(stop) => return Ok(Err(stop)),
     };
     let answer = nested::call(&mut host.frame, &asked)?;
     Ok(take(host, request, &answer))

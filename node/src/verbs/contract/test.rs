@@ -18,7 +18,7 @@ use crate::calls_file::{CallsFile, read as read_calls};
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
 use crate::oracle_check::{Difference, OracleCheck};
-use crate::output::{Integer, Report, print_rows};
+use crate::output::{Integer, Report, print_rows, printable};
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
@@ -90,7 +90,7 @@ impl Report for Tested {
         print_rows(out, &rows)?;
         let Some(engine) = &self.engine else { return Ok(()) };
         for FailedCall { line, what, outcome, text } in &engine.failed {
-            let text = text.iter().map(|text| format!(": {}", text.escape_debug())).collect::<String>();
+            let text = text.iter().map(|text| format!(": {}", printable(text))).collect::<String>();
             writeln!(out, "line {line}: {what} ended as {outcome}{text}")?;
         }
         if engine.failed_calls > engine.failed.len() {

@@ -12,7 +12,7 @@ use crate::batches::CutBatch;
 use crate::execution::{ModeAsked, ModeChosen, ModesRun, Workers};
 use crate::hex::hex;
 use crate::oracle_check::Difference;
-use crate::output::{Integer, Report, as_hex, print_rows};
+use crate::output::{Integer, Report, as_hex, print_rows, printable};
 
 /// Counts while a run goes on.
 pub(super) struct Ran {
@@ -209,7 +209,7 @@ impl Report for RunReport {
         }
         self.equivalence.iter().try_for_each(|equivalence| equivalence.print(out))?;
         for Explanation { height, call, line, text } in self.explanations.iter().flatten() {
-            writeln!(out, "height {} call {call} (line {}): {}", height.0, line.0, text.escape_debug())?;
+            writeln!(out, "height {} call {call} (line {}): {}", height.0, line.0, printable(text))?;
         }
         self.conflicts.iter().try_for_each(|conflicts| conflicts.print(out))?;
         match self.interrupted {
