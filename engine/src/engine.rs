@@ -32,6 +32,9 @@ pub struct Options {
     pub workers: usize,
     /// How batches are spread over the workers. Results never depend on it.
     pub mode: Mode,
+    /// Whether other threads of the process need about a core while batches come in, as a server's do. Then [`Mode::Auto`] with two
+    /// workers executes short calls in order, and leaves to the others what the hashing leaves of the second core. Results never depend on it.
+    pub shares_cores: bool,
     /// Instances that the engine keeps for reuse, over all workers: one a code and worker is enough. Each costs the memory that
     /// its calls have touched, 16 MiB at most, and address space, of which a process has enough for 2,000: engines that share one
     /// share those. Contracts that others call have as many again. A call that finds none makes one, in about 20 µs. Results never depend on it.
@@ -62,6 +65,7 @@ impl Default for Options {
             hash_seed: HashSeed::Random,
             workers: 1,
             mode: Mode::Auto,
+            shares_cores: false,
             instances: 1_000,
             pristine_check_calls: 1 << 16,
             clock: None,
@@ -208,7 +212,7 @@ impl Engine {
                 pools: (0..workers)
                     .map(|_| InstancePool::new(instances, options.pristine_check_calls.max(1)))
                     .collect(),
-                chooser: Chooser::new(options.mode, workers),
+                chooser: Chooser::new(options.mode, workers, options.shares_cores),
                 compiler: Arc::clone(&compiler),
                 unsettled: Vec::new(),
                 height: 0,
@@ -462,6 +466,7 @@ impl Core {
             phalanx_scheduler::execute(&engine.team, &mut executors, &context, state, calls, how, engine.watched);
         stages.skip();
         let fault = executors.iter_mut().find_map(|executor| executor.fault.take());
+        let gas_used = executors.iter().map(|executor| executor.gas_used).sum();
         drop(executors);
         self.execution += 1;
         self.branch_open = true;
@@ -470,7 +475,7 @@ impl Core {
             finisher.inspect(|finisher| finisher.void());
             return Err(EngineError::Stopped(fault));
         }
-        self.chooser.note(&mode, done.next_round);
+        self.chooser.note(&mode, done.next_round, gas_used, batch.len());
         let found = done.conflicts.as_ref();
         let conflicts = found.map(|found| Conflicts::of_batch(found, &done.statistics, batch, &self.registry));
         let (mut runs, mut changes, mut explanations) = (done.runs, Vec::new(), Vec::new());

@@ -105,6 +105,8 @@ pub(crate) struct BatchExecutor<'a> {
     finisher: Option<&'a Finisher>,
     /// A failure of ours; the batch is void.
     pub(crate) fault: Option<String>,
+    /// Of all calls that it has executed, those that are executed again twice.
+    pub(crate) gas_used: u64,
 }
 
 impl<'a> BatchExecutor<'a> {
@@ -127,7 +129,7 @@ impl<'a> BatchExecutor<'a> {
             scratch: Vec::new(),
             nested: Nested::new(Arc::clone(context.registry), pool.lend_nested()),
         });
-        Self { pool, frame: Some(frame), run: RunOutput::default(), finisher, fault: None }
+        Self { pool, frame: Some(frame), run: RunOutput::default(), finisher, fault: None, gas_used: 0 }
     }
 
     fn run(&mut self, context: &BatchContext<'_>, index: CallIndex, call: CallRef<'_>, target: &Target) -> Outcome {
@@ -168,6 +170,7 @@ impl<'a> BatchExecutor<'a> {
                 }
             }
         };
+        self.gas_used += invocation.gas_used;
         self.seal(index, start, &invocation);
         invocation.outcome
     }

@@ -79,6 +79,11 @@ const PARALLEL_CALLS_MIN: usize = 512;
 /// try that fails costs about half a batch.
 const PATIENCE: [u32; 2] = [6, 24];
 
+/// Gas that calls use on average from which on they are worth both of two cores, though others need one of them: some ten times what a
+/// server does for a call itself.
+const LONG_CALL_GAS: u64 = 10_000;
+
+const CORE_LEFT: &str = "calls are short, and other threads of the process need a core";
 const FEW_AGAIN: &str = "few calls have to be executed again";
 const TRIED: &str = "parallel execution is tried, in short rounds at first";
 const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
@@ -95,11 +100,24 @@ pub(crate) struct Chooser {
     wait: u32,
     /// The same, if that fails.
     patience: u32,
+    /// Whether a second core is left to other threads while calls are short.
+    leaves_core: bool,
+    /// Gas that a call used on average, newer batches counting for more.
+    gas_a_call: u64,
 }
 
 impl Chooser {
-    pub(crate) fn new(mode: Mode, workers: usize) -> Self {
-        Self { mode, workers, round: ROUNDS.least, pays: false, wait: 0, patience: PATIENCE[0] }
+    pub(crate) fn new(mode: Mode, workers: usize, shares_cores: bool) -> Self {
+        Self {
+            mode,
+            workers,
+            round: ROUNDS.least,
+            pays: false,
+            wait: 0,
+            patience: PATIENCE[0],
+            leaves_core: shares_cores && workers == 2,
+            gas_a_call: 0,
+        }
     }
 
     pub(crate) fn choose(&self, calls: usize) -> ModeChosen {
@@ -112,6 +130,7 @@ impl Chooser {
             Mode::Hinted => (Scheduled::Hinted { round: HINTED_ROUND_CALLS }, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
+            Mode::Auto if self.leaves_core && self.gas_a_call < LONG_CALL_GAS => (Scheduled::Pipe, CORE_LEFT),
             Mode::Auto if self.wait > 0 => (Scheduled::Pipe, MANY_AGAIN),
             Mode::Auto if self.pays => (learned, FEW_AGAIN),
             Mode::Auto => (learned, TRIED),
@@ -119,8 +138,9 @@ impl Chooser {
         ModeChosen { scheduled, reason }
     }
 
-    /// Learns from a batch: how long its next round would have been.
-    pub(crate) fn note(&mut self, chosen: &ModeChosen, next_round: Option<u32>) {
+    /// Learns from a batch: how long its next round would have been, and what its calls used.
+    pub(crate) fn note(&mut self, chosen: &ModeChosen, next_round: Option<u32>, gas_used: u64, calls: usize) {
+        self.gas_a_call = (3 * self.gas_a_call + gas_used / calls.max(1) as u64) / 4;
         match chosen.scheduled {
             Scheduled::Serial | Scheduled::Hinted { .. } => {}
             Scheduled::Pipe => self.wait = self.wait.saturating_sub(1),
@@ -143,7 +163,7 @@ mod tests {
     fn chosen(chooser: &mut Chooser, batches: usize, next_round: Option<u32>) -> Vec<&'static str> {
         let choose = |_| {
             let mode = chooser.choose(16_384);
-            chooser.note(&mode, next_round);
+            chooser.note(&mode, next_round, 16_384 * 1_500, 16_384);
             mode.name()
         };
         (0..batches).map(choose).collect()
@@ -151,7 +171,7 @@ mod tests {
 
     #[test]
     fn tries_that_fail_become_rarer_until_one_succeeds() {
-        let mut chooser = Chooser::new(Mode::Auto, 2);
+        let mut chooser = Chooser::new(Mode::Auto, 2, false);
         let names = chosen(&mut chooser, 100, None);
         let tries: Vec<usize> = (0..100).filter(|&at| names[at] == "optimistic").collect();
         assert_eq!(tries, [0, 7, 20, 45, 70, 95]);
@@ -167,7 +187,22 @@ mod tests {
 
     #[test]
     fn short_batches_and_single_workers_are_executed_in_order() {
-        assert_eq!(Chooser::new(Mode::Auto, 2).choose(100).name(), "serial");
-        assert_eq!(Chooser::new(Mode::Auto, 1).choose(16_384).name(), "serial");
+        assert_eq!(Chooser::new(Mode::Auto, 2, false).choose(100).name(), "serial");
+        assert_eq!(Chooser::new(Mode::Auto, 1, false).choose(16_384).name(), "serial");
+    }
+
+    #[test]
+    fn a_second_core_is_left_to_others_while_calls_are_short() {
+        let mut chooser = Chooser::new(Mode::Auto, 2, true);
+        assert!(chosen(&mut chooser, 9, Some(ROUNDS.most)).iter().all(|&name| name == "pipe"));
+        let mut names = Vec::new();
+        for gas in [100_000; 4].into_iter().chain([1_000; 12]) {
+            let mode = chooser.choose(1_000);
+            chooser.note(&mode, Some(ROUNDS.most), gas * 1_000, 1_000);
+            names.push(mode.name());
+        }
+        assert_eq!((names[0], names[4], names[15]), ("pipe", "optimistic", "pipe"), "{names:?}");
+        let more = Chooser::new(Mode::Auto, 3, true);
+        assert_eq!(more.choose(1_000).name(), "optimistic", "with three there is one to spare");
     }
 }

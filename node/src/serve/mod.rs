@@ -154,10 +154,11 @@ pub(crate) fn serve(
     };
     let mut catalog = Catalog::default();
     let mut once = Once::default();
+    let options = Options { compiler: Some(compiling::command), shares_cores: true, ..setup.engine };
     let (logged, opened) = LoggedEngine::open_observed(
         Arc::new(RealFileSystem),
         &setup.data_directory,
-        LoggedOptions { chain_id, ..logged_options(Options { compiler: Some(compiling::command), ..setup.engine }) },
+        LoggedOptions { chain_id, ..logged_options(options) },
         &mut |batch, executed| {
             catalog.observe(batch, executed);
             once.observe(batch);
