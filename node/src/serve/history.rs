@@ -1,15 +1,11 @@
 //! `Subscribe`: the history of heights, behind the durable mark.
 //!
-//! Whoever keeps up is told heights from memory (`recent.rs`), where each is kept decoded, once for all. For whoever is further
-//! behind the log is read, on a thread for what waits for a disk, until they have caught up.
+//! Whoever keeps up is told heights from memory (`recent.rs`), where each is kept decoded, once for all. For those who are
+//! further behind the log is read (`reread.rs`), on a thread for what waits for a disk, once for all who are at the same height.
 
 use futures_util::stream;
-use phalanx_engine::log::receipts::ReceiptsAndWrites;
-use phalanx_engine::log::{LogError, Record, Records};
-use phalanx_engine::{Batch, LoggedEngine};
 use phalanx_proto::history::EncodedSubscribeResponse;
 use phalanx_proto::v1;
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +13,16 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tonic::Status;
 
-use super::node::{Node, blocking};
+use super::node::Node;
 use super::refusal::Refusal;
 use super::wire::{Filter, Height};
 
-/// Subscribers. Each holds the bytes of one height, or of [`READ_AHEAD_BYTES`] and one more where the log is read for it.
+/// Subscribers. Each holds the bytes of one height, which those at the same height share.
 pub(crate) const SUBSCRIBERS_MAX: usize = 128;
 /// Seconds for which a subscriber may read nothing while there is something to read.
 pub(crate) const IDLE_SECONDS_MAX: u64 = 30;
 /// Messages that wait to be sent: each about 1 MiB, or a single call that is larger.
 const MESSAGES_AHEAD: usize = 2;
-/// Bytes of heights after which no more is read from the log at a time.
-const READ_AHEAD_BYTES: usize = 1 << 20;
 
 /// The messages of a subscription.
 pub(crate) type Messages = Pin<Box<dyn stream::Stream<Item = Result<EncodedSubscribeResponse, Status>> + Send>>;
@@ -42,7 +36,7 @@ pub(super) fn follow(node: &Node, request: &v1::SubscribeRequest) -> Result<Mess
     let place = place.ok_or_else(|| Refusal::exhausted("subscribers", SUBSCRIBERS_MAX as u64))?;
     let (to, messages) = mpsc::channel(MESSAGES_AHEAD);
     let (ends, end) = oneshot::channel();
-    let follower = Follower { node: node.clone(), filter, from, to, log: None, _place: place };
+    let follower = Follower { node: node.clone(), filter, from, to, _place: place };
     tokio::spawn(async move {
         if let Err(refusal) = follower.run().await {
             _ = ends.send(refusal);
@@ -65,16 +59,7 @@ struct Follower {
     /// Where the next message begins.
     from: v1::Cursor,
     to: mpsc::Sender<EncodedSubscribeResponse>,
-    /// The log, as long as the next height is not a recent one.
-    log: Option<Box<Reading>>,
     _place: OwnedSemaphorePermit,
-}
-
-/// The log behind one subscriber's cursor.
-struct Reading {
-    records: Records,
-    /// Heights that were read and not told.
-    ahead: VecDeque<Arc<Height>>,
 }
 
 impl Follower {
@@ -110,28 +95,12 @@ impl Follower {
     }
 
     /// The height that comes next, which is durable.
-    async fn next_height(&mut self) -> Result<Arc<Height>, Refusal> {
+    async fn next_height(&self) -> Result<Arc<Height>, Refusal> {
         let next = self.from.height;
         if let Some(height) = self.node.shared.recent.get(next) {
-            self.log = None;
             return Ok(height);
         }
-        if let Some(height) = self.log.as_mut().and_then(|reading| reading.ahead.pop_front()) {
-            return Ok(height);
-        }
-        let reading = self.log.take();
-        let (node, filter) = (self.node.clone(), Arc::clone(&self.filter));
-        let (height, reading) = blocking(move || {
-            let logged = &node.shared.logged;
-            let reading = match reading {
-                Some(reading) => reading,
-                None => Reading::from(logged, next)?,
-            };
-            reading.read(logged, &filter, node.durable_height())
-        })
-        .await?;
-        self.log = Some(reading);
-        Ok(height)
+        self.node.shared.reread.height(&self.node, next, self.filter.needs_receipts()).await
     }
 
     /// Tells the next part of a height. Answers whether anybody is still there.
@@ -150,51 +119,5 @@ impl Follower {
             Err(SendTimeoutError::Closed(_)) => Ok(false),
             Err(SendTimeoutError::Timeout(_)) => Err(Refusal::slow_reader(IDLE_SECONDS_MAX)),
         }
-    }
-}
-
-impl Reading {
-    /// Begins at a height.
-    fn from(logged: &LoggedEngine, height: u64) -> Result<Box<Reading>, Refusal> {
-        let records = logged.log().records(height).map_err(|error| unread(&error))?;
-        Ok(Box::new(Reading { records, ahead: VecDeque::new() }))
-    }
-
-    /// Reads the next height, which is durable, and some behind it, but none above `durable`.
-    fn read(
-        mut self: Box<Self>,
-        logged: &LoggedEngine,
-        filter: &Filter,
-        durable: u64,
-    ) -> Result<(Arc<Height>, Box<Self>), Refusal> {
-        let mut bytes = 0;
-        while bytes < READ_AHEAD_BYTES && self.ahead.back().is_none_or(|height| height.number() < durable) {
-            let Some(located) = self.records.next() else { break };
-            let Record::Input(input) = located.map_err(|error| unread(&error))?.record else { continue };
-            let batch = Batch::decode(input.batch);
-            let batch = batch.map_err(|error| Refusal::unreadable(format_args!("the log: {error}")))?;
-            let left = filter.needs_receipts().then(|| kept(logged, batch.height())).transpose()?;
-            let height = Height::of(batch, left);
-            bytes += height.bytes();
-            self.ahead.push_back(Arc::new(height));
-        }
-        let next = self.ahead.pop_front();
-        let next = next.ok_or_else(|| Refusal::unreadable("the log: it ends before what is durable does"))?;
-        Ok((next, self))
-    }
-}
-
-/// Encoded receipts and write set of a height.
-pub(super) fn kept(logged: &LoggedEngine, height: u64) -> Result<ReceiptsAndWrites, Refusal> {
-    let earliest = || logged.receipt_heights().map(|heights| *heights.start());
-    let kept = logged.receipts(height).map_err(|error| unread(&error))?;
-    kept.ok_or_else(|| Refusal::below_retention(height, earliest()))
-}
-
-fn unread(error: &LogError) -> Refusal {
-    match error {
-        LogError::BelowRetention { height, earliest } => Refusal::below_retention(*height, Some(*earliest)),
-        // The rest names files: for the operator, who has it from `phalanx log verify`.
-        _ => Refusal::unreadable("the log or its receipts cannot be read"),
     }
 }

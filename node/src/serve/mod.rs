@@ -33,6 +33,7 @@ mod questions;
 mod recent;
 mod refusal;
 mod refusals;
+mod reread;
 mod server;
 mod session_stream;
 pub(crate) mod settings;
@@ -68,6 +69,7 @@ use self::node::{Node, Shared};
 use self::once::Once;
 use self::pace::Pace;
 use self::recent::Recent;
+use self::reread::Reread;
 use self::settings::Tls;
 use self::tls::Certificates;
 use crate::command_line::Context;
@@ -193,6 +195,7 @@ pub(crate) fn serve(
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
             recent: Arc::clone(&recent),
+            reread: Reread::default(),
         }),
     };
     let (executed, batches) = crossbeam_channel::bounded(BATCHES_BETWEEN);

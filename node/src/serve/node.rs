@@ -11,11 +11,11 @@ use tonic::metadata::MetadataMap;
 use super::access::Access;
 use super::answers::Progress;
 use super::cutter::{Between, Work};
-use super::history::kept;
 use super::pace::Pace;
 use super::questions::{Asking, Look, QUESTION_GAS_MAX, Try, Wanted};
 use super::recent::Recent;
 use super::refusal::Refusal;
+use super::reread::{Reread, kept};
 use super::submission::{Answer, Answered, Done, Known, Level, Position, Reached, Reply, Submission};
 use super::wire::Calls;
 
@@ -50,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) questions: Arc<Semaphore>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) reread: Reread,
 }
 
 /// A submission that was admitted, on its way.

@@ -59,6 +59,7 @@ impl Still {
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
             recent: Arc::new(Recent::new()),
+            reread: Default::default(),
         };
         let (once, catalog) = (Once::default(), Catalog::default());
         let batch_calls = 100;
@@ -287,6 +288,7 @@ fn without_recent(node: &Node) -> Node {
         room: Arc::clone(room),
         questions: Arc::clone(questions),
         recent: Arc::new(Recent::new()),
+        reread: Default::default(),
     };
     Node { shared: Arc::new(shared) }
 }
