@@ -32,8 +32,8 @@ pub struct Options {
     pub workers: usize,
     /// How batches are spread over the workers. Results never depend on it.
     pub mode: Mode,
-    /// Whether other threads of the process need about a core while batches come in, as a server's do. Then [`Mode::Auto`] with two
-    /// workers executes short calls in order, and leaves to the others what the hashing leaves of the second core. Results never depend on it.
+    /// Whether other threads of the process need about a core while batches come in, as a server's do. [`Mode::Auto`] with two workers
+    /// executes short calls in order, with the hashing on the other core, and then takes longer ones for short. Results never depend on it.
     pub shares_cores: bool,
     /// Instances that the engine keeps for reuse, over all workers: one a code and worker is enough. Each costs the memory that
     /// its calls have touched, 16 MiB at most, and address space, of which a process has enough for 2,000: engines that share one

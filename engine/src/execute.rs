@@ -214,7 +214,6 @@ impl Drop for BatchExecutor<'_> {
     }
 }
 
-/// A call that ends before it enters anything pays for being looked at.
 /// Which limit a call passes that is not entered for it.
 #[cold]
 fn above_limit(call: &CallRef<'_>) -> String {
@@ -224,6 +223,7 @@ fn above_limit(call: &CallRef<'_>) -> String {
     }
 }
 
+/// A call that ends before it enters anything pays for being looked at.
 fn refused(outcome: Outcome, gas_limit: u64) -> Invocation {
     Invocation { outcome, gas_used: gas_limit.min(gas::CALL) }
 }

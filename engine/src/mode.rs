@@ -1,8 +1,8 @@
 //! How a batch is spread over the workers: what was asked for, and what is chosen while running.
 //!
 //! Parallel execution pays while few calls have to be executed again. Where many have to, rounds are shorter; where even the shortest
-//! have too many, executing in order and leaving the hashing to the other workers costs less. With one worker, or for a handful of
-//! calls, plain serial execution does.
+//! have too many, executing in order and leaving the hashing to the other workers costs less; so it does with two workers while calls are
+//! short. With one worker, or for a handful of calls, plain serial execution does.
 //! The choice never shows in a result.
 
 use phalanx_scheduler::{Mode as Scheduled, Rounds};
@@ -79,11 +79,12 @@ const PARALLEL_CALLS_MIN: usize = 512;
 /// try that fails costs about half a batch.
 const PATIENCE: [u32; 2] = [6, 24];
 
-/// Gas that calls use on average from which on they are worth both of two cores, though others need one of them: some ten times what a
-/// server does for a call itself.
-const LONG_CALL_GAS: u64 = 10_000;
+/// Gas that calls use on average, from which on two workers are better used in parallel: for less the second has enough to do with the
+/// hashing and the log. The second value is for a process whose other threads need about a core, as a server's do.
+const PARALLEL_GAS: [u64; 2] = [3_000, 10_000];
 
-const CORE_LEFT: &str = "calls are short, and other threads of the process need a core";
+const CALLS_SHORT: &str =
+    "calls are short, and there are two workers: hashing and logging them keeps the other core busy";
 const FEW_AGAIN: &str = "few calls have to be executed again";
 const TRIED: &str = "parallel execution is tried, in short rounds at first";
 const MANY_AGAIN: &str = "too many calls of earlier batches had to be executed again";
@@ -100,8 +101,8 @@ pub(crate) struct Chooser {
     wait: u32,
     /// The same, if that fails.
     patience: u32,
-    /// Whether a second core is left to other threads while calls are short.
-    leaves_core: bool,
+    /// Gas of a call below which calls are not executed in parallel.
+    parallel_gas: u64,
     /// Gas that a call used on average, newer batches counting for more.
     gas_a_call: u64,
 }
@@ -115,7 +116,7 @@ impl Chooser {
             pays: false,
             wait: 0,
             patience: PATIENCE[0],
-            leaves_core: shares_cores && workers == 2,
+            parallel_gas: if workers == 2 { PARALLEL_GAS[usize::from(shares_cores)] } else { 0 },
             gas_a_call: 0,
         }
     }
@@ -130,7 +131,7 @@ impl Chooser {
             Mode::Hinted => (Scheduled::Hinted { round: HINTED_ROUND_CALLS }, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
-            Mode::Auto if self.leaves_core && self.gas_a_call < LONG_CALL_GAS => (Scheduled::Pipe, CORE_LEFT),
+            Mode::Auto if self.gas_a_call < self.parallel_gas => (Scheduled::Pipe, CALLS_SHORT),
             Mode::Auto if self.wait > 0 => (Scheduled::Pipe, MANY_AGAIN),
             Mode::Auto if self.pays => (learned, FEW_AGAIN),
             Mode::Auto => (learned, TRIED),
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn tries_that_fail_become_rarer_until_one_succeeds() {
-        let mut chooser = Chooser::new(Mode::Auto, 2, false);
+        let mut chooser = Chooser::new(Mode::Auto, 3, false);
         let names = chosen(&mut chooser, 100, None);
         let tries: Vec<usize> = (0..100).filter(|&at| names[at] == "optimistic").collect();
         assert_eq!(tries, [0, 7, 20, 45, 70, 95]);
@@ -192,17 +193,24 @@ mod tests {
     }
 
     #[test]
-    fn a_second_core_is_left_to_others_while_calls_are_short() {
-        let mut chooser = Chooser::new(Mode::Auto, 2, true);
-        assert!(chosen(&mut chooser, 9, Some(ROUNDS.most)).iter().all(|&name| name == "pipe"));
-        let mut names = Vec::new();
-        for gas in [100_000; 4].into_iter().chain([1_000; 12]) {
-            let mode = chooser.choose(1_000);
-            chooser.note(&mode, Some(ROUNDS.most), gas * 1_000, 1_000);
-            names.push(mode.name());
+    fn two_workers_execute_short_calls_in_order() {
+        for (shares_cores, gas_of_long) in [(false, 4_000), (true, 20_000)] {
+            let mut chooser = Chooser::new(Mode::Auto, 2, shares_cores);
+            let mut names = Vec::new();
+            for gas in [1_000; 4].into_iter().chain([gas_of_long; 12]).chain([1_000; 12]) {
+                let mode = chooser.choose(1_000);
+                chooser.note(&mode, Some(ROUNDS.most), gas * 1_000, 1_000);
+                names.push(mode.name());
+            }
+            assert_eq!((names[3], names[15], names[27]), ("pipe", "optimistic", "pipe"), "{names:?}");
         }
-        assert_eq!((names[0], names[4], names[15]), ("pipe", "optimistic", "pipe"), "{names:?}");
-        let more = Chooser::new(Mode::Auto, 3, true);
-        assert_eq!(more.choose(1_000).name(), "optimistic", "with three there is one to spare");
+        let mut shared = Chooser::new(Mode::Auto, 2, true);
+        shared.note(&shared.choose(1_000), None, 40_000_000, 10_000);
+        assert_eq!(shared.choose(1_000).name(), "pipe", "others need the core");
+        assert_eq!(
+            Chooser::new(Mode::Auto, 3, true).choose(1_000).name(),
+            "optimistic",
+            "of three one is enough for that"
+        );
     }
 }

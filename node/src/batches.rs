@@ -19,6 +19,8 @@ pub(crate) struct Batches<'f> {
     batch_size: usize,
     next: usize,
     abis: HashMap<Address, Option<Abi>>,
+    /// A contract that the last batch gave another module, and so perhaps another ABI.
+    upgraded: Option<Address>,
 }
 
 /// A batch of lines.
@@ -30,7 +32,7 @@ pub(crate) struct CutBatch {
 
 impl<'f> Batches<'f> {
     pub(crate) fn new(file: &'f CallsFile<'f>, batch_size: usize) -> Batches<'f> {
-        Batches { file, batch_size, next: 0, abis: HashMap::new() }
+        Batches { file, batch_size, next: 0, abis: HashMap::new(), upgraded: None }
     }
 
     /// The batch for a height; `None` behind the last line. Arguments are encoded by the ABI of the contract that
@@ -39,6 +41,9 @@ impl<'f> Batches<'f> {
     /// # Errors
     /// A call that no batch can carry, which the check of the file excludes.
     pub(crate) fn next(&mut self, height: u64, engine: &Engine) -> Result<Option<CutBatch>, BatchError> {
+        if let Some(upgraded) = self.upgraded.take() {
+            self.abis.remove(&upgraded);
+        }
         let mut builder = BatchBuilder::new(height, height * BATCH_INTERVAL_MS);
         let mut misfits = Vec::new();
         let file = self.file;
@@ -76,8 +81,7 @@ impl<'f> Batches<'f> {
             builder.push(&call)?;
             self.next += 1;
             if let Line::Upgrade(upgrade) = line {
-                // Its module may have another ABI.
-                self.abis.remove(&file.id(self.next - 1, &upgrade.contract));
+                self.upgraded = Some(file.id(self.next - 1, &upgrade.contract));
             }
             if line.changes_code() {
                 break;

@@ -127,9 +127,8 @@ impl Instance {
         };
         let dirty = host.guest.reset(&self.image, trapped);
         let mut left = host.guest.gas() - (dirty * gas::DIRTY_GRANULE) as i64;
-        // Below zero is out of gas; the price of the end alone makes nothing that.
-        if end_price > 0 && left > 0 {
-            left = left.saturating_sub_unsigned(end_price).max(0);
+        if end_price > 0 {
+            left = after_end(left, end_price, running);
         }
         self.calls += 1;
         if reusable && self.calls.is_multiple_of(check_calls) && !host.guest.is_pristine(&self.image) {
@@ -156,6 +155,17 @@ fn ended_early(error: &wasmtime::Error, frame: &mut Frame, halt_word: i32) -> Re
             None => Err(format!("a call ended in a way that no contract can cause: {error:#}")),
         },
     }
+}
+
+/// Gas left once the end of a call is paid. Below zero before that is out of gas, whatever text there was; the price of the end
+/// alone makes nothing that.
+#[cold]
+fn after_end(left: i64, end_price: u64, frame: &mut Frame) -> i64 {
+    if left < 0 {
+        frame.explanation = None;
+        return left;
+    }
+    left.saturating_sub_unsigned(end_price).max(0)
 }
 
 /// What a call with this limit may use behind its entry, if it is entered at all.

@@ -1,6 +1,5 @@
 //! JSON to the bytes that contracts read.
 
-use phalanx_engine::limits::ARGUMENT_BYTES_MAX;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -67,12 +66,11 @@ impl Abi {
         Ok(out)
     }
 
-    /// What is sent in the place of arguments that have no encoding: their compact JSON, behind which spaces stand where it would
-    /// happen to be an encoding of other arguments. So a method never runs with what nobody meant.
+    /// What is sent in the place of arguments that have no encoding: their compact JSON, with a space behind it where it would happen
+    /// to be an encoding of other arguments, which it then is not. So a method does not run with what nobody meant.
     pub(crate) fn unfit_arguments(&self, method: &str, json: &RawValue) -> Vec<u8> {
         let mut bytes = compact(json);
-        // An encoding that goes on whatever is put behind it does not end, so this does.
-        while self.decode_arguments(method.as_bytes(), &bytes).is_some() && bytes.len() <= ARGUMENT_BYTES_MAX {
+        if self.decode_arguments(method.as_bytes(), &bytes).is_some() {
             bytes.push(b' ');
         }
         bytes

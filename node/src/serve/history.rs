@@ -15,6 +15,7 @@ use tonic::Status;
 
 use super::node::Node;
 use super::refusal::Refusal;
+use super::reread::Behind;
 use super::wire::{Filter, Height};
 
 /// Subscribers. Each holds the bytes of one height, which those at the same height share.
@@ -36,7 +37,7 @@ pub(super) fn follow(node: &Node, request: &v1::SubscribeRequest) -> Result<Mess
     let place = place.ok_or_else(|| Refusal::exhausted("subscribers", SUBSCRIBERS_MAX as u64))?;
     let (to, messages) = mpsc::channel(MESSAGES_AHEAD);
     let (ends, end) = oneshot::channel();
-    let follower = Follower { node: node.clone(), filter, from, to, _place: place };
+    let follower = Follower { node: node.clone(), filter, from, to, behind: None, _place: place };
     tokio::spawn(async move {
         if let Err(refusal) = follower.run().await {
             _ = ends.send(refusal);
@@ -59,6 +60,8 @@ struct Follower {
     /// Where the next message begins.
     from: v1::Cursor,
     to: mpsc::Sender<EncodedSubscribeResponse>,
+    /// As long as the next height is not a recent one.
+    behind: Option<Behind>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -95,11 +98,13 @@ impl Follower {
     }
 
     /// The height that comes next, which is durable.
-    async fn next_height(&self) -> Result<Arc<Height>, Refusal> {
+    async fn next_height(&mut self) -> Result<Arc<Height>, Refusal> {
         let next = self.from.height;
         if let Some(height) = self.node.shared.recent.get(next) {
+            self.behind = None;
             return Ok(height);
         }
+        self.behind.get_or_insert_with(|| Behind::new(&self.node));
         self.node.shared.reread.height(&self.node, next, self.filter.needs_receipts()).await
     }
 

@@ -156,7 +156,9 @@ pub(crate) fn serve(
     };
     let mut catalog = Catalog::default();
     let mut once = Once::default();
-    let options = Options { compiler: Some(compiling::command), shares_cores: true, ..setup.engine };
+    // With a core for each worker and more, what is not execution has its own.
+    let shares_cores = std::thread::available_parallelism().is_ok_and(|cores| cores.get() <= setup.engine.workers);
+    let options = Options { compiler: Some(compiling::command), shares_cores, ..setup.engine };
     let (logged, opened) = LoggedEngine::open_observed(
         Arc::new(RealFileSystem),
         &setup.data_directory,

@@ -10,8 +10,10 @@ use phalanx_engine::log::{LogError, Record, Records};
 use phalanx_engine::{Batch, LoggedEngine};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::OnceCell;
 
+use super::history::SUBSCRIBERS_MAX;
 use super::node::{Node, blocking};
 use super::refusal::Refusal;
 use super::wire::Height;
@@ -20,17 +22,45 @@ use super::wire::Height;
 const KEPT_BYTES_MAX: usize = 64 << 20;
 /// Heights that are kept for others.
 const KEPT_HEIGHTS_MAX: usize = 1_024;
-/// Bytes of heights after which no more is read from the log at a time.
+/// Bytes of heights after which no more is read from the log at a time, and how many heights at most: far fewer than are kept, so that
+/// what was read ahead is there when it is asked for.
 const READ_AHEAD_BYTES: usize = 1 << 20;
-/// Places in the log that are kept open.
-const READINGS_MAX: usize = 16;
+const READ_AHEAD_HEIGHTS: usize = 64;
+const _: () = assert!(READ_AHEAD_HEIGHTS < KEPT_HEIGHTS_MAX);
+/// Places in the log that are kept open: one for each subscriber.
+const READINGS_MAX: usize = SUBSCRIBERS_MAX;
 
 /// A height that is read, or will be.
 type Cell = Arc<OnceCell<Arc<Height>>>;
 
 /// The heights that were read last.
 #[derive(Default)]
-pub(crate) struct Reread(Mutex<State>);
+pub(crate) struct Reread {
+    state: Mutex<State>,
+    /// Subscribers that are behind.
+    behind: AtomicUsize,
+}
+
+/// A subscriber that is behind. When the last of them is not any more, heights and open files are let go.
+pub(super) struct Behind(Node);
+
+impl Behind {
+    pub(super) fn new(node: &Node) -> Behind {
+        // Nothing else is seen by it: relaxed is enough.
+        node.shared.reread.behind.fetch_add(1, Ordering::Relaxed);
+        Behind(node.clone())
+    }
+}
+
+impl Drop for Behind {
+    fn drop(&mut self) {
+        let reread = &self.0.shared.reread;
+        if reread.behind.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // Who comes meanwhile reads again what is gone.
+            *reread.state.lock() = State::default();
+        }
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -44,6 +74,14 @@ struct Entry {
     /// Whether with receipts and writes.
     whole: bool,
     cell: Cell,
+}
+
+impl Entry {
+    /// Whether it is a height's with what is asked for. What is there with receipts and writes does without them too; what is still to
+    /// be read with them may turn out to have none any more.
+    fn serves(&self, number: u64, whole: bool) -> bool {
+        self.number == number && (self.whole == whole || (self.whole && self.cell.initialized()))
+    }
 }
 
 /// An open place in the log.
@@ -74,8 +112,8 @@ impl Reread {
     }
 
     fn cell(&self, number: u64, whole: bool) -> Cell {
-        let mut state = self.0.lock();
-        let kept = state.heights.iter().find(|entry| entry.number == number && (entry.whole || !whole));
+        let mut state = self.state.lock();
+        let kept = state.heights.iter().find(|entry| entry.serves(number, whole));
         if let Some(entry) = kept {
             return Arc::clone(&entry.cell);
         }
@@ -87,21 +125,22 @@ impl Reread {
 
     /// The place in the log where a height comes next, if there is an open one.
     fn reading(&self, next: u64) -> Option<Reading> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let place = state.readings.iter().position(|reading| reading.next == next)?;
         state.readings.remove(place)
     }
 
     /// Keeps what was read ahead, and where it ended.
     fn keep(&self, reading: Reading, ahead: VecDeque<Arc<Height>>, whole: bool) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
+        state.readings.retain(|other| other.next != reading.next);
         state.readings.push_back(reading);
         if state.readings.len() > READINGS_MAX {
             state.readings.pop_front();
         }
         for height in ahead {
             let number = height.number();
-            if !state.heights.iter().any(|entry| entry.number == number && (entry.whole || !whole)) {
+            if !state.heights.iter().any(|entry| entry.serves(number, whole)) {
                 let cell = Arc::new(OnceCell::new_with(Some(height)));
                 state.heights.push_back(Entry { number, whole, cell });
             }
@@ -136,7 +175,10 @@ impl Reading {
         durable: u64,
     ) -> Result<(Reading, VecDeque<Arc<Height>>), Refusal> {
         let (mut bytes, mut heights) = (0, VecDeque::new());
-        while bytes < READ_AHEAD_BYTES && (heights.is_empty() || self.next <= durable) {
+        while bytes < READ_AHEAD_BYTES
+            && heights.len() < READ_AHEAD_HEIGHTS
+            && (heights.is_empty() || self.next <= durable)
+        {
             let Some(located) = self.records.next() else { break };
             let Record::Input(input) = located.map_err(|error| unread(&error))?.record else { continue };
             let batch = Batch::decode(input.batch);
@@ -163,5 +205,19 @@ fn unread(error: &LogError) -> Refusal {
         LogError::BelowRetention { height, earliest } => Refusal::below_retention(*height, Some(*earliest)),
         // The rest names files: for the operator, who has it from `phalanx log verify`.
         _ => Refusal::unreadable("the log or its receipts cannot be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_read_with_receipts_is_not_for_those_who_want_none() {
+        let entry = |whole| Entry { number: 7, whole, cell: Cell::default() };
+        assert!(entry(true).serves(7, true) && entry(false).serves(7, false));
+        // Its receipts may be gone, and then its place must not be taken by a height without any.
+        assert!(!entry(true).serves(7, false));
+        assert!(!entry(false).serves(7, true) && !entry(true).serves(8, true));
     }
 }
