@@ -103,8 +103,8 @@ pub(crate) struct Chooser {
     patience: u32,
     /// Gas of a call below which calls are not executed in parallel.
     parallel_gas: u64,
-    /// Gas that a call used on average, newer batches counting for more.
-    gas_a_call: u64,
+    /// Gas and calls of the last batches, newer ones counting for more.
+    recent: (u64, u64),
 }
 
 impl Chooser {
@@ -117,7 +117,7 @@ impl Chooser {
             wait: 0,
             patience: PATIENCE[0],
             parallel_gas: if workers == 2 { PARALLEL_GAS[usize::from(shares_cores)] } else { 0 },
-            gas_a_call: 0,
+            recent: (0, 0),
         }
     }
 
@@ -131,7 +131,7 @@ impl Chooser {
             Mode::Hinted => (Scheduled::Hinted { round: HINTED_ROUND_CALLS }, "asked for"),
             Mode::Auto if self.workers == 1 => (Scheduled::Serial, "there is one worker"),
             Mode::Auto if calls < PARALLEL_CALLS_MIN => (Scheduled::Serial, "the batch is short"),
-            Mode::Auto if self.gas_a_call < self.parallel_gas => (Scheduled::Pipe, CALLS_SHORT),
+            Mode::Auto if self.gas_a_call() < self.parallel_gas => (Scheduled::Pipe, CALLS_SHORT),
             Mode::Auto if self.wait > 0 => (Scheduled::Pipe, MANY_AGAIN),
             Mode::Auto if self.pays => (learned, FEW_AGAIN),
             Mode::Auto => (learned, TRIED),
@@ -139,9 +139,15 @@ impl Chooser {
         ModeChosen { scheduled, reason }
     }
 
+    fn gas_a_call(&self) -> u64 {
+        let (gas, calls) = self.recent;
+        gas / calls.max(1)
+    }
+
     /// Learns from a batch: how long its next round would have been, and what its calls used.
     pub(crate) fn note(&mut self, chosen: &ModeChosen, next_round: Option<u32>, gas_used: u64, calls: usize) {
-        self.gas_a_call = (3 * self.gas_a_call + gas_used / calls.max(1) as u64) / 4;
+        let (gas, noted) = self.recent;
+        self.recent = (gas / 2 + gas_used, noted / 2 + calls as u64);
         match chosen.scheduled {
             Scheduled::Serial | Scheduled::Hinted { .. } => {}
             Scheduled::Pipe => self.wait = self.wait.saturating_sub(1),
@@ -204,6 +210,11 @@ mod tests {
             }
             assert_eq!((names[3], names[15], names[27]), ("pipe", "optimistic", "pipe"), "{names:?}");
         }
+        // A deploy, alone in its batch, says nothing of the calls behind it.
+        let mut deployed = Chooser::new(Mode::Auto, 2, false);
+        deployed.note(&deployed.choose(1), None, 5_000_000, 1);
+        deployed.note(&deployed.choose(16_384), None, 16_384 * 1_500, 16_384);
+        assert_eq!(deployed.choose(16_384).name(), "pipe");
         let mut shared = Chooser::new(Mode::Auto, 2, true);
         shared.note(&shared.choose(1_000), None, 40_000_000, 10_000);
         assert_eq!(shared.choose(1_000).name(), "pipe", "others need the core");
