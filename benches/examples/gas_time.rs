@@ -16,7 +16,7 @@ const TRANSFERS: Shape = Shape { accounts: 100, calls: 100_000, batch_size: 16_3
 /// Gas that the calls of one method may use in a round.
 const GAS_A_ROUND: u64 = 50_000_000;
 const CALLS_MOST: u64 = 500;
-/// Gas for entering a method of `hostile`, and for the trap that any limit has to cover.
+/// Gas for entering a method of `hostile` with up to 800 bytes of arguments, and for the trap that any limit has to cover.
 const LEAST_LIMIT: u32 = (gas::CALL + gas::MEMORY_PAGE_SCAN + gas::TRAP) as u32 + 100;
 
 /// A method, its argument if it takes one, and what a call may use.

@@ -90,7 +90,8 @@ impl ConflictReport {
         if self.parallel_calls == 0 {
             return writeln!(
                 out,
-                "  No call was executed in parallel and checked, so none could conflict: in order, or with keys declared (`hinted`), none does."
+                "  No call was executed in parallel and checked, so none could conflict: in order, or with keys declared (`hinted`), none \
+                 does. With `--mode optimistic` it shows what would."
             );
         }
         if self.dirty_calls == 0 {

@@ -155,8 +155,8 @@ impl Executed {
         WriteSet::of_pieces(&self.pending.wait().writes)
     }
 
-    /// Texts beside receipts, by call index: what a contract said when it aborted, why a module was refused, what limit a method takes
-    /// to be entered. They are for the caller's eyes and not part of any digest.
+    /// Texts beside receipts, by call index: what a contract said when it aborted, why a module was refused, which limit was
+    /// passed, what gas limit a method takes to be entered. They are for the caller's eyes and not part of any digest.
     pub fn explanations(&self) -> &[(u32, String)] {
         &self.explanations
     }

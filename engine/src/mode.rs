@@ -42,8 +42,8 @@ impl ModeChosen {
         self.scheduled == Scheduled::Pipe
     }
 
-    /// Modes that execute as was chosen, or may. Short rounds are what `Auto` begins its first batch with, if that is long enough; what
-    /// went wrong in a round shows with fewer calls.
+    /// Modes that execute as was chosen, or may. Short rounds are what `Auto` begins with in a batch that is long enough, behind a
+    /// deploy, which uses much gas, with two workers too; what went wrong in a round shows with fewer calls.
     pub(crate) fn modes(&self) -> &'static [Mode] {
         match self.scheduled {
             Scheduled::Serial => &[Mode::Serial],

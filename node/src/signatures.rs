@@ -1,6 +1,6 @@
 //! Checking the signatures of calls, many at a time.
 //!
-//! Together they share most of the arithmetic, about half of the cost of one by one; by the rules of ZIP 215 the answer is the same. Which of them is
+//! Together they share a part of the arithmetic; by the rules of ZIP 215 the answer is that of one by one. Which of them is
 //! bad is only looked for where one is.
 
 use ed25519_zebra::batch::{Item, Verifier};

@@ -145,12 +145,11 @@ impl Instance {
 #[cold]
 #[inline(never)]
 fn ended_early(error: &wasmtime::Error, frame: &mut Frame, halt_word: i32) -> Result<(Outcome, u64), String> {
-    let trapped = || error.downcast_ref::<Trap>().and_then(|trap| trap_outcome(*trap));
     match (frame.halt.take(), halt_word) {
         (Some(outcome), _) => Ok((outcome, gas::HOST_HALT)),
         (None, HALT_GAS) => Ok((Outcome::OutOfGas, 0)),
         (None, HALT_STACK) => Ok((Outcome::StackExhausted, gas::TRAP)),
-        (None, _) => match trapped() {
+        (None, _) => match error.downcast_ref().and_then(|trap: &Trap| trap_outcome(*trap)) {
             Some(outcome) => Ok((outcome, gas::TRAP)),
             None => Err(format!("a call ended in a way that no contract can cause: {error:#}")),
         },

@@ -9,7 +9,7 @@ const SENDER: [u8; 32] = [7; 32];
 const ENTRY: u64 = CALL + MEMORY_PAGE_SCAN;
 const ENOUGH: u32 = 1_000_000;
 
-/// A method for each way to end. `sound` does what costs nothing but gas: `turns` of a loop.
+/// A method for each way to end.
 fn module() -> Vec<u8> {
     let text = r#"(module
         (import "phalanx" "abort" (func $abort (param i32 i32)))
@@ -102,11 +102,11 @@ fn traps_and_ends_by_the_host_have_a_price() {
 
 #[test]
 fn where_less_is_left_than_a_trap_costs_it_costs_that() {
-    // 2,000 turns of some 5 instructions.
     let (least, rich) = (ENTRY + TRAP, u64::from(ENOUGH));
     let seen = run(&[("burn_and_trap", rich), ("burn_and_trap", least), ("unreachable", least)]);
     assert!(seen.iter().all(|(outcome, ..)| *outcome == Outcome::Unreachable), "{seen:?}");
     let burnt = seen[0].1 - ENTRY - TRAP;
+    // It makes 2,000 turns, of more than one instruction each.
     assert!((2_000..TRAP).contains(&burnt), "{burnt}");
     assert_eq!((seen[1].1, seen[2].1), (least, least), "all of the limit, and the outcome stays");
 }

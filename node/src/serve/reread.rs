@@ -56,8 +56,9 @@ impl Drop for Behind {
     fn drop(&mut self) {
         let reread = &self.0.shared.reread;
         if reread.behind.fetch_sub(1, Ordering::Relaxed) == 1 {
-            // Who comes meanwhile reads again what is gone.
-            *reread.state.lock() = State::default();
+            // Who comes meanwhile reads again what is gone. Files are closed once the lock is free.
+            let state = core::mem::take(&mut *reread.state.lock());
+            drop(state);
         }
     }
 }
@@ -109,6 +110,13 @@ impl Reread {
             first.ok_or_else(|| Refusal::unreadable("the log: it ends before what is durable does"))
         });
         Ok(Arc::clone(read.await?))
+    }
+
+    /// Heights that are kept, and open places in the log.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.heights.len(), state.readings.len())
     }
 
     fn cell(&self, number: u64, whole: bool) -> Cell {

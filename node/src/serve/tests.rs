@@ -365,6 +365,39 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
     }
 }
 
+/// Many small heights, which are read many at a time: each once for all, in order, from one place in the log.
+#[tokio::test]
+async fn heights_are_read_again_once_for_all_who_are_behind() {
+    const HEIGHTS: u64 = 300;
+    let still = Still::new();
+    let Shared { logged, .. } = &*still.node.shared;
+    for height in 1..=HEIGHTS {
+        let mut batch = phalanx_engine::BatchBuilder::new(height, height);
+        let call =
+            phalanx_engine::Call { contract: [9; 32], method: "m", sender: [1; 32], arguments: &[], gas_limit: 0 };
+        batch.push(&call).expect("it fits");
+        logged.execute(batch.finish()).expect("nothing fails");
+    }
+    logged.wait_durable(HEIGHTS).expect("nothing fails");
+    still.progress.send_modify(|progress| progress.durable_height = HEIGHTS);
+    let node = &still.node;
+    let reread = &node.shared.reread;
+    let (first, second) = (reread::Behind::new(node), reread::Behind::new(node));
+    for number in 1..=HEIGHTS {
+        let read = || async { reread.height(node, number, true).await.map_err(Status::from).expect("it is durable") };
+        let (one, other) = tokio::join!(read(), read());
+        assert!(Arc::ptr_eq(&one, &other) && one.number() == number);
+        // Who asks for calls alone is served by it.
+        let calls = reread.height(node, number, false).await.map_err(Status::from).expect("it is durable");
+        assert!(Arc::ptr_eq(&one, &calls));
+        assert_eq!(reread.kept().1, 1, "one place in the log");
+    }
+    drop(first);
+    assert_eq!(reread.kept(), (HEIGHTS as usize, 1), "somebody is still behind");
+    drop(second);
+    assert_eq!(reread.kept(), (0, 0));
+}
+
 #[test]
 fn a_thread_that_fails_or_panics_stops_the_node() {
     let stopped = |run: &dyn Fn(Fault)| {

@@ -304,6 +304,7 @@ fn gas_of_another_module_on_the_same_calls() {
     let own = gas(&[]).with_code(0).stdout;
     let token = module("token.wasm").display().to_string();
     assert_eq!(gas(&["--module", &token]).with_code(0).stdout, own);
+    assert_eq!(gas(&["--batch-size", "1"]).with_code(0).stdout, own, "no call of these sees its height");
     let hostile = module("hostile.wasm").display().to_string();
     let other = gas(&["--module", &hostile]).with_code(0).json("phalanx.contract.gas/1");
     assert_eq!(other["methods"][0]["method"], "mint");
@@ -370,4 +371,18 @@ fn what_an_upgrade_would_break_is_listed() {
     fs::write(&bare, wat::parse_str("(module)").expect("a module")).expect("a temporary file");
     assert!(diff(&bare, &[]).with_code(1).stderr.contains("no custom section `abi`"));
     diff(Path::new("no such file"), &[]).with_code(2);
+}
+
+#[test]
+fn slots_of_one_number_and_what_is_no_module_are_named() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let shared = with_abi(files.path(), "\"slot\":2,\"name\":\"ALLOWANCES\"", "\"slot\":1,\"name\":\"ALLOWANCES\"");
+    let checked = run(["contract", "check", shared.to_str().expect("UTF-8")]).with_code(0);
+    assert!(checked.stderr.contains("slot 1 is that of ALLOWANCES and BALANCES: they share"), "{}", checked.stderr);
+    let token = module("token.wasm");
+    assert_eq!(run(["contract", "check", token.to_str().expect("UTF-8")]).with_code(0).stderr, "");
+
+    let calls = write_file(files.path(), "calls.ndjson", &token_calls());
+    let ended = run(["contract", "abi", calls.to_str().expect("UTF-8")]).with_code(1);
+    assert!(ended.stderr.contains("not a Wasm module"), "{}", ended.stderr);
 }

@@ -64,6 +64,8 @@ fn every_flag_refuses_what_it_does_not_take() {
         vec!["contract", "gas", "--path", "no such folder"],
         vec!["contract", "gas", "--calls", "no such file"],
         vec!["contract", "gas", "--module"],
+        vec!["contract", "gas", "--batch-size", "0"],
+        vec!["contract", "test", "--batch-size", "65537"],
         vec!["contract", "diff-abi"],
         vec!["contract", "diff-abi", "one"],
         vec!["contract", "diff-abi", "two", "no such files"],

@@ -117,12 +117,18 @@ fn explanations_are_printed_where_they_are_asked_for() {
     let files = tempfile::tempdir().expect("a temporary directory");
     let calls = write_file(files.path(), "calls.ndjson", &mixed(100).lines);
     let plain = run_file(&files.path().join("plain"), &calls, &[]).with_code(0).stdout;
-    assert!(!plain.contains("purpose"));
+    assert!(!plain.contains("purpose") && !plain.contains("reverted \""));
+    assert!(plain.contains("as the arguments fit no ABI; --explain says why"), "{plain}");
     let explained = run_file(&files.path().join("explained"), &calls, &["--explain"]).with_code(0).stdout;
     assert!(explained.contains("height 3 call 570 (line 573): on \"purpose\"\\n"), "{explained}");
     assert!(explained.contains("arguments sent as JSON: `amount`: -1 is no u128"));
     assert!(explained.contains("arguments sent as JSON: the ABI has no method `teleport`"));
+    assert!(explained.contains("): token.transfer reverted \"InsufficientBalance\"\n"), "{explained}");
     assert!(explained.contains("What calls conflicted on"), "{explained}");
+    let unknown = [call("tokn", "transfer", &address(1, 1), serde_json::json!({}))];
+    let unknown = write_file(files.path(), "unknown.ndjson", &unknown);
+    let explained = run_file(&files.path().join("unknown"), &unknown, &["--explain"]).with_code(0).stdout;
+    assert!(explained.contains("(line 1): arguments sent as JSON: no line of the file deploys `tokn`"), "{explained}");
 }
 
 #[test]

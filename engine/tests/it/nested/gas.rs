@@ -1,7 +1,7 @@
 //! What a nested call gets of the gas, and what it costs.
 
 use super::{GAS, SENDER, Scene};
-use phalanx_engine::gas::{CALL, CALL_RESERVE_PART};
+use phalanx_engine::gas::{CALL, CALL_RESERVE_PART, MEMORY_PAGE_SCAN, TRAP};
 use phalanx_engine::{Address, Call, Outcome};
 
 /// A contract whose method `call` passes its arguments (contract, gas) on: one basic block, which dirties nothing behind the
@@ -69,8 +69,8 @@ fn a_callee_gets_what_was_asked_for_but_a_64th_of_the_rest() {
         );
         assert_eq!(priced.call(spinner, 10_000, limit), (own + 10_000, Outcome::OutOfGas));
     }
-    // Less than entering costs is used up, too.
-    for asked in [0, 1, CALL - 1, CALL] {
+    // Less than what a callee has to have to be entered is used up, too.
+    for asked in [0, 1, CALL - 1, CALL, CALL + MEMORY_PAGE_SCAN + TRAP - 1] {
         assert_eq!(priced.call(spinner, asked, GAS), (own + asked, Outcome::OutOfGas));
     }
     assert_eq!(priced.call([9; 32], CALL - 1, GAS), (own + CALL - 1, Outcome::UnknownContract));

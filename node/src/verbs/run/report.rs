@@ -186,10 +186,7 @@ impl Report for RunReport {
         rows.extend(chosen.map(|chosen| ("mode", format!("{} ({})", chosen.mode, chosen.reason))));
         if self.json_arguments.0 > 0 {
             let why = if self.explanations.is_some() { "" } else { "; --explain says why" };
-            rows.push((
-                "misfits",
-                format!("{} calls' arguments fit no ABI and were sent as JSON{why}", self.json_arguments.0),
-            ));
+            rows.push(("sent as JSON", format!("{}, as the arguments fit no ABI{why}", self.json_arguments.0)));
         }
         rows.extend([
             ("gas used", self.gas_used.0.to_string()),
