@@ -1,5 +1,6 @@
 //! The facade: what a ledger node embeds.
 
+use crate::access_lists::AccessLists;
 use crate::batch::{Address, Batch, BatchBytes, SYSTEM_CONTRACT};
 use crate::conflicts::Conflicts;
 use crate::deploy::{Change, module_key, record_key};
@@ -108,6 +109,15 @@ struct Core {
     execution: u64,
     branch_open: bool,
     stopped: Option<String>,
+}
+
+/// What comes with a batch and never shows in its result.
+#[derive(Default)]
+pub(crate) struct Beside<'a, 't> {
+    /// Is lent the state before the batch.
+    pub(crate) tries: Option<&'a mut Tries<'t>>,
+    /// What is known of the keys that its calls touch.
+    pub(crate) lists: Option<&'a AccessLists>,
 }
 
 /// An executed batch. Nothing of it is visible until it is committed; dropping it discards it.
@@ -244,6 +254,16 @@ impl Engine {
         self.execute(&batch, clock)
     }
 
+    /// The same, with what is known of the keys that its calls will touch, which is used where the mode is [`Mode::Hinted`]: calls of the
+    /// same keys execute one after another, others beside them. Of calls without a list what was learned of their methods is used.
+    ///
+    /// # Errors
+    /// Those of [`Engine::execute_batch`].
+    pub fn execute_declared(&self, bytes: impl Into<BatchBytes>, lists: &AccessLists) -> Result<Executed, EngineError> {
+        let (batch, clock) = self.decode(bytes)?;
+        self.execute_beside(&batch, clock, Beside { lists: Some(lists), ..Beside::default() })
+    }
+
     /// Lends the committed state to `body`, which tries calls on it: each sees the state as it is, and none leaves anything. An earlier
     /// result that was not committed is discarded. A turn costs the waking of a worker, so calls that wait together are tried
     /// together. While `body` runs nothing else is executed, and it must not ask this engine for anything.
@@ -280,16 +300,17 @@ impl Engine {
 
     /// Executes a decoded batch. What passed on the clock since then is nobody's stage.
     pub(crate) fn execute(&self, batch: &Batch, clock: StageClock) -> Result<Executed, EngineError> {
-        self.execute_behind(batch, clock, None)
+        self.execute_beside(batch, clock, Beside::default())
     }
 
-    /// The same, behind calls that are tried: both wake the workers once.
-    pub(crate) fn execute_behind(
+    /// The same, behind calls that are tried, as both wake the workers once, and with access lists.
+    pub(crate) fn execute_beside(
         &self,
         batch: &Batch,
         mut clock: StageClock,
-        tries: Option<&mut Tries<'_>>,
+        beside: Beside<'_, '_>,
     ) -> Result<Executed, EngineError> {
+        let Beside { tries, lists } = beside;
         let mut core = self.core.lock();
         core.check(batch)?;
         core.discard();
@@ -300,7 +321,7 @@ impl Engine {
         let executed = self.team.run(|| {
             let fault = tries.and_then(|tries| running.try_calls(&self.home, tries).1);
             clock.skip();
-            fault.map_or_else(|| running.execute(batch, clock, self), |fault| Err(EngineError::Stopped(fault)))
+            fault.map_or_else(|| running.execute(batch, lists, clock, self), |fault| Err(EngineError::Stopped(fault)))
         });
         core.stopped = match &executed {
             Err(EngineError::Stopped(fault)) => Some(fault.clone()),
@@ -445,10 +466,16 @@ impl Core {
         Arc::get_mut(&mut self.registry).expect("no batch executes")
     }
 
-    fn execute(&mut self, batch: &Batch, mut stages: StageClock, engine: &Engine) -> Result<Executed, EngineError> {
+    fn execute(
+        &mut self,
+        batch: &Batch,
+        lists: Option<&AccessLists>,
+        mut stages: StageClock,
+        engine: &Engine,
+    ) -> Result<Executed, EngineError> {
         self.take_optimised();
         let mode = self.chooser.choose(batch.len());
-        let context = BatchContext::new(batch, &self.registry, &engine.home);
+        let context = BatchContext::new(batch, &self.registry, &engine.home).with_lists(lists);
         let finisher = engine.finisher.as_ref().filter(|_| mode.is_pipe());
         let executors = self.pools.iter_mut().map(|pool| BatchExecutor::new(&context, pool, finisher));
         let mut executors: Vec<_> = executors.collect();

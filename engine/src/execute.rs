@@ -1,5 +1,6 @@
 //! Executes the calls of a batch: the engine's side of the scheduler's seam.
 
+use crate::access_lists::{AccessLists, Declared};
 use crate::batch::{Batch, CallRef, SYSTEM_CONTRACT};
 use crate::deploy::{self, SystemCall};
 use crate::finish::{Finisher, Home, Writing};
@@ -56,6 +57,7 @@ pub(crate) struct BatchContext<'a> {
     targets: Vec<Target>,
     contracts: Arc<[TargetContract]>,
     home: &'a Home,
+    declared: Option<Declared<'a>>,
 }
 
 impl<'a> BatchContext<'a> {
@@ -64,7 +66,12 @@ impl<'a> BatchContext<'a> {
         let targets = batch.targets.iter().map(|target| resolve(batch, registry, target, &mut contracts)).collect();
         let called = batch.targets.iter().map(|target| registry.index(&target.contract)).collect();
         let writing = Arc::new(Writing { batch: batch.clone(), ids: registry.ids(), called });
-        Self { writing, registry, targets, contracts: contracts.into(), home }
+        Self { writing, registry, targets, contracts: contracts.into(), home, declared: None }
+    }
+
+    /// The same, with what is known of the keys that calls touch.
+    pub(crate) fn with_lists(self, lists: Option<&'a AccessLists>) -> Self {
+        Self { declared: lists.map(|lists| Declared::new(lists, self.registry)), ..self }
     }
 }
 
@@ -289,9 +296,13 @@ impl<'a> Executor for BatchExecutor<'a> {
         let call = context.writing.batch.call(index.0 as usize);
         prefetch(call.record().as_ptr().wrapping_add(INPUT_PREFETCH_BYTES));
         match &context.targets[call.target()] {
-            Target::Method(method) => method.code.keys[method.method]
-                .get()
-                .is_some_and(|patterns| patterns.declare(&call, |bytes, writes| key(method.index, bytes, writes))),
+            Target::Method(method) => {
+                let declared = context.declared.as_ref().and_then(|declared| declared.visit(index, &mut key));
+                let learned = || method.code.keys[method.method].get();
+                declared.unwrap_or_else(|| {
+                    learned().is_some_and(|keys| keys.declare(&call, |bytes, writes| key(method.index, bytes, writes)))
+                })
+            }
             Target::System => false,
             Target::None(_) => true,
         }

@@ -6,7 +6,7 @@
 //! [`Engine`] holds a state in memory. [`Engine::execute_batch`] takes the bytes that a [`BatchBuilder`] made and changes nothing; its
 //! result has the receipts, the write set and the digest. [`Engine::commit`] makes it the state, dropping it discards it.
 //! [`Engine::try_calls`] answers what single calls would leave, at a fraction of a batch's cost. A [`Deployment`] is the call that brings a
-//! contract. The example `embed` shows all of it.
+//! contract. The example `embed` shows all of it. Who knows which keys calls will touch can say so ([`AccessLists`]).
 //!
 //! [`LoggedEngine`] is an engine with its replay log in a data directory; [`verify_log`] executes such a log again and compares
 //! everything. A [`CodeCache`] keeps machine code in files; a logged engine has one in its data directory. With [`Options::compiler`],
@@ -37,6 +37,7 @@
 //! stands between a stranger's module and the compiler; [`mod@log`] and [`fs`] are the replay log. `FORMAT.md` draws all bytes,
 //! `ARCHITECTURE.md` the whole.
 
+mod access_lists;
 mod batch;
 mod conflicts;
 mod deploy;
@@ -70,6 +71,7 @@ mod trial;
 mod wasm;
 mod write_set;
 
+pub use access_lists::{Access, AccessLists};
 pub use batch::{
     Address, Batch, BatchBuilder, BatchBytes, Call, CallRef, CallsSize, Identity, SYSTEM_CONTRACT, Signed, Submission,
     TargetNumber,

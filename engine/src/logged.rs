@@ -3,16 +3,17 @@
 //! The input of a batch is handed to the log before it executes, so that its sync runs beside its execution; its seal
 //! rides in the next group. Opening replays: every batch is executed again and its digest compared with its seal.
 
+use crate::access_lists::AccessLists;
 use crate::batch::{Batch, BatchBytes};
 use crate::digest::{Digest, PROTOCOL_VERSION, Roots};
-use crate::engine::{Engine, Executed, Options};
+use crate::engine::{Beside, Engine, Executed, Options};
 use crate::error::EngineError;
 use crate::finish::Pending;
 use crate::fs::FileSystem;
 use crate::log::receipts::{ReceiptKeeper, ReceiptSegments, ReceiptsAndWrites};
 use crate::log::{self, Cut, Genesis, Log, LogError, LogReader, Opened, Record, Seal, layout};
 use crate::stage::StageClock;
-use crate::trial::{Trial, Tries};
+use crate::trial::Trial;
 use crate::wasm::CodeCache;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -201,7 +202,16 @@ impl LoggedEngine {
     /// # Errors
     /// [`LoggedError::Engine`] with a refused batch changes nothing and logs nothing. After any other failure nothing goes on.
     pub fn execute(&self, bytes: impl Into<BatchBytes>) -> Result<Executed, LoggedError> {
-        self.execute_next(bytes.into(), None)
+        self.execute_next(bytes.into(), Beside::default())
+    }
+
+    /// The same, with what is known of the keys that its calls will touch, as [`Engine::execute_declared`] takes it. Access lists are not
+    /// part of the batch, so they are not logged.
+    ///
+    /// # Errors
+    /// Those of [`LoggedEngine::execute`].
+    pub fn execute_declared(&self, bytes: impl Into<BatchBytes>, lists: &AccessLists) -> Result<Executed, LoggedError> {
+        self.execute_next(bytes.into(), Beside { lists: Some(lists), ..Beside::default() })
     }
 
     /// The same; before it `tries` is lent the state before the batch, as by [`Engine::try_calls`], when the batch has been handed to
@@ -215,10 +225,10 @@ impl LoggedEngine {
         bytes: impl Into<BatchBytes>,
         mut tries: impl FnMut(&mut Trial<'_>) + Send,
     ) -> Result<Executed, LoggedError> {
-        self.execute_next(bytes.into(), Some(&mut tries))
+        self.execute_next(bytes.into(), Beside { tries: Some(&mut tries), ..Beside::default() })
     }
 
-    fn execute_next(&self, bytes: BatchBytes, tries: Option<&mut Tries<'_>>) -> Result<Executed, LoggedError> {
+    fn execute_next(&self, bytes: BatchBytes, beside: Beside<'_, '_>) -> Result<Executed, LoggedError> {
         let mut turn = self.turn.lock();
         // What the engine itself says comes first: it says it with its type.
         self.engine.may_go_on()?;
@@ -227,7 +237,7 @@ impl LoggedEngine {
         }
         self.receipts.as_ref().map_or(Ok(()), ReceiptKeeper::may_go_on)?;
         let (batch, clock) = self.engine.decode(bytes)?;
-        let done = self.log_and_execute(&batch, clock, tries, &mut turn.unsealed);
+        let done = self.log_and_execute(&batch, clock, beside, &mut turn.unsealed);
         // The input is in the log: whatever failed after that, going on would log the next one behind a gap.
         if let Err(error) = &done
             && !matches!(error, LoggedError::Log(LogError::Stopped(_)))
@@ -241,11 +251,11 @@ impl LoggedEngine {
         &self,
         batch: &Batch,
         clock: StageClock,
-        tries: Option<&mut Tries<'_>>,
+        beside: Beside<'_, '_>,
         unsealed: &mut VecDeque<(u64, Arc<Pending>)>,
     ) -> Result<Executed, LoggedError> {
         self.log.append_input(batch.height(), 0, batch.bytes().shared())?;
-        let executed = self.engine.execute_behind(batch, clock, tries)?;
+        let executed = self.engine.execute_beside(batch, clock, beside)?;
         // Before anybody sees the height: whose receipts are asked for then is waited for.
         self.keep_receipts(&executed)?;
         let executed = self.engine.commit(executed)?;

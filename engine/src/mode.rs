@@ -20,8 +20,9 @@ pub enum Mode {
     /// In parallel against the state before, checked and repaired, in rounds that are long at first in each batch. Where short ones have
     /// too many conflicts too, the rest of the batch is executed in order.
     Optimistic,
-    /// In parallel, calls of the same keys one after another. Which keys a method's calls touch is learned from its first ones; calls of
-    /// which that is not known are executed in order.
+    /// In parallel, calls of the same keys one after another. Which keys a call touches is said by
+    /// [`AccessLists`](crate::AccessLists), or learned from the first calls of its method; calls of which it is not known are executed in
+    /// order.
     ///
     /// Workers wait for one another, so each needs a core of its own: where other threads take their turns on the same cores, all
     /// wait for the one that is interrupted. That is why [`Mode::Auto`] does not choose it.

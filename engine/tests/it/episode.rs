@@ -1,7 +1,9 @@
 //! Generated batches on engines of all modes beside the oracle.
 
 use crate::generate::Generator;
-use phalanx_engine::{BatchBytes, Engine, HashSeed, Mode, NestedEnd, Options, Oracle, Outcome, Receipts, Statistics};
+use phalanx_engine::{
+    AccessLists, BatchBytes, Engine, HashSeed, Mode, NestedEnd, Options, Oracle, Outcome, Receipts, Statistics,
+};
 use std::collections::BTreeMap;
 
 /// What came up.
@@ -69,7 +71,7 @@ pub(crate) fn episode(seed: u64, batches: u64, settings: &[Setting], covered: &m
             covered.discarded += 1;
         }
         let batch = generator.batch(height);
-        let calls = compare(seed, &batch, &engines, &mut oracle, covered);
+        let calls = compare(seed, &batch, None, &engines, &mut oracle, covered);
         covered.batches += 1;
         covered.calls += calls;
         covered.large_batches += u64::from(calls > 4_096);
@@ -86,6 +88,7 @@ pub(crate) fn episode(seed: u64, batches: u64, settings: &[Setting], covered: &m
 pub(crate) fn compare(
     seed: u64,
     batch: &BatchBytes,
+    lists: Option<&AccessLists>,
     engines: &[(Engine, Setting)],
     oracle: &mut Oracle,
     covered: &mut Covered,
@@ -101,7 +104,11 @@ pub(crate) fn compare(
         *covered.nested.entry((depth, outcome)).or_default() += 1;
     }
     for (engine, how) in engines {
-        let executed = engine.execute_batch(batch.clone()).expect("executes");
+        let executed = match lists {
+            None => engine.execute_batch(batch.clone()),
+            Some(lists) => engine.execute_declared(batch.clone(), lists),
+        };
+        let executed = executed.expect("executes");
         let height = executed.height();
         covered.statistics.add(executed.statistics());
         if executed.receipts().bytes() != expected.receipts {

@@ -26,8 +26,8 @@ use crate::state::State;
 use crate::sync;
 use core::ops::Range;
 
-/// Keys that a call may declare.
-const CLAIMS_MAX: usize = 8;
+/// Keys that a call may declare: each that it touches is looked for among them one after another.
+const CLAIMS_MAX: usize = 32;
 
 /// Calls whose keys are asked for together, and then looked up.
 const LOOK_UP_CALLS: u32 = 16;
