@@ -5,13 +5,18 @@
 //! here is what generated code calls.
 
 use prost::bytes::{Buf, BufMut, Bytes, BytesMut};
-use prost::encoding::{DecodeContext, WireType, bytes, encode_key, encode_varint, message, skip_field, uint64};
+use prost::encoding::{
+    DecodeContext, WireType, bytes, encode_key, encode_varint, encoded_len_varint, key_len, message, skip_field, uint64,
+};
 use prost::{DecodeError, Message};
 
 use crate::v1::Cursor;
 
-/// Number of the field `calls`.
+/// Numbers of the fields `calls` and `canonical`.
 const CALLS: u32 = 3;
+const CANONICAL: u32 = 5;
+/// Numbers of `calls`, `receipts` and `writes` in a `CanonicalCalls`.
+const CANONICAL_PARTS: [u32; 3] = [3, 4, 5];
 /// Bytes of a length below 128.
 const SHORT_LENGTH_BYTES: usize = 1;
 
@@ -26,6 +31,8 @@ pub struct EncodedSubscribeResponse {
     pub calls: Bytes,
     /// Where to go on behind this message.
     pub next: Option<Cursor>,
+    /// The field `canonical`, as [`canonical`] makes it, or nothing.
+    pub canonical: Bytes,
 }
 
 /// Appends a field `calls` of a `SubscribeResponse`; `call` writes the fields of its `HistoryCall`.
@@ -33,8 +40,34 @@ pub fn push_call(calls: &mut Vec<u8>, call: impl FnOnce(&mut Fields<'_>)) {
     Fields(calls).message(CALLS, call);
 }
 
+/// A field `canonical` of a `SubscribeResponse`. `head`: the fields `indexes` and `targets` of its `CanonicalCalls`. `lengths`: the bytes of
+/// `calls`, `receipts` and `writes`, which `append` appends, told the place of the length.
+pub fn canonical(head: &[u8], lengths: [usize; 3], mut append: impl FnMut(usize, &mut Vec<u8>)) -> Vec<u8> {
+    let field_bytes = |length: usize| key_len(CANONICAL_PARTS[0]) + encoded_len_varint(length as u64) + length;
+    let parts: usize = lengths.iter().filter(|length| **length > 0).map(|length| field_bytes(*length)).sum();
+    let mut field = Vec::with_capacity(field_bytes(head.len() + parts));
+    encode_key(CANONICAL, WireType::LengthDelimited, &mut field);
+    encode_varint((head.len() + parts) as u64, &mut field);
+    field.extend_from_slice(head);
+    for (at, (number, length)) in CANONICAL_PARTS.into_iter().zip(lengths).enumerate().filter(|(_, (_, it))| *it > 0) {
+        encode_key(number, WireType::LengthDelimited, &mut field);
+        encode_varint(length as u64, &mut field);
+        let start = field.len();
+        append(at, &mut field);
+        assert_eq!(field.len() - start, length, "the length stands before it");
+    }
+    field
+}
+
 /// Appends fields of a message, in the order of their numbers.
 pub struct Fields<'a>(&'a mut Vec<u8>);
+
+impl<'a> Fields<'a> {
+    /// Appends them there.
+    pub fn of(encoded: &'a mut Vec<u8>) -> Self {
+        Self(encoded)
+    }
+}
 
 impl Fields<'_> {
     /// An integer; nothing if it is 0.
@@ -62,6 +95,16 @@ impl Fields<'_> {
         encode_key(number, WireType::LengthDelimited, self.0);
         encode_varint(value.len() as u64, self.0);
         self.0.extend_from_slice(value);
+    }
+
+    /// Integers, packed; nothing if there are none.
+    pub fn integers(&mut self, number: u32, values: impl Iterator<Item = u64> + Clone) {
+        let length: usize = values.clone().map(encoded_len_varint).sum();
+        if length > 0 {
+            encode_key(number, WireType::LengthDelimited, self.0);
+            encode_varint(length as u64, self.0);
+            values.for_each(|value| encode_varint(value, self.0));
+        }
     }
 
     /// A message, whose fields `body` writes.
@@ -97,6 +140,7 @@ impl Message for EncodedSubscribeResponse {
         if let Some(next) = &self.next {
             message::encode(4, next, buf);
         }
+        buf.put_slice(&self.canonical);
     }
 
     // Nobody but a test decodes what servers alone encode: whoever is told has the generated type.
@@ -110,12 +154,13 @@ impl Message for EncodedSubscribeResponse {
         match tag {
             1 => uint64::merge(wire_type, &mut self.height, buf, ctx),
             2 => uint64::merge(wire_type, &mut self.time_ms, buf, ctx),
-            CALLS => {
-                let mut call = Bytes::new();
-                bytes::merge(wire_type, &mut call, buf, ctx)?;
-                let mut calls = BytesMut::from(&self.calls[..]);
-                bytes::encode(CALLS, &call, &mut calls);
-                self.calls = calls.freeze();
+            CALLS | CANONICAL => {
+                let encoded = if tag == CALLS { &mut self.calls } else { &mut self.canonical };
+                let mut field = Bytes::new();
+                bytes::merge(wire_type, &mut field, buf, ctx)?;
+                let mut fields = BytesMut::from(&encoded[..]);
+                bytes::encode(tag, &field, &mut fields);
+                *encoded = fields.freeze();
                 Ok(())
             }
             4 => message::merge(wire_type, self.next.get_or_insert_default(), buf, ctx),
@@ -126,7 +171,7 @@ impl Message for EncodedSubscribeResponse {
     fn encoded_len(&self) -> usize {
         let integer = |number, value: &u64| if *value == 0 { 0 } else { uint64::encoded_len(number, value) };
         let next = self.next.as_ref().map_or(0, |next| message::encoded_len(4, next));
-        integer(1, &self.height) + integer(2, &self.time_ms) + self.calls.len() + next
+        integer(1, &self.height) + integer(2, &self.time_ms) + self.calls.len() + next + self.canonical.len()
     }
 
     fn clear(&mut self) {

@@ -13,8 +13,10 @@
 //!
 //! [`Client::submit`] gives each call an id, so that it can ask again after a lost connection without the call being executed
 //! twice. [`Session`] does so for many calls: it numbers submissions, keeps what was not answered, and sends it again when
-//! it has connected anew. A [`Signer`] signs calls, for nodes that ask for that. A contract's own failure is an answer with its outcome, never an error here.
+//! it has connected anew. [`Client::subscribe`] reads the history, as messages or, for whoever reads much, in canonical bytes that
+//! [`canonical_calls`] and [`canonical_writes`] take apart. A [`Signer`] signs calls, for nodes that ask for that. A contract's own failure is an answer with its outcome, never an error here.
 
+mod canonical;
 mod client;
 mod columns;
 mod error;
@@ -22,6 +24,7 @@ mod retry;
 mod session;
 mod signer;
 
+pub use canonical::{CallRecord, CanonicalCall, Change, ReceiptRecord, WriteRecord, canonical_calls, canonical_writes};
 pub use client::{Client, ClientTls, Options};
 pub use columns::Columns;
 pub use error::ClientError;

@@ -117,7 +117,8 @@ impl Follower {
             None => v1::Cursor { height: number + 1, index: 0 },
         };
         let (time_ms, next) = (height.time_ms(), Some(self.from));
-        let message = EncodedSubscribeResponse { height: number, time_ms, calls: part.calls, next };
+        let message =
+            EncodedSubscribeResponse { height: number, time_ms, calls: part.calls, next, canonical: part.canonical };
         // A subscriber that has not read for too long is cut off.
         match self.to.send_timeout(message, Duration::from_secs(IDLE_SECONDS_MAX)).await {
             Ok(()) => Ok(true),

@@ -345,6 +345,7 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
         include_calls: true,
         include_receipts: true,
         include_writes: true,
+        canonical: false,
     };
     let requests = [
         asked((1, 0), &[], &[]),
@@ -352,6 +353,7 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
         asked((5, 60), &[], &["m"]),
         asked((7, 20), &[2], &["n"]),
         asked((9, 99), &[77], &[]),
+        v1::SubscribeRequest { canonical: true, ..asked((1, 0), &[1, 3], &[]) },
     ];
     // Nothing is told of what is recent and not durable.
     let mut early = history::follow(&still.node, &requests[3]).map_err(Status::from).expect("there is a place");

@@ -1,6 +1,6 @@
 //! The history as servers send it, beside the generated types.
 
-use phalanx_proto::history::{EncodedSubscribeResponse, push_call};
+use phalanx_proto::history::{EncodedSubscribeResponse, Fields, canonical, push_call};
 use phalanx_proto::{Bytes, Message, v1};
 
 #[test]
@@ -20,7 +20,21 @@ fn what_a_server_sends_is_the_message_that_a_client_knows() {
             });
         }
         let next = Some(v1::Cursor { height: 3, index: 0 });
-        let sent = EncodedSubscribeResponse { height: 2, time_ms: 1, calls: calls.into(), next };
+        let mut head = Vec::new();
+        Fields::of(&mut head).integers(1, [0, 300].into_iter());
+        Fields::of(&mut head).message(2, |fields| fields.bytes(3, b"transfer"));
+        let pieces = [&arguments[..], b"", b"writes"];
+        let field = canonical(&head, pieces.map(<[u8]>::len), |at, field| field.extend_from_slice(pieces[at]));
+        let calls = calls.into();
+        let sent = EncodedSubscribeResponse { height: 2, time_ms: 1, calls, next, canonical: field.into() };
+        let target = v1::CanonicalTarget { method: "transfer".into(), ..v1::CanonicalTarget::default() };
+        let told = v1::CanonicalCalls {
+            indexes: vec![0, 300],
+            targets: vec![target],
+            calls: arguments.clone().into(),
+            receipts: Bytes::new(),
+            writes: b"writes"[..].into(),
+        };
         let call = v1::Call {
             method: "transfer".into(),
             arguments: arguments.into(),
@@ -34,7 +48,8 @@ fn what_a_server_sends_is_the_message_that_a_client_knows() {
             receipt: Some(receipt.clone()),
             ..v1::HistoryCall::default()
         };
-        let known = v1::SubscribeResponse { height: 2, time_ms: 1, calls: vec![history(0), history(1)], next };
+        let calls = vec![history(0), history(1)];
+        let known = v1::SubscribeResponse { height: 2, time_ms: 1, calls, next, canonical: Some(told) };
         let bytes = sent.encode_to_vec();
         assert_eq!((bytes.len(), &bytes), (sent.encoded_len(), &known.encode_to_vec()), "{length}");
         assert_eq!(EncodedSubscribeResponse::decode(&bytes[..]), Ok(sent), "{length}");

@@ -3,6 +3,8 @@
 //! A height is looked at once for all: where its receipts and writes begin, and which calls are whose. So a filter costs in
 //! proportion to what it chooses, and parts of the whole height are encoded once for all who ask for the same of it.
 
+mod canonical;
+
 use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 use phalanx_engine::{Address, Batch, Receipts, WriteSet};
@@ -38,14 +40,18 @@ struct Form {
     calls: bool,
     receipts: bool,
     writes: bool,
+    canonical: bool,
 }
 
 impl Form {
     /// Forms there are.
-    const COUNT: usize = 8;
+    const COUNT: usize = 16;
 
     fn number(self) -> usize {
-        usize::from(self.calls) | usize::from(self.receipts) << 1 | usize::from(self.writes) << 2
+        [self.calls, self.receipts, self.writes, self.canonical]
+            .iter()
+            .rev()
+            .fold(0, |all, one| all << 1 | usize::from(*one))
     }
 }
 
@@ -61,6 +67,13 @@ impl Filter {
         bounded("filter.senders", asked.senders.len())?;
         bounded("filter.methods", asked.methods.len())?;
         asked.methods.iter().try_for_each(|method| check_method("filter.methods", method))?;
+        if request.canonical && request.include_writes && !request.include_calls {
+            // A write of the contract that was called does not name it.
+            return Err(Refusal::malformed(
+                "include_calls",
+                "canonical writes need the calls, which say whose keys they are",
+            ));
+        }
         Ok(Filter {
             contracts: asked.contracts.iter().map(|id| address("filter.contracts", id)).collect::<Result<_, _>>()?,
             senders: asked.senders.iter().map(|id| address("filter.senders", id)).collect::<Result<_, _>>()?,
@@ -69,6 +82,7 @@ impl Filter {
                 calls: request.include_calls,
                 receipts: request.include_receipts,
                 writes: request.include_writes,
+                canonical: request.canonical,
             },
         })
     }
@@ -120,10 +134,18 @@ struct Index {
 }
 
 /// What a message holds, and the index of the call behind it; `None` at the end of the height.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Part {
     pub(crate) calls: Bytes,
+    /// Instead of these, if the reader wants canonical bytes.
+    pub(crate) canonical: Bytes,
     pub(crate) next: Option<u32>,
+}
+
+impl Part {
+    fn bytes(&self) -> usize {
+        self.calls.len() + self.canonical.len()
+    }
 }
 
 impl Height {
@@ -179,13 +201,13 @@ impl Height {
     pub(crate) fn part(&self, filter: &Filter, from: u32) -> Part {
         match self.chosen(filter, from) {
             None => self.whole(filter.form, from),
-            Some(chosen) => self.encode(chosen.into_iter(), filter.form),
+            Some(chosen) => self.encode(&chosen, filter.form),
         }
     }
 
     /// A part of all calls, that may have been encoded for somebody else.
     fn whole(&self, form: Form, from: u32) -> Part {
-        let encode = || self.encode(from..self.batch.len() as u32, form);
+        let encode = || self.encode(&(from..self.batch.len() as u32).collect::<Vec<_>>(), form);
         let mut parts = self.wholes[form.number()].lock();
         if let Some((_, part)) = parts.iter().find(|(first, _)| *first == from) {
             return part.clone();
@@ -196,23 +218,26 @@ impl Height {
             return encode();
         }
         let part = encode();
-        self.encoded_bytes.fetch_add(part.calls.len(), Ordering::Relaxed);
+        self.encoded_bytes.fetch_add(part.bytes(), Ordering::Relaxed);
         parts.push((from, part.clone()));
         part
     }
 
     /// Encodes calls until a part is full.
-    fn encode(&self, calls: impl Iterator<Item = u32>, form: Form) -> Part {
+    fn encode(&self, calls: &[u32], form: Form) -> Part {
+        if form.canonical {
+            return self.encode_canonical(calls, form);
+        }
         let mut encoded = Vec::new();
         for index in calls {
             let start = encoded.len();
-            push_call(&mut encoded, |fields| self.history_call(fields, index, form));
+            push_call(&mut encoded, |fields| self.history_call(fields, *index, form));
             if encoded.len() > PART_BYTES && start > 0 {
                 encoded.truncate(start);
-                return Part { calls: encoded.into(), next: Some(index) };
+                return Part { calls: encoded.into(), next: Some(*index), ..Part::default() };
             }
         }
-        Part { calls: encoded.into(), next: None }
+        Part { calls: encoded.into(), ..Part::default() }
     }
 
     /// `HistoryCall`.

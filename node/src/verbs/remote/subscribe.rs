@@ -68,6 +68,7 @@ pub(crate) fn execute(arguments: &SubscribeArguments, _context: &Context) -> Res
         include_calls: true,
         include_receipts: true,
         include_writes: false,
+        canonical: false,
     };
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     arguments.remote.ask(async |client| {

@@ -1,5 +1,6 @@
 //! Following the history.
 
+use phalanx_client::{CanonicalCall, Change, WriteRecord, canonical_calls, canonical_writes};
 use phalanx_proto::v1;
 use tempfile::tempdir;
 use tonic::Streaming;
@@ -97,4 +98,80 @@ async fn a_filter_chooses_and_large_heights_come_in_parts() {
     let bobs = next(&mut messages).await;
     assert_eq!(bobs.calls.len() as u32, CALLS / 100);
     assert!(bobs.calls.iter().all(|call| call.index % 100 == 99 && call.call.is_none() && call.receipt.is_some()));
+}
+
+/// The call as it is told in a message.
+fn as_message(call: CanonicalCall<'_>, writes: &[WriteRecord<'_>]) -> v1::HistoryCall {
+    let copied = |bytes: &[u8]| bytes.to_vec().into();
+    let called = call.call.map(|call| call.contract);
+    let write = |write: &WriteRecord<'_>| v1::Write {
+        call: write.call,
+        contract: copied(write.contract.or(called).expect("calls were asked for")),
+        key: copied(write.key),
+        change: Some(match write.change {
+            Change::Value(value) => v1::write::Change::Value(copied(value)),
+            Change::Removed => v1::write::Change::Tombstone(v1::Tombstone {}),
+            Change::ModuleHash(hash) => v1::write::Change::ModuleHash(copied(hash)),
+        }),
+    };
+    v1::HistoryCall {
+        index: call.index,
+        call: call.call.map(|call| v1::Call {
+            contract: copied(call.contract),
+            method: call.method.to_owned(),
+            sender: copied(call.sender),
+            arguments: copied(call.arguments),
+            gas_limit: call.gas_limit.into(),
+            id: call.id.map(copied),
+            signature: call.signature.map(copied),
+        }),
+        receipt: call.receipt.map(|receipt| v1::Receipt {
+            outcome: Some(receipt.outcome.into()),
+            gas_used: receipt.gas_used.into(),
+            return_bytes: copied(receipt.return_bytes),
+            events: receipt
+                .events()
+                .map(|(topic, data)| v1::Event { topic: copied(topic), data: copied(data) })
+                .collect(),
+        }),
+        writes: writes.iter().filter(|it| it.call == call.index).map(write).collect(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn canonical_bytes_say_what_messages_say() {
+    let folder = tempdir().expect("a temporary directory");
+    let served = Served::start(folder.path(), &[]);
+    let token = deploy_token(&served).await;
+    submit(&served, token_call(&token, "mint", ISSUER, ALICE, 1_000)).await;
+    for (from, to, amount) in [(ALICE, BOB, 10), (BOB, ALICE, 3), (BOB, ALICE, 1_000_000)] {
+        let id = Some(vec![amount as u8; 16].into());
+        submit(&served, v1::Call { id, ..token_call(&token, "transfer", from, to, amount) }).await;
+    }
+    let senders = vec![BOB.to_vec().into()];
+    for filter in [v1::CallFilter::default(), v1::CallFilter { senders, ..v1::CallFilter::default() }] {
+        let of_all = v1::SubscribeRequest { filter: Some(filter), ..all_from(1, 0) };
+        for asked in [
+            of_all.clone(),
+            v1::SubscribeRequest { include_writes: false, ..of_all.clone() },
+            v1::SubscribeRequest { include_receipts: false, ..of_all.clone() },
+            v1::SubscribeRequest { include_calls: false, include_writes: false, ..of_all.clone() },
+        ] {
+            let mut messages = subscribe(&served, asked.clone()).await;
+            let mut canonical = subscribe(&served, v1::SubscribeRequest { canonical: true, ..asked.clone() }).await;
+            for height in 1..=5 {
+                let (message, bytes) = (next(&mut messages).await, next(&mut canonical).await);
+                assert_eq!((message.height, message.next), (height, bytes.next));
+                assert_eq!((&message.canonical, &bytes.calls), (&None, &Vec::new()));
+                let told = bytes.canonical.unwrap_or_default();
+                let writes: Result<Vec<_>, _> = canonical_writes(&told).collect();
+                let writes = writes.expect("they are whole");
+                let calls = canonical_calls(&told).map(|call| as_message(call.expect("it is whole"), &writes));
+                assert_eq!(calls.collect::<Vec<_>>(), message.calls, "height {height}, {asked:?}");
+            }
+        }
+    }
+    let without_calls = v1::SubscribeRequest { canonical: true, include_calls: false, ..all_from(1, 0) };
+    let refused = served.query().subscribe(without_calls).await.expect_err("whose keys they are is not said");
+    assert!(refused.message().contains("include_calls"), "{refused}");
 }

@@ -85,7 +85,39 @@ fn request(form: Form, filter: v1::CallFilter) -> v1::SubscribeRequest {
         include_calls: form.calls,
         include_receipts: form.receipts,
         include_writes: form.writes,
+        canonical: form.canonical,
     }
+}
+
+/// Calls in canonical bytes, put together as plainly as possible; `None` for no calls.
+fn canonically(batch: &Batch, calls: &[u32], left: (&[u8], &[u8]), form: Form) -> Option<v1::CanonicalCalls> {
+    let (mut numbers, mut told) = (std::collections::BTreeSet::new(), v1::CanonicalCalls::default());
+    let (mut records, mut receipts, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+    for index in calls {
+        let call = batch.call(*index as usize);
+        numbers.insert(call.target());
+        records.extend_from_slice(call.record());
+        receipts.extend_from_slice(Receipts::new(left.0).nth(*index as usize).expect("each call has one").record());
+        let of_call = WriteSet::new(left.1).filter(|item| item.call() == *index);
+        of_call.for_each(|item| writes.extend_from_slice(item.record()));
+    }
+    told.indexes = calls.to_vec();
+    let asked = |asked: bool, bytes: Vec<u8>| if asked { bytes.into() } else { Bytes::new() };
+    if form.calls {
+        let targets: Vec<_> = batch.targets().collect();
+        told.targets = numbers
+            .into_iter()
+            .map(|number| v1::CanonicalTarget {
+                number: number as u32,
+                contract: copied(targets[number].0),
+                method: String::from_utf8_lossy(targets[number].1).into_owned(),
+            })
+            .collect();
+    }
+    told.calls = asked(form.calls, records);
+    told.receipts = asked(form.receipts, receipts);
+    told.writes = asked(form.writes, writes);
+    (!calls.is_empty()).then_some(told)
 }
 
 /// Filters that choose all, some by each of their lists, and none.
@@ -118,8 +150,15 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
         let batch = Batch::decode(bytes).expect("it is well formed");
         let height = Height::of(batch.clone(), Some((receipts.clone(), writes.clone())));
         for number in 0..Form::COUNT {
-            let form = Form { calls: number & 1 != 0, receipts: number & 2 != 0, writes: number & 4 != 0 };
+            let bit = |at: usize| number >> at & 1 != 0;
+            let form = Form { calls: bit(0), receipts: bit(1), writes: bit(2), canonical: bit(3) };
             assert_eq!(form.number(), number);
+            if form.canonical && form.writes && !form.calls {
+                let refused =
+                    Filter::of(&request(form, v1::CallFilter::default())).map(|_| ()).map_err(tonic::Status::from);
+                assert!(refused.expect_err("whose keys they are is not said").message().contains("include_calls"));
+                continue;
+            }
             for asked in filters() {
                 let filter = Filter::of(&request(form, asked.clone())).map_err(tonic::Status::from);
                 let filter = filter.expect("it is well formed");
@@ -132,23 +171,31 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
                 };
                 for from in [0, 1, 17, batch.len() as u32, 70_000] {
                     let calls = (0..batch.len() as u32).map(|index| (index, batch.call(index as usize)));
-                    let calls = calls.filter(|(index, call)| *index >= from && is_asked(call));
+                    let calls: Vec<_> = calls.filter(|(index, call)| *index >= from && is_asked(call)).collect();
                     let left = (&*receipts, &*writes);
-                    let expected = v1::SubscribeResponse {
+                    let indexes: Vec<_> = calls.iter().map(|(index, _)| *index).collect();
+                    let mut expected = v1::SubscribeResponse {
                         height: batch.height(),
                         time_ms: batch.time_ms(),
-                        calls: calls.map(|(index, call)| plainly(&batch, (index, &call), left, form)).collect(),
                         next: Some(v1::Cursor { height: batch.height() + 1, index: 0 }),
+                        ..v1::SubscribeResponse::default()
                     };
+                    match form.canonical {
+                        true => expected.canonical = canonically(&batch, &indexes, left, form),
+                        false => {
+                            let each = calls.iter().map(|(index, call)| plainly(&batch, (*index, call), left, form));
+                            expected.calls = each.collect();
+                        }
+                    }
                     // The second time from what was encoded before, if that is all of it.
                     for _ in 0..2 {
-                        let Part { calls, next } = height.part(&filter, from);
+                        let Part { calls, canonical, next } = height.part(&filter, from);
                         assert_eq!(next, None);
-                        let told = EncodedSubscribeResponse { calls, ..encoded_head(&expected) };
+                        let told = EncodedSubscribeResponse { calls, canonical, ..encoded_head(&expected) };
                         assert_eq!(told.encode_to_vec(), expected.encode_to_vec(), "{form:?} {asked:?} {from}");
                         assert_eq!(told.encoded_len(), expected.encoded_len());
                     }
-                    chosen += expected.calls.len();
+                    chosen += indexes.len();
                     all += batch.len();
                 }
             }
@@ -159,11 +206,17 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
 
 fn encoded_head(message: &v1::SubscribeResponse) -> EncodedSubscribeResponse {
     let v1::SubscribeResponse { height, time_ms, next, .. } = message;
-    EncodedSubscribeResponse { height: *height, time_ms: *time_ms, calls: Bytes::new(), next: *next }
+    EncodedSubscribeResponse { height: *height, time_ms: *time_ms, next: *next, ..EncodedSubscribeResponse::default() }
 }
 
 #[test]
 fn parts_of_a_large_height_are_encoded_once_and_join() {
+    for canonical in [false, true] {
+        parts_are_encoded_once_and_join(canonical);
+    }
+}
+
+fn parts_are_encoded_once_and_join(canonical: bool) {
     let mut batch = BatchBuilder::new(1, 0);
     let arguments = &[7; 60_000];
     for number in 0..100 {
@@ -171,17 +224,17 @@ fn parts_of_a_large_height_are_encoded_once_and_join() {
         batch.push(&call).expect("it fits");
     }
     let batch = Batch::decode(batch.finish()).expect("it is well formed");
-    let form = Form { calls: true, receipts: false, writes: false };
+    let form = Form { calls: true, receipts: false, writes: false, canonical };
     let filter = |senders| {
         let asked = v1::CallFilter { senders, ..v1::CallFilter::default() };
         Filter::of(&request(form, asked)).map_err(tonic::Status::from).expect("it is well formed")
     };
-    let (height, all) = (Height::of(batch, None), filter(Vec::new()));
+    let (height, all) = (Height::of(batch.clone(), None), filter(Vec::new()));
     let parts = |filter: &Filter, mut from: u32| {
         let mut parts = Vec::new();
         loop {
             let part = height.part(filter, from);
-            parts.push(part.calls);
+            parts.push(if canonical { part.canonical } else { part.calls });
             match part.next {
                 Some(next) => from = next,
                 None => return parts,
@@ -190,12 +243,28 @@ fn parts_of_a_large_height_are_encoded_once_and_join() {
     };
     let before = height.bytes();
     let told = parts(&all, 0);
-    assert_eq!((told.len(), told.iter().all(|part| part.len() <= PART_BYTES)), (6, true));
+    // The head of canonical calls comes on top.
+    let most = if canonical { PART_BYTES + 200 } else { PART_BYTES };
+    assert_eq!((told.len(), told.iter().all(|part| part.len() <= most)), (6, true));
     assert!(height.bytes() - before > 100 * arguments.len(), "what was encoded counts");
     let again = parts(&all, 0);
     assert!(told.iter().zip(&again).all(|(part, other)| part.as_ptr() == other.as_ptr()), "encoded once");
     let senders = (0..100).map(|number| copied(&account(number))).collect();
     assert_eq!(parts(&filter(senders), 0), told);
     // From elsewhere it is the same calls in other parts.
-    assert!(told.concat().ends_with(&parts(&all, 50).concat()));
+    match canonical {
+        false => assert!(told.concat().ends_with(&parts(&all, 50).concat())),
+        true => {
+            let calls = |parts: &[Bytes]| {
+                let each = parts.iter().map(|part| {
+                    let message = v1::SubscribeResponse::decode(&part[..]).expect("it is well formed");
+                    message.canonical.expect("it is there").calls
+                });
+                each.collect::<Vec<_>>().concat()
+            };
+            let records: Vec<_> = (0..100).map(|call| batch.call(call).record()).collect();
+            assert_eq!(calls(&told), records.concat());
+            assert!(calls(&told).ends_with(&calls(&parts(&all, 50))));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Readers of the history, each with its filter and its cursor.
 
-use phalanx_client::{Client, ClientError, v1};
+use phalanx_client::{CanonicalCall, Client, ClientError, canonical_calls, v1};
 use phalanx_engine::{Address, Outcome};
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tonic::Streaming;
 
+use super::arguments::ReceiptsAsked;
 use super::beside::Phase;
 use super::latency::Latencies;
 use super::plan::Plan;
@@ -67,6 +68,7 @@ impl Reader {
             include_calls: true,
             include_receipts: true,
             include_writes: all,
+            canonical: plan.receipts == ReceiptsAsked::Canonical,
         };
         let messages = client.subscribe(request.clone()).await?;
         let pause = plan.reader_pause.map(|pause| (pause, plan.duration / 3));
@@ -127,7 +129,8 @@ impl Reader {
     fn take(&mut self, message: &v1::SubscribeResponse) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.read.ages.record(now.saturating_sub(Duration::from_millis(message.time_ms)));
-        self.read.calls += message.calls.len() as u64;
+        let canonical = message.canonical.as_ref().map_or(0, |canonical| canonical.indexes.len());
+        self.read.calls += (message.calls.len() + canonical) as u64;
         self.read.problem = self.check(message).err();
         self.next = message.next.unwrap_or_default();
     }
@@ -146,19 +149,38 @@ impl Reader {
         }
         let mut expected = index;
         for call in &message.calls {
-            let place = format_args!("height {height} index {}", call.index);
-            let Some(called) = call.call.as_ref().filter(|_| call.index >= expected) else {
-                return Err(format!("a reader was sent {place} out of order, or without its call"));
-            };
-            if !self.senders.is_empty() && !self.senders.contains(&called.sender[..]) {
-                return Err(format!("a reader was sent {place}, which it did not ask for"));
-            }
+            let sender = call.call.as_ref().map(|call| &call.sender[..]);
             let outcome = call.receipt.as_ref().and_then(|receipt| receipt.outcome);
-            if outcome != Some(Outcome::Ok.code().into()) {
-                return Err(format!("by a reader, {place} has the outcome {outcome:?}"));
-            }
-            expected = call.index + 1;
+            self.check_call((height, call.index), &mut expected, sender, outcome)?;
         }
+        for call in message.canonical.iter().flat_map(canonical_calls) {
+            let CanonicalCall { index, call, receipt } =
+                call.map_err(|error| format!("by a reader, height {height}: {error}"))?;
+            let (sender, outcome) = (call.map(|call| call.sender), receipt.map(|receipt| receipt.outcome.into()));
+            self.check_call((height, index), &mut expected, sender, outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a call was asked for and succeeded. `expected`: the lowest index that it may have.
+    fn check_call(
+        &self,
+        (height, index): (u64, u32),
+        expected: &mut u32,
+        sender: Option<&[u8]>,
+        outcome: Option<i32>,
+    ) -> Result<(), String> {
+        let place = format_args!("height {height} index {index}");
+        let Some(sender) = sender.filter(|_| index >= *expected) else {
+            return Err(format!("a reader was sent {place} out of order, or without its call"));
+        };
+        if !self.senders.is_empty() && !self.senders.contains(sender) {
+            return Err(format!("a reader was sent {place}, which it did not ask for"));
+        }
+        if outcome != Some(Outcome::Ok.code().into()) {
+            return Err(format!("by a reader, {place} has the outcome {outcome:?}"));
+        }
+        *expected = index + 1;
         Ok(())
     }
 }
