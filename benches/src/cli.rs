@@ -38,7 +38,8 @@ pub struct BenchArguments {
         long,
         value_name = "DIR",
         conflicts_with_all = [
-            "workload", "accounts", "calls", "batch_size", "skew", "seed", "baselines", "Particulars",
+            "workload", "accounts", "calls", "batch_size", "skew", "seed", "baselines", "write_every", "pools",
+            "contracts", "codes", "long_every", "switch_every", "side_by_side",
         ]
     )]
     pub recorded: Option<PathBuf>,
