@@ -6,14 +6,14 @@ use crate::measure::{self, Measured, Scheduling};
 use crate::model::{self, Model};
 use crate::progress::Progress;
 use crate::report::{self, Equivalence, Machine, ModeChosen, Percentiles, Phases, Report, hex};
-use crate::workload::{self, Particulars, Shape, Workload};
+use crate::workload::{self, Particulars, Recorded, Shape, Workload};
 use crate::{BenchError, check, not_serial};
 
 pub use crate::check::CheckBy;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use phalanx_engine::limits::BATCH_CALLS_MAX;
-use phalanx_engine::{EquivalenceCheck, Stage};
+use phalanx_engine::{Digest, EquivalenceCheck, Stage};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -31,6 +31,22 @@ pub struct BenchArguments {
     /// land, trade-finance, auction, trace, casework, advisory, asset-backed, donothing, cpuheavy or ioheavy [default: token]
     #[arg(value_name = "WORKLOAD")]
     pub workload: Option<String>,
+    /// Measures the batches of a recorded log instead of a workload: DIR is a data directory of `phalanx serve`, `run` or `bench`, which
+    /// may be in use and is only read. The heights before --from-height are executed before the clock starts. Digests are compared
+    /// with those that the log has; exit code 5 if they differ
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = [
+            "workload", "accounts", "calls", "batch_size", "skew", "seed", "baselines", "write_every", "pools",
+            "contracts", "codes", "long_every", "switch_every", "side_by_side",
+        ]
+    )]
+    pub recorded: Option<PathBuf>,
+    /// The first height of the recorded log that is measured [default: the first behind the leading ones that deploy something, which
+    /// is those with a call to the system contract]
+    #[arg(long, value_name = "N", requires = "recorded")]
+    pub from_height: Option<u64>,
     /// Accounts, funded before the clock starts [default: 1000000]
     #[arg(long, value_name = "N")]
     pub accounts: Option<u64>,
@@ -143,6 +159,7 @@ impl Durability {
 
 /// The arguments with their defaults, found to make sense.
 struct Plan {
+    /// Of a workload that is generated; nothing reads it for one that was recorded.
     shape: Shape,
     workers: usize,
     mode: Mode,
@@ -211,10 +228,23 @@ impl BenchArguments {
         })
     }
 
+    /// What is executed.
+    fn workload(&self, plan: &Plan, progress: &dyn Progress) -> Result<Box<dyn Workload>, BenchError> {
+        match &self.recorded {
+            Some(directory) => Ok(Box::new(Recorded::open(directory, self.from_height, progress)?)),
+            None => {
+                let name = self.workload.as_deref().unwrap_or(workload::NAMES[0]);
+                workload::by_name(name, plan.shape, &self.particulars)
+            }
+        }
+    }
+
     /// Whether nothing was asked for: then everything is shown.
     fn is_bare(&self) -> bool {
         let BenchArguments {
             workload,
+            recorded,
+            from_height,
             accounts,
             calls,
             batch_size,
@@ -232,6 +262,8 @@ impl BenchArguments {
             particulars,
         } = self;
         workload.is_none()
+            && recorded.is_none()
+            && from_height.is_none()
             && accounts.is_none()
             && calls.is_none()
             && batch_size.is_none()
@@ -256,8 +288,7 @@ impl BenchArguments {
 /// [`Report::exit_code`] 5.
 pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report, BenchError> {
     let plan = arguments.plan()?;
-    let name = arguments.workload.as_deref().unwrap_or(workload::NAMES[0]);
-    let workload = workload::by_name(name, plan.shape, &arguments.particulars)?;
+    let workload = arguments.workload(&plan, progress)?;
     let measured = measure::measure(&*workload, &plan.placement, plan.execution, progress)
         .map_err(|error| not_serial::hand_over(error, arguments.data_dir.as_deref()))?;
     let mut report = report(&plan, &*workload, &measured);
@@ -273,7 +304,7 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
         let mismatch = run.check(by, progress)?;
         report.check = Some(by);
         report.serial_match = Some(mismatch.is_none());
-        report.mismatch = mismatch.map(|mismatch| mismatch.text);
+        report.mismatch = mismatch.map(|mismatch| mismatch.text).or(report.mismatch);
     }
     if arguments.model {
         let mut measured = vec![(1, report.calls_per_second)];
@@ -281,7 +312,7 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
         if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= model::CHECKED_WORKERS) {
             let execution = Execution { workers: model::CHECKED_WORKERS, ..plan.execution };
             let again = measure::measure(&*workload, &plan.placement, execution, progress)?;
-            measured.push((model::CHECKED_WORKERS, plan.shape.calls as f64 / again.elapsed.as_secs_f64()));
+            measured.push((model::CHECKED_WORKERS, report.calls as f64 / again.elapsed.as_secs_f64()));
         }
         report.model = Some(Model::new(&profiles, report.core_ns_per_call.log, &measured));
     }
@@ -293,22 +324,27 @@ pub fn run(arguments: &BenchArguments, progress: &dyn Progress) -> Result<Report
 }
 
 fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
-    let calls = plan.shape.calls as f64;
     let elapsed_seconds = measured.elapsed.as_secs_f64();
     let tally = &measured.tally;
+    let calls = tally.calls() as f64;
     let synced = plan.durability == Durability::Fsync;
+    let shape = (!workload.is_recorded()).then_some(plan.shape);
+    let digests: Vec<Digest> = measured.sealed.iter().map(|sealed| sealed.digest).collect();
+    let invariant = workload.invariant(measured.ledger.engine.engine(), &digests);
+    // Equal inputs must give equal digests, whoever executed them.
+    let mismatch = (workload.is_recorded() && !invariant.holds).then(|| invariant.detail.clone());
     Report {
         schema: report::SCHEMA,
         workload: workload.name(),
         description: workload.describe(),
-        seed: plan.shape.seed,
-        accounts: plan.shape.accounts,
-        calls: plan.shape.calls,
-        batch_size: plan.shape.batch_size,
+        seed: shape.map(|shape| shape.seed),
+        accounts: shape.map(|shape| shape.accounts),
+        calls: tally.calls(),
+        batch_size: shape.map(|shape| shape.batch_size),
         workers: plan.workers,
         mode: plan.mode.name(),
         mode_chosen: mode_chosen(&measured.scheduling),
-        skew: plan.shape.skew,
+        skew: shape.map(|shape| shape.skew),
         durability: plan.durability.name(),
         elapsed_seconds,
         calls_per_second: calls / elapsed_seconds,
@@ -320,10 +356,10 @@ fn report(plan: &Plan, workload: &dyn Workload, measured: &Measured) -> Report {
         equivalence: equivalence(plan, measured),
         check: None,
         serial_match: None,
-        mismatch: None,
+        mismatch,
         conflicts: conflicts(measured),
         model: None,
-        invariant: workload.invariant(measured.ledger.engine.engine()),
+        invariant,
         phase_seconds: phases(measured, 1e-9),
         core_ns_per_call: phases(measured, 1.0 / calls),
         baselines: None,

@@ -29,6 +29,14 @@ pub enum BenchError {
         /// Where the calls are that show it once more, and how; or why they are not there.
         what_to_do: String,
     },
+    /// A recorded log is damaged, or holds what this version cannot execute.
+    #[error("--recorded {}: {source}", directory.display())]
+    Recorded {
+        /// The data directory.
+        directory: PathBuf,
+        /// What is wrong with its log.
+        source: LoggedError,
+    },
     /// The workload made a batch that passes a limit.
     #[error("the workload made a batch that cannot be built: {0}")]
     Batch(#[from] BatchError),
@@ -63,12 +71,23 @@ pub enum BenchError {
 }
 
 impl BenchError {
-    /// The exit code of the command: 2 for usage, 5 for a difference that the live check found, else 1.
+    /// The exit code of the command: 2 for usage, 4 for a recorded log that is damaged or that this version cannot execute, 5 for a
+    /// difference that the live check found, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
             BenchError::Usage(_) => 2,
             BenchError::NotSerial { .. } => 5,
+            BenchError::Recorded { source, .. } if is_damaged_or_unknown(source) => 4,
             _ => 1,
         }
+    }
+}
+
+fn is_damaged_or_unknown(error: &LoggedError) -> bool {
+    match error {
+        LoggedError::Log(error) => matches!(error, LogError::Damaged(_) | LogError::Incompatible { .. }),
+        LoggedError::Unknown { .. } => true,
+        LoggedError::Replay { source, .. } => matches!(source, EngineError::Batch(_)),
+        LoggedError::Engine(_) | LoggedError::Diverged { .. } => false,
     }
 }

@@ -29,16 +29,14 @@ pub(crate) fn print(report: &Report, out: &mut dyn Write) -> Result<()> {
 }
 
 fn head(report: &Report, out: &mut dyn Write) -> Result<()> {
-    let draw = if report.skew == 0.0 { "uniform".to_owned() } else { format!("Zipf {}", report.skew) };
     writeln!(out, "phalanx bench {}: {}", report.workload, report.description)?;
-    writeln!(
-        out,
-        "{} calls in batches of {}, {} accounts ({draw}), seed {}",
-        count(report.calls),
-        count(report.batch_size as u64),
-        count(report.accounts),
-        report.seed
-    )?;
+    if let (Some(batch_size), Some(accounts), Some(skew), Some(seed)) =
+        (report.batch_size, report.accounts, report.skew, report.seed)
+    {
+        let draw = if skew == 0.0 { "uniform".to_owned() } else { format!("Zipf {skew}") };
+        let (calls, batch_size, accounts) = (count(report.calls), count(batch_size as u64), count(accounts));
+        writeln!(out, "{calls} calls in batches of {batch_size}, {accounts} accounts ({draw}), seed {seed}")?;
+    }
     writeln!(
         out,
         "mode {} ({}), durability {}",
@@ -151,12 +149,12 @@ fn results(report: &Report, out: &mut dyn Write) -> Result<()> {
             equivalence.percent
         )?;
     }
-    match (report.check, &report.mismatch) {
-        (Some(by), None) => {
+    match (report.check, report.serial_match, &report.mismatch) {
+        (Some(by), Some(false), Some(mismatch)) => writeln!(out, "  CHECK FAILED against {}: {mismatch}", by.who()),
+        (Some(by), ..) => {
             writeln!(out, "  checked by {}: every receipt, write, digest and the state are the same", by.who())
         }
-        (Some(by), Some(mismatch)) => writeln!(out, "  CHECK FAILED against {}: {mismatch}", by.who()),
-        (None, _) => writeln!(out, "  not checked; --check executes everything again and compares"),
+        (None, ..) => writeln!(out, "  not checked; --check executes everything again and compares"),
     }
 }
 
@@ -188,7 +186,8 @@ const EXPLANATION: &str = "\
 How the figures are made
   calls a second     measured calls by the time under the clock. The clock covers execute_batch and commit: from encoded
                      batches to encoded receipts, events and digests, and the sync with --durability fsync. It stands still
-                     while batches are generated and receipts counted. Accounts are funded by logged calls before.
+                     while batches are generated or read, and receipts counted. Accounts are funded, or the heights before
+                     the recorded ones that are measured executed, by logged calls before.
   core-nanoseconds   by stage, from the engine's own laps; the reset of an instance is inside execute. The log's are the
                      processor time of its thread.
   the disk           the same bytes, appended to a plain file in the same folder and synced every eight batches, between the

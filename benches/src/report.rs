@@ -13,7 +13,8 @@ pub const SCHEMA: &str = "phalanx.bench/1";
 
 /// A finished run. It exists also when a check failed: see [`Report::exit_code`].
 ///
-/// Rates are calls a second under the clock. Bytes a call are averages over the measured calls.
+/// Rates are calls a second under the clock. Bytes a call are averages over the measured calls. What describes a generated workload
+/// is null for one that was recorded.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -24,13 +25,13 @@ pub struct Report {
     pub description: String,
     /// Seed of addresses and draws; above 2^53 a string.
     #[serde(serialize_with = "exact")]
-    pub seed: u64,
+    pub seed: Option<u64>,
     /// Accounts that call.
-    pub accounts: u64,
+    pub accounts: Option<u64>,
     /// Measured calls.
     pub calls: u64,
     /// Calls a batch.
-    pub batch_size: usize,
+    pub batch_size: Option<usize>,
     /// Workers that were asked for.
     pub workers: usize,
     /// The mode that was asked for.
@@ -38,7 +39,7 @@ pub struct Report {
     /// The mode that ran.
     pub mode_chosen: ModeChosen,
     /// Zipf exponent.
-    pub skew: f64,
+    pub skew: Option<f64>,
     /// `none` or `fsync`.
     pub durability: &'static str,
     /// Time under the clock.
@@ -62,14 +63,14 @@ pub struct Report {
     pub check: Option<CheckBy>,
     /// Whether it came to the same receipts, write sets, digests and state; null without `--check`.
     pub serial_match: Option<bool>,
-    /// The first difference, if there is one.
+    /// The first difference, if there is one: of a recorded log also to its seals, without `--check` too.
     pub mismatch: Option<String>,
     /// What calls conflicted on: a list of at most 20 places, those with the most dirty calls first; null without
     /// `--explain`.
     pub conflicts: Option<ConflictReport>,
     /// What more cores would reach; null without `--model`.
     pub model: Option<Model>,
-    /// What must hold in the state at the end.
+    /// What must hold in the state at the end. Of a recorded log: that each height has the digest that it is sealed with.
     pub invariant: Invariant,
     /// Time by stage, summed over workers; `log` is what the log's thread used beside them.
     pub phase_seconds: Phases,
@@ -203,13 +204,13 @@ impl Machine {
 }
 
 impl Report {
-    /// The exit code of the command: 5 if a check found a difference, 1 if the state broke the workload's invariant,
-    /// else 0.
+    /// The exit code of the command: 5 if a check found a difference, or a recorded log has other seals, 1 if the state broke the
+    /// workload's invariant, else 0.
     pub fn exit_code(&self) -> u8 {
-        match (self.serial_match, self.invariant.holds) {
-            (Some(false), _) => 5,
-            (_, false) => 1,
-            _ => 0,
+        match (&self.mismatch, self.invariant.holds) {
+            (Some(_), _) => 5,
+            (None, false) => 1,
+            (None, true) => 0,
         }
     }
 
@@ -237,6 +238,9 @@ fn by_name<S: Serializer>(by: &Option<CheckBy>, serializer: S) -> Result<S::Ok, 
 }
 
 /// An integer as JSON readers keep it exactly: above 2^53 as a string.
-fn exact<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    if *number > 1 << 53 { serializer.collect_str(number) } else { serializer.serialize_u64(*number) }
+fn exact<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) if *number > 1 << 53 => serializer.collect_str(number),
+        number => number.serialize(serializer),
+    }
 }

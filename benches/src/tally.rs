@@ -14,6 +14,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// How many calls were counted.
+    pub(crate) fn calls(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+
     /// Adds what another has counted.
     pub(crate) fn take(&mut self, other: Tally) {
         for (outcome, count) in other.outcomes {

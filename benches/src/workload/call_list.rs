@@ -12,7 +12,7 @@ use crate::BenchError;
 use crate::baselines::Baselines;
 use crate::progress::Progress;
 use core::ops::Range;
-use phalanx_engine::{BatchBuilder, BatchBytes, Engine};
+use phalanx_engine::{BatchBuilder, BatchBytes, Digest, Engine};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -139,7 +139,7 @@ impl<L: CallList> Workload for L {
         Ok(batch.finish())
     }
 
-    fn invariant(&self, engine: &Engine) -> Invariant {
+    fn invariant(&self, engine: &Engine, _digests: &[Digest]) -> Invariant {
         CallList::invariant(self, engine)
     }
 

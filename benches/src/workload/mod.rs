@@ -1,5 +1,5 @@
-//! What is executed. A workload is a list of batches, each a function of the seed and the height alone: so batches are made as
-//! they are needed, and made again where a check or a baseline needs them again.
+//! What is executed. A workload is a list of batches, each a function of the seed and the height alone, or read from a log: so
+//! batches are made as they are needed, and made again where a check or a baseline needs them again.
 
 mod accounts;
 mod applications;
@@ -12,6 +12,7 @@ mod particulars;
 mod pools;
 mod popularity;
 mod read_mostly;
+mod recorded;
 mod rmw;
 mod switch;
 mod token;
@@ -20,6 +21,7 @@ mod transfers;
 pub use accounts::Accounts;
 pub use particulars::Particulars;
 pub use popularity::Popularity;
+pub(crate) use recorded::Recorded;
 pub use token::Token;
 pub use transfers::{arguments as transfer_arguments, read_transfer};
 
@@ -35,7 +37,7 @@ use switch::Switch;
 use crate::BenchError;
 use crate::baselines::Baselines;
 use crate::progress::Progress;
-use phalanx_engine::{BatchBytes, Engine};
+use phalanx_engine::{BatchBytes, Digest, Engine};
 use serde::Serialize;
 
 /// Gas limit of each short call: ten times what a transfer uses, so that the sum of a full batch's limits stays below the batch's.
@@ -73,17 +75,22 @@ pub trait Workload {
     fn name(&self) -> &'static str;
     /// Which contract does what, in one sentence.
     fn describe(&self) -> String;
-    /// Batches that set up: heights 1 to this. Every call in them must succeed.
+    /// Whether the calls are not made for the run, but were executed before by whoever recorded them. Then those that set up may fail,
+    /// and an invariant that does not hold is a mismatch.
+    fn is_recorded(&self) -> bool {
+        false
+    }
+    /// Batches that set up: heights 1 to this. Every call in them must succeed, unless they are recorded.
     fn set_up_batches(&self) -> u64;
     /// Batches that are measured: the heights that follow.
     fn measured_batches(&self) -> u64;
     /// The batch of a height from 1 to `set_up_batches + measured_batches`.
     ///
     /// # Errors
-    /// [`BenchError::Batch`] if it would pass a limit.
+    /// [`BenchError::Batch`] if it would pass a limit, [`BenchError::Recorded`] if it cannot be read.
     fn batch(&self, height: u64) -> Result<BatchBytes, BenchError>;
-    /// Checks the committed state.
-    fn invariant(&self, engine: &Engine) -> Invariant;
+    /// Checks the committed state, and the digests of the heights from 1 on that led to it.
+    fn invariant(&self, engine: &Engine, digests: &[Digest]) -> Invariant;
     /// Runs the same calls without Phalanx, see [`crate::baselines`]; `None` for a workload that they cannot run.
     ///
     /// # Errors

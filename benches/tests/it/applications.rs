@@ -33,7 +33,7 @@ fn compare(name: &str, workload: &dyn Workload) {
     }
     for engine in &engines {
         assert_eq!(engine.state_digest(), oracle.state_digest(), "{name}");
-        let invariant = workload.invariant(engine);
+        let invariant = workload.invariant(engine, &[]);
         assert!(invariant.holds, "{name}: {}", invariant.detail);
     }
 }

@@ -2,6 +2,7 @@
 
 mod applications;
 mod native;
+mod recorded;
 mod report;
 mod usage;
 mod workloads;

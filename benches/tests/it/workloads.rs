@@ -160,7 +160,7 @@ fn invariants_hold_after_every_batch_and_notice_what_is_missing() {
         for height in 1..=workload.set_up_batches() + workload.measured_batches() {
             engine.commit(engine.execute_batch(workload.batch(height).unwrap()).unwrap()).unwrap();
             if height >= workload.set_up_batches() {
-                let invariant = workload.invariant(&engine);
+                let invariant = workload.invariant(&engine, &[]);
                 assert!(invariant.holds, "{name}, height {height}: {}", invariant.detail);
             }
         }
@@ -171,14 +171,14 @@ fn invariants_hold_after_every_batch_and_notice_what_is_missing() {
             let module = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/wasm/token.wasm")).unwrap();
             batch.push(&Deployment::new([1; 32], [1; 32], &module).call()).unwrap();
             engine.commit(engine.execute_batch(batch.finish()).unwrap()).unwrap();
-            let invariant = workload.invariant(&engine);
+            let invariant = workload.invariant(&engine, &[]);
             assert!(!invariant.holds, "{name}: {}", invariant.detail);
             continue;
         }
         // Another seed has other accounts and counts; pools look alike under any seed, so there one more is asked for.
         let pools = (name == "pools").then_some(101);
         let other = by_name(name, Shape { seed: 4, ..shape }, &Particulars { pools, ..particulars }).unwrap();
-        let invariant = other.invariant(&engine);
+        let invariant = other.invariant(&engine, &[]);
         assert!(!invariant.holds, "{name}: {}", invariant.detail);
     }
 }

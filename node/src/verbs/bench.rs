@@ -10,6 +10,7 @@ use std::io::{IsTerminal, stderr};
 use crate::command_line::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::Format;
+use crate::replay::logged_failure;
 
 pub(crate) fn execute(arguments: &BenchArguments, context: &Context) -> Result<Exit, Failure> {
     let report = cli::run(arguments, &Bars(RefCell::new(ProgressBar::hidden()))).map_err(|error| failure(&error))?;
@@ -36,6 +37,10 @@ fn failure(error: &BenchError) -> Failure {
             error,
             "this is a fault of phalanx, not of a contract: report it with that folder",
         ),
+        BenchError::Recorded { source, .. } => {
+            let Failure { exit, fix, .. } = logged_failure(source);
+            Failure::new(exit, error, fix)
+        }
         _ => Failure::failed(
             error,
             "a measurement that was not finished says nothing: repair the cause and run it again",

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::command::{on_directory, run_file};
+use crate::command::{Ended, on_directory, run, run_file};
 use crate::workload::{mixed, write_file};
 
 /// A directory with a log of some heights, and a file of calls to continue it with.
@@ -16,6 +16,10 @@ fn logged(files: &Path) -> (PathBuf, PathBuf) {
     let calls = write_file(files, "calls.ndjson", &mixed(500).lines);
     run_file(&data, &calls, &["--batch-size", "100"]).with_code(0);
     (data, calls)
+}
+
+fn measured(data: &Path) -> Ended {
+    run(["bench", "--recorded", data.to_str().expect("a temporary path is UTF-8"), "-o", "json"])
 }
 
 fn only_file(directory: PathBuf) -> PathBuf {
@@ -47,6 +51,8 @@ fn a_changed_byte_is_found_and_named() {
     for verb in [&["log", "export"][..], &["state", "root"], &["log", "show"]] {
         on_directory(verb, &data, &[]).with_code(4);
     }
+    let ended = measured(&data).with_code(4);
+    assert!(ended.stderr.contains("offset ") && ended.stderr.contains("restore the file"), "{}", ended.stderr);
     run_file(&data, &calls, &[]).with_code(4);
     assert_eq!(fs::read(&segment).expect("a segment"), damaged, "nothing was changed");
     fs::write(&segment, &intact).expect("a temporary file");
@@ -130,6 +136,8 @@ fn another_digest_is_a_mismatch() {
     assert!(ended.stderr.contains("height 1"), "{}", ended.stderr);
     on_directory(&["state", "root"], &data, &[]).with_code(5);
     on_directory(&["log", "export"], &data, &[]).with_code(5);
+    let report = measured(&data).with_code(5).json("phalanx.bench/1");
+    assert!(report["mismatch"].as_str().is_some_and(|what| what.starts_with("height 1: digest 0x")), "{report}");
     let calls = write_file(files.path(), "calls.ndjson", &[]);
     run_file(&data, &calls, &[]).with_code(5);
 }

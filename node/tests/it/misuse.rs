@@ -73,6 +73,9 @@ fn every_flag_refuses_what_it_does_not_take() {
         vec!["version", "1"],
         vec!["bench", "no-such-workload"],
         vec!["bench", "--calls", "0"],
+        vec!["bench", "--recorded", &data],
+        vec!["bench", "--recorded", &data, "--calls", "5"],
+        vec!["bench", "--from-height", "3"],
         vec!["rnu"],
         vec!["-o", "json"],
     ];

@@ -20,7 +20,10 @@ fn every_verb_prints_json_with_a_schema() {
         let line: serde_json::Value = serde_json::from_str(line).expect("a JSON object a line");
         assert!(line["schema"].is_string());
     }
-    on_directory(&["state", "root"], &data, &json).with_code(0).json("phalanx.state.root/1");
+    let root = on_directory(&["state", "root"], &data, &json).with_code(0).json("phalanx.state.root/1");
+    let log = data.display().to_string();
+    let recorded = run(["bench", "--recorded", &log, "-o", "json"]).with_code(0).json("phalanx.bench/1");
+    assert_eq!((&recorded["workload"], &recorded["state_digest"]), (&"recorded".into(), &root["state_digest"]));
     let key = [&["--contract", "token", "--key", "0x00"][..], &json].concat();
     on_directory(&["state", "get"], &data, &key).with_code(0).json("phalanx.state.get/1");
     let absent = [&["--contract", "token", "--key", "0xff"][..], &json].concat();

@@ -1,4 +1,4 @@
-//! Backups of a node that is under load.
+//! Backups of a node that is under load, and measuring what it executes.
 
 use phalanx_proto::v1;
 use std::fs;
@@ -182,4 +182,29 @@ fn nothing_and_damage_are_not_backed_up() {
     assert!(ended.stderr.contains(&format!("{}: offset ", segment.display())), "{}", ended.stderr);
     assert!(!backup.join("backup.json").exists(), "it is no backup");
     run(["backup", "--data-dir", "x"]).with_code(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_log_is_measured_while_its_node_writes_it() {
+    let folder = tempdir().expect("a temporary directory");
+    let served = Served::start(folder.path(), &[]);
+    let token = deploy_token(&served).await;
+    let load = Load::start(&served, &token);
+    let mut calls = Vec::new();
+    for round in 1..=2 {
+        while load.durable().iter().sum::<u64>() < 40 * round {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let durable: u64 = load.durable().iter().sum();
+        let data = served.data.to_str().expect("UTF-8").to_owned();
+        let measure = move || run(["bench", "--recorded", &data, "--check", "-o", "json"]).with_code(0);
+        let ended = tokio::task::spawn_blocking(measure).await.expect("it does not panic");
+        let report = ended.json("phalanx.bench/1");
+        assert_eq!((&report["serial_match"], &report["invariant"]["holds"]), (&true.into(), &true.into()), "{report}");
+        calls.push(report["calls"].as_u64().expect("a number"));
+        assert!(calls[calls.len() - 1] >= durable, "{calls:?}, {durable} of them durable before");
+    }
+    assert!(calls[0] < calls[1], "the node went on: {calls:?}");
+    load.end().await;
+    assert_eq!(served.end().code, 0);
 }
