@@ -627,7 +627,7 @@ fn end_again<E: Executor>(executor: &mut E, shared: &E::Shared, runs: &mut [E::R
 
 #[cfg(test)]
 mod tests {
-    use super::Rounds;
+    use super::{AGAIN_SHARE_MAX, Rounds};
 
     #[test]
     fn rounds_are_as_long_as_conflicts_let_them_be() {
@@ -639,6 +639,8 @@ mod tests {
             (16_384, 0.04, Some(16_384)),
             (16_384, 0.11, Some(4_096)),
             (4_096, 0.04, Some(4_096)),
+            // An eighth of the most is not hardly any.
+            (4_096, AGAIN_SHARE_MAX / 8.0, Some(4_096)),
             (2_048, 1.0, Some(1_024)),
             (1_024, 0.10, Some(1_024)),
             (1_024, 0.11, None),

@@ -359,3 +359,26 @@ impl Drop for Leave<'_> {
         self.progress.go_on(self.worker, None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Leave;
+    use crate::claims::{Progress, Wait};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_has_left() {
+        let left = |panics: bool| {
+            let progress = Progress::new(0..2, 2);
+            assert_eq!((progress.begin(0), progress.begin(1)), (Some(0), Some(1)));
+            let leaves = || {
+                let _leave = Leave { progress: &progress, worker: 0 };
+                assert!(!panics, "in the middle of its call");
+            };
+            assert_eq!(catch_unwind(AssertUnwindSafe(leaves)).is_err(), panics);
+            (progress.strayed(), progress.wait(1, Wait::Call(0)))
+        };
+        assert_eq!(left(false), (u32::MAX, true));
+        assert_eq!(left(true), (0, false), "the batch is void");
+    }
+}

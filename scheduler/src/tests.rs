@@ -7,6 +7,8 @@ mod model;
 #[expect(dead_code, reason = "steps that only the corners take")]
 mod toy;
 
+use crate::claims::{LookUp, RunClaims, Wait, by_owner};
+use crate::executor::RUN_CALLS;
 use crate::hash::HashSeed;
 use crate::key::{CallIndex, ContractIndex};
 use crate::open::OpenBatch;
@@ -16,6 +18,7 @@ use crate::value::ValueTag;
 use crate::view::{Base, View};
 use model::{Run, assert_covered, teams};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use toy::{Program, Programs, Step};
 
 fn after_close(state: &State) {
     state.partitions.iter().for_each(|partition| partition.assert_sound(&state.hasher));
@@ -108,4 +111,49 @@ fn a_key_that_is_written_across_savepoints_has_one_entry() {
     state.commit();
     assert_eq!(state.committed(CONTRACT, b"k", false), committed.as_deref());
     after_close(&state);
+}
+
+#[test]
+fn calls_wait_for_those_before_that_touch_their_keys() {
+    let get = |key: &[u8]| Step::Get { contract: 1, key: key.to_vec() };
+    let set = |key: &[u8]| Step::Set { contract: 1, key: key.to_vec(), value: None };
+    let (call, none) = (Wait::Call, Wait::Nothing);
+    // What each call declares, and what each of its claims waits for.
+    let first = vec![
+        (vec![get(b"k")], vec![none]),
+        (vec![set(b"k"), set(b"l")], vec![Wait::Frontier, none]),
+        (vec![get(b"k"), get(b"m")], vec![call(1), none]),
+        (vec![get(b"k"), set(b"l")], vec![call(1), call(1)]),
+        (vec![set(b"k")], vec![Wait::Frontier]),
+        (vec![set(b"k")], vec![call(4)]),
+        // Of itself a call does not wait.
+        (vec![set(b"k"), get(b"k"), set(b"m")], vec![call(5), none, Wait::Frontier]),
+        (vec![set(b"l"), set(b"l")], vec![call(3), none]),
+        (vec![get(b"l"), set(b"l")], vec![call(7), Wait::Frontier]),
+    ];
+    // The same goes from one run to the next.
+    let second = vec![(vec![get(b"k")], vec![call(6)]), (vec![set(b"l"), set(b"k")], vec![call(8), Wait::Frontier])];
+    let runs = [first, second];
+    let mut programs = vec![Program::default(); 2 * RUN_CALLS as usize];
+    for (run, start) in runs.iter().zip([0, RUN_CALLS as usize]) {
+        for ((steps, _), program) in run.iter().zip(&mut programs[start..]) {
+            program.steps.clone_from(steps);
+        }
+    }
+    let mut state = State::new(HashSeed::Fixed(1), 1);
+    let mut claims = [0, RUN_CALLS].map(|start| {
+        let mut claims = RunClaims::default();
+        claims.look_up::<Programs>(&programs, &state, start..start + RUN_CALLS, &mut LookUp::default());
+        assert_eq!(claims.calls(), start..start + RUN_CALLS);
+        claims
+    });
+    for mut owner in by_owner(&mut state.partitions, &mut claims) {
+        owner.line_up::<Programs>(&programs, &state.hasher, 1);
+    }
+    for ((run, claims), start) in runs.iter().zip(&claims).zip([0, RUN_CALLS]) {
+        for ((_, expected), at) in run.iter().zip(start..) {
+            let waits: Vec<Wait> = claims.of(CallIndex(at)).map(|(_, claim)| claim.wait()).collect();
+            assert_eq!(&waits, expected, "call {at}");
+        }
+    }
 }

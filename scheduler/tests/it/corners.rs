@@ -173,6 +173,38 @@ fn a_scan_that_stopped_depends_on_nothing_behind_where_it_did() {
     assert_eq!(descending, [0, 0, 0, 1, 1, 1, 1, 1, 0]);
 }
 
+#[test]
+fn a_scan_that_came_to_its_end_stands_while_its_range_is_as_it_was() {
+    let (teams, key) = (teams(), |number| numbered(ORDERED, number));
+    let mut compared = Compared::new(&teams, 22, 1_024);
+    compared.batch(vec![call((2..5).map(|number| set(&key(number * 10), b"1")).collect())], false);
+    let scan =
+        |descending| Step::Scan { contract: CONTRACT, start: key(15), end: Some(key(45)), descending, limit: 100 };
+    let mut phantoms = |first: Step| {
+        let programs = [call(vec![first]), call(vec![scan(false)]), call(vec![scan(true)])];
+        compared.batch(programs.into_iter().chain(idle(8)).collect(), true).1[2].phantoms
+    };
+    let unchanged = [set(&key(14), b"2"), set(&key(30), b"1"), set(&key(45), b"2"), remove(&key(35))];
+    assert_eq!(unchanged.map(&mut phantoms), [0; 4]);
+    let changed = [set(&key(15), b"2"), set(&key(30), b"2"), set(&key(44), b"2"), remove(&key(20)), remove(&key(40))];
+    assert_eq!(changed.map(&mut phantoms), [2; 5]);
+}
+
+#[test]
+fn only_answers_that_change_are_counted_as_such() {
+    let teams = teams();
+    let changed = |read: Step| {
+        let mut compared = Compared::new(&teams, 23, 1_024);
+        compared.batch(vec![call(vec![number(b"k", 5)])], false);
+        let programs = [call(vec![number(b"k", 50)]), call(vec![read])].into_iter().chain(idle(8)).collect();
+        let statistics = compared.batch(programs, false).1[2];
+        (statistics.dirty_calls, statistics.changed_predicates)
+    };
+    assert_eq!(changed(get(b"k")), (1, 0));
+    assert_eq!(changed(add(b"k", 1, 0, 40)), (1, 1));
+    assert_eq!(changed(add(b"k", 1, 0, 100)), (0, 0));
+}
+
 /// A value of one byte on which a program goes on, or stops.
 fn that_is(even: bool) -> [u8; 1] {
     let is = |byte: &u8| is_even(&[Seen::Value(Some(vec![*byte]))]) == even;
@@ -227,6 +259,103 @@ fn a_dropped_write_is_followed_through_the_deltas_behind_it() {
     ];
     let statistics = compared.batch(programs.into_iter().chain(idle(16)).collect(), false).1[2];
     assert_eq!((statistics.dirty_calls, statistics.reopened_calls, statistics.repaired_calls), (1, 1, 2));
+}
+
+#[test]
+fn writes_that_only_one_of_two_executions_makes_are_counted() {
+    let teams = teams();
+    // How many only the second execution makes and only the first, where the first goes on or the second.
+    let counted = |first: bool, steps: &[Step]| {
+        let mut compared = Compared::new(&teams, 17, 1_024);
+        compared.batch(vec![call(vec![set(b"go on", &that_is(first))])], false);
+        let programs = [call(vec![set(b"go on", &that_is(!first))]), call(steps.to_vec())];
+        let statistics = compared.batch(programs.into_iter().chain(idle(8)).collect(), false).1[2];
+        assert_eq!(statistics.repaired_calls, 1);
+        (statistics.new_writes, statistics.dropped_writes)
+    };
+    let both = [get(b"go on"), set(b"k", b"1")];
+    assert_eq!([true, false].map(|first| counted(first, &both)), [(0, 0), (0, 0)]);
+    // The other execution knows nothing of the key, or reads it.
+    let one = [get(b"go on"), Step::StopUnlessEven, set(b"k", b"1"), set(b"l", b"1")];
+    let reads = [&[get(b"k")], &one[..]].concat();
+    for one in [&one[..], &reads] {
+        assert_eq!([true, false].map(|first| counted(first, one)), [(0, 2), (2, 0)]);
+    }
+}
+
+#[test]
+fn a_write_that_only_the_second_execution_makes_is_in_its_place_in_the_chain() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 18, 1_024);
+    compared.batch(vec![call(vec![set(b"go on", &that_is(false))])], false);
+    // The second call writes after all: what the third has read is another value then, and what the fourth writes still the last.
+    let programs = [
+        call(vec![set(b"go on", &that_is(true))]),
+        call(vec![get(b"go on"), Step::StopUnlessEven, set(b"k", b"1"), set(b"l", b"1")]),
+        call(vec![get(b"k"), get(b"l")]),
+        call(vec![set(b"l", b"2")]),
+        call(vec![get(b"l")]),
+    ];
+    let statistics = compared.batch(programs.into_iter().chain(idle(16)).collect(), false).1[2];
+    assert_eq!((statistics.dirty_calls, statistics.reopened_calls, statistics.repaired_calls), (2, 1, 3));
+}
+
+#[test]
+fn a_repair_is_given_up_after_four_steps_a_call_of_the_round() {
+    const DIRTY: u32 = 5;
+    let teams = teams();
+    // The first call changes what the dirty ones go on by, behind which `others` touch their key.
+    let given_up = |first: bool, dirty: Step, between: Option<Step>, other: fn(u32) -> Step, others: u32| {
+        let mut compared = Compared::new(&teams, 19, 1_024);
+        compared.batch(vec![call(vec![set(b"go on", &that_is(first)), number(b"k", 0)])], false);
+        let dirty = call(vec![get(b"go on"), Step::StopUnlessEven, dirty]);
+        let programs = [call(vec![set(b"go on", &that_is(!first))])].into_iter();
+        let programs = programs.chain((0..DIRTY).map(|_| dirty.clone())).chain(between.map(|step| call(vec![step])));
+        let mut programs: Vec<Program> = programs.chain((0..others).map(|at| call(vec![other(at)]))).collect();
+        programs.resize(RUN_CALLS as usize, Program::default());
+        let statistics = compared.batch(programs, false).1[2];
+        assert_eq!(statistics.dirty_calls, u64::from(DIRTY));
+        statistics.long_chains
+    };
+    // 1,024 steps are the bound, and the fifth call is one too many. Each looks twice at the six records that say whether it goes on.
+    let set_other = |at: u32| number(b"k", at.into());
+    // Its write comes in below all the others, the first of which does not depend on it.
+    let new = |others| given_up(false, number(b"k", 7), None, set_other, others);
+    assert_eq!([243, 244].map(new), [0, 1], "four times 12 and 1 and the others");
+    // Its delta is dropped: below it there is nothing, and all behind it come to less by it.
+    let add_other = |_| add_any(b"k", 1);
+    let dropped = |others| given_up(true, add_any(b"k", 7), None, add_other, others);
+    assert_eq!([239, 240].map(dropped), [0, 1], "four times 12 and 5 and the others");
+    // One behind which the value is the same ends it.
+    let delta = Delta { operator: Operator::Max, magnitude: 1_000, low: 0, high: u128::MAX };
+    let most = Step::Add { contract: CONTRACT, key: b"k".to_vec(), delta };
+    assert_eq!(given_up(true, add_any(b"k", 7), Some(most), add_other, 240), 0);
+}
+
+#[test]
+fn a_round_is_taken_back_from_where_a_run_begins() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 20, 1_024);
+    // In a round of two runs, the first call that is dirty is the first of the second run.
+    let chained = (0..RUN_CALLS).map(|at: u32| call(vec![get(b"c"), set(b"c", &at.to_le_bytes())]));
+    let programs = [call(vec![set(b"c", b"first")])].into_iter().chain(idle(RUN_CALLS - 1)).chain(chained);
+    let statistics = compared.batch(programs.collect(), false).1[3];
+    assert_eq!((statistics.suffixes, statistics.suffix_calls), (1, RUN_CALLS.into()));
+}
+
+#[test]
+fn dirty_calls_are_repaired_up_to_three_of_ten() {
+    let teams = teams();
+    let repaired = |dirty: u32| {
+        let mut compared = Compared::new(&teams, 21, 1_024);
+        // Of the hundred calls from the first dirty one on.
+        let first = call((0..dirty).map(|key| set(&numbered(1, key), b"1")).collect());
+        let readers = (0..dirty).map(|key| call(vec![get(&numbered(1, key))]));
+        let programs = [first].into_iter().chain(readers).chain(idle(100 - dirty)).collect();
+        let statistics = compared.batch(programs, false).1[2];
+        (statistics.repaired_calls, statistics.suffix_calls)
+    };
+    assert_eq!([30, 31].map(repaired), [(30, 0), (0, 100)]);
 }
 
 /// Keys of 5 and of 65 bytes.
@@ -309,4 +438,59 @@ fn a_batch_without_calls_leaves_nothing_in_any_mode() {
     compared.batch(vec![], false);
     compared.batch(vec![call(vec![set(b"k", b"1")])], false);
     compared.batch(vec![], true);
+}
+
+#[test]
+fn a_round_of_calls_that_declare_their_keys_ends_before_one_that_does_not() {
+    let teams = teams();
+    let declared = |tenth: Vec<Step>| {
+        let mut compared = Compared::new(&teams, 16, 1_024);
+        let programs = idle(10).chain([call(tenth)]).chain(idle(RUN_CALLS + 33)).collect();
+        let statistics = compared.batch(programs, false).1[8];
+        (statistics.hinted_calls, statistics.strayed_calls, statistics.unhinted_calls)
+    };
+    let keys = |keys: u32| (0..keys).map(|key| get(&numbered(1, key))).collect();
+    // After it, calls are executed in order up to the next run.
+    assert_eq!(declared(keys(32)), (300, 0, 0));
+    assert_eq!(declared(keys(33)), (10 + 44, 0, 246), "more keys than a call may declare");
+    assert_eq!(declared(vec![scan_all(ORDERED)]), (10 + 44, 0, 246));
+    assert_eq!(declared(vec![Step::Derive { contract: CONTRACT, key: vec![8] }]), (10 + 44, 1, 246), "it strays");
+}
+
+#[test]
+fn declared_keys_are_held_where_the_table_has_grown_meanwhile() {
+    const CALLS: u32 = 2 * RUN_CALLS;
+    const KEYS: u32 = 30;
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 24, 1_024);
+    // New keys are more than the table has room for at first, so it grows while they are put in, in the middle of a round.
+    let key = |call: u32, key: u32| numbered(1, call * KEYS + key);
+    let program = |at: u32| call((0..KEYS).map(|number| set(&key(at, number), &at.to_le_bytes())).collect());
+    let (_, statistics) = compared.batch((0..CALLS).map(program).collect(), false);
+    for statistics in &statistics[9..] {
+        assert_eq!((statistics.hinted_calls, statistics.strayed_calls), (CALLS.into(), 0));
+    }
+}
+
+#[test]
+fn keys_that_calls_declared_and_removed_leave_the_table() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 25, 1_024);
+    // Some of each owner. No key comes in with them, which would have the table looked through anyway.
+    let keys = |call: u32| (0..20).map(move |key| numbered(1, call * 20 + key));
+    compared.batch((0..10).map(|at| call(keys(at).map(|key| set(&key, b"1")).collect())).collect(), false);
+    let (expected, statistics) =
+        compared.batch((0..10).map(|at| call(keys(at).map(|key| remove(&key)).collect())).collect(), false);
+    assert_eq!((expected.after.len(), statistics[8].hinted_calls), (0, 10));
+}
+
+#[test]
+fn keys_of_all_lengths_are_held_once_declared() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 26, 1_024);
+    for value in [b"1", b"2"] {
+        let program = |length: usize| call(vec![set(&vec![7; length], value), get(&vec![7; length])]);
+        let (_, statistics) = compared.batch([1, 20, 32, 33, 34, 35, 65, 256].map(program).into(), false);
+        assert_eq!((statistics[8].hinted_calls, statistics[8].strayed_calls), (8, 0));
+    }
 }
