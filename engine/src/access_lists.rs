@@ -22,7 +22,9 @@ pub struct Access<'a> {
 ///
 /// A list is a guess and never shows in a result. A call that touches other keys than its list has, writes one that is there for
 /// reading, or does what cannot be done beside others (scans, values of more than 16 bytes, calls of other contracts), is executed
-/// again in order, and so is what comes behind it in its round. A list that names too much only makes calls wait for each other.
+/// again in order, and so is what comes behind it in its round. A list that names too much makes calls wait for each other. One with
+/// more than 32 keys, or with one of an ordered slot, counts as none at all: the call, and those up to the next run of 256, are executed
+/// in order.
 ///
 /// ```
 /// use phalanx_engine::{Access, AccessLists};
@@ -84,12 +86,12 @@ impl AccessLists {
         self.calls.push(None);
     }
 
-    /// Calls of which something was said, or that it was not.
+    /// Calls that something was pushed for.
     pub fn len(&self) -> usize {
         self.calls.len()
     }
 
-    /// Whether nothing was said of any call.
+    /// Whether nothing was pushed for any call.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }

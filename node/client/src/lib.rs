@@ -14,7 +14,8 @@
 //! [`Client::submit`] gives each call an id, so that it can ask again after a lost connection without the call being executed
 //! twice. [`Session`] does so for many calls: it numbers submissions, keeps what was not answered, and sends it again when
 //! it has connected anew. [`Client::subscribe`] reads the history, as messages or, for whoever reads much, in canonical bytes that
-//! [`canonical_calls`] and [`canonical_writes`] take apart. A [`Signer`] signs calls, for nodes that ask for that. A contract's own failure is an answer with its outcome, never an error here.
+//! [`canonical_calls`] and [`canonical_writes`] take apart. A [`Signer`] signs calls, for nodes that ask for that. A contract's own
+//! failure is an answer with its outcome, never an error here.
 
 mod canonical;
 mod client;

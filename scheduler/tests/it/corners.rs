@@ -333,6 +333,33 @@ fn a_repair_is_given_up_after_four_steps_a_call_of_the_round() {
 }
 
 #[test]
+fn a_call_that_scans_only_in_its_second_execution_is_executed_in_order() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 27, 1_024);
+    compared.batch(vec![call(vec![set(b"go on", &that_is(false))])], false);
+    // Nobody has scanned when the round is checked. The key that comes in behind the scan is not for it to see.
+    let programs = [
+        call(vec![set(b"go on", &that_is(true))]),
+        call(vec![get(b"go on"), Step::StopUnlessEven, scan_all(ORDERED)]),
+        call(vec![set(&numbered(ORDERED, 1), b"1")]),
+    ];
+    let statistics = compared.batch(programs.into_iter().chain(idle(8)).collect(), false).1[2];
+    assert_eq!((statistics.dirty_calls, statistics.repaired_calls, statistics.suffixes), (1, 0, 1));
+}
+
+#[test]
+fn repaired_calls_of_two_runs_are_put_into_each() {
+    let teams = teams();
+    let mut compared = Compared::new(&teams, 28, 1_024);
+    let mut programs: Vec<Program> = idle(2 * RUN_CALLS).collect();
+    programs[0] = call(vec![set(b"k", b"1"), set(b"l", b"1")]);
+    programs[1] = call(vec![get(b"k")]);
+    programs[RUN_CALLS as usize + 4] = call(vec![get(b"l")]);
+    let statistics = compared.batch(programs, false).1[3];
+    assert_eq!((statistics.dirty_calls, statistics.repaired_calls, statistics.suffixes), (2, 2, 0));
+}
+
+#[test]
 fn a_round_is_taken_back_from_where_a_run_begins() {
     let teams = teams();
     let mut compared = Compared::new(&teams, 20, 1_024);

@@ -48,10 +48,10 @@ impl Form {
     const COUNT: usize = 16;
 
     fn number(self) -> usize {
-        [self.calls, self.receipts, self.writes, self.canonical]
-            .iter()
-            .rev()
-            .fold(0, |all, one| all << 1 | usize::from(*one))
+        usize::from(self.calls)
+            | usize::from(self.receipts) << 1
+            | usize::from(self.writes) << 2
+            | usize::from(self.canonical) << 3
     }
 }
 

@@ -131,6 +131,8 @@ async fn a_session_can_be_told_places_alone() {
         assert!((first.height, first.index) > (last.height, last.index), "they are ordered as they were sent");
         last = first;
     }
+    // A place is told before the call is executed, and a balance is not waited for; a receipt is.
+    served.query().get_receipt(receipt_of(last)).await.expect("it is there");
     assert_eq!(balance(&served, &token, BOB).await, u128::from(calls));
     assert_eq!(served.end().code, 0);
 }

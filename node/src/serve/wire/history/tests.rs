@@ -209,6 +209,35 @@ fn encoded_head(message: &v1::SubscribeResponse) -> EncodedSubscribeResponse {
     EncodedSubscribeResponse { height: *height, time_ms: *time_ms, next: *next, ..EncodedSubscribeResponse::default() }
 }
 
+/// Calls of nothing but themselves, each of a target of its own with the longest name.
+#[test]
+fn targets_count_in_parts_of_canonical_calls() {
+    const CALLS: u32 = 30_000;
+    let mut batch = BatchBuilder::new(1, 0);
+    for number in 0..CALLS {
+        let method = &format!("{number:064}");
+        batch
+            .push(&Call { contract: [9; 32], method, sender: account(0), arguments: &[], gas_limit: 0 })
+            .expect("it fits");
+    }
+    let height = Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None);
+    let form = Form { calls: true, receipts: false, writes: false, canonical: true };
+    let filter = Filter::of(&request(form, v1::CallFilter::default())).map_err(tonic::Status::from);
+    let (filter, mut from, mut parts) = (filter.expect("it is well formed"), Some(0), 0);
+    while let Some(first) = from {
+        let part = height.part(&filter, first);
+        assert!(part.canonical.len() <= PART_BYTES + 20, "{}", part.canonical.len());
+        let message = v1::SubscribeResponse::decode(&part.canonical[..]).expect("it is well formed");
+        let told = message.canonical.expect("it is there");
+        assert!(told.indexes.iter().copied().eq(first..part.next.unwrap_or(CALLS)));
+        let named =
+            told.targets.iter().zip(&told.indexes).all(|(target, index)| target.method == format!("{index:064}"));
+        assert!(named && told.targets.len() == told.indexes.len());
+        (from, parts) = (part.next, parts + 1);
+    }
+    assert_eq!(parts, 5);
+}
+
 #[test]
 fn parts_of_a_large_height_are_encoded_once_and_join() {
     for canonical in [false, true] {
@@ -243,8 +272,8 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
     };
     let before = height.bytes();
     let told = parts(&all, 0);
-    // The head of canonical calls comes on top.
-    let most = if canonical { PART_BYTES + 200 } else { PART_BYTES };
+    // The keys and lengths of what canonical calls are put together of come on top.
+    let most = if canonical { PART_BYTES + 20 } else { PART_BYTES };
     assert_eq!((told.len(), told.iter().all(|part| part.len() <= most)), (6, true));
     assert!(height.bytes() - before > 100 * arguments.len(), "what was encoded counts");
     let again = parts(&all, 0);

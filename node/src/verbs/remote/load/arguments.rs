@@ -84,7 +84,8 @@ pub(super) struct Way {
     /// What an answer waits for
     #[arg(long, value_enum, value_name = "LEVEL", default_value = "durable")]
     pub(super) ack: Ack,
-    /// How receipts are answered, and calls and receipts to --readers; Submit knows messages alone [default: canonical with --form columns, else messages]
+    /// How receipts are answered, and what --readers are told; Submit knows messages alone [default: canonical with --form
+    /// columns, else messages]
     #[arg(long, value_enum, value_name = "FORM")]
     pub(super) receipts: Option<ReceiptsAsked>,
     /// Give each call of --form submit an id, by which the node executes it once
