@@ -129,9 +129,7 @@ impl RunOutput {
         };
         for call in self.calls.clone() {
             of_call.clear();
-            for write in log.last_writes(CallIndex(call)) {
-                of_call.push(write);
-            }
+            log.last_writes(CallIndex(call), |write| of_call.push(write));
             match &mut of_call[..] {
                 [] | [_] => {}
                 [first, second] => {

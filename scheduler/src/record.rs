@@ -222,7 +222,7 @@ impl Record {
 
 impl Entry {
     /// Appends the entry of a key without a value. A long key's bytes are appended to `bytes`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(entries: &mut Vec<Entry>, key: &StateKey<'_>, bytes: &mut Vec<u8>) {
         entries.push(Self {
             contract: key.contract,

@@ -179,20 +179,29 @@ impl RunLog {
         self.first..self.first + self.ranges.len() as u32
     }
 
-    /// The writes of a call of this run that are their keys' last ones in the batch, in the order of its records.
+    /// Visits the writes of a call of this run that are their keys' last ones in the batch, in the order of its records. An iterator
+    /// would cost each call the passing of its items: it is not always made part of the loop.
     #[inline]
-    pub fn last_writes(&self, call: CallIndex) -> impl Iterator<Item = Write<'_>> {
-        let bytes = &self.side.bytes;
+    pub fn last_writes<'a>(&'a self, call: CallIndex, mut visit: impl FnMut(Write<'a>)) {
         if self.has_accesses {
             self.prefetch_accesses(call);
         }
-        self.entries(call).iter().filter_map(|entry| {
-            let (contract, key) = (entry.contract, entry.key_bytes(bytes));
-            if !self.has_accesses {
-                return entry.is_last_write().then(|| Write { contract, key, value: entry.value(bytes) });
+        self.entries(call).iter().for_each(|entry| {
+            if let Some(write) = self.last_write(entry) {
+                visit(write);
             }
-            let access = &self.buckets[usize::from(entry.owner)][entry.access as usize];
-            access.is_last_write().then(|| Write { contract, key, value: access.value(bytes) })
-        })
+        });
+    }
+
+    /// The write of an entry, if it is its key's last one in the batch.
+    #[inline(always)]
+    fn last_write<'a>(&'a self, entry: &'a Entry) -> Option<Write<'a>> {
+        let bytes = &self.side.bytes;
+        let (contract, key) = (entry.contract, entry.key_bytes(bytes));
+        if !self.has_accesses {
+            return entry.is_last_write().then(|| Write { contract, key, value: entry.value(bytes) });
+        }
+        let access = &self.buckets[usize::from(entry.owner)][entry.access as usize];
+        access.is_last_write().then(|| Write { contract, key, value: access.value(bytes) })
     }
 }

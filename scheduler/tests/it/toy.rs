@@ -433,10 +433,10 @@ impl Executor for Programs {
     fn list_writes(_: &Vec<Program>, run: &mut Outcome, log: &RunLog) {
         assert!(run.sealed, "what calls left is sealed when it will not change any more");
         for call in log.call_range() {
-            for write in log.last_writes(CallIndex(call)) {
+            log.last_writes(CallIndex(call), |write| {
                 let key = (write.contract.0, write.key.to_vec());
                 run.writes.push((call, key, write.value.map(<[u8]>::to_vec)));
-            }
+            });
         }
     }
 
