@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::questions::TriedCall;
 use super::recent::Recent;
+use super::spans::BatchSpan;
 use super::submission::{Answer, Answered, Done, Level, Position};
 use super::telemetry::{self, Tally};
 
@@ -33,8 +34,8 @@ pub(crate) struct Waiting {
 pub(crate) struct ExecutedBatch {
     /// The last height that was executed.
     pub(crate) height: u64,
-    /// Its batch, and what that executed to; `None` if no batch was executed since the last one was handed over.
-    pub(crate) executed: Option<(BatchBytes, Executed)>,
+    /// Its batch, what that executed to, and its span; `None` if no batch was executed since the last one was handed over.
+    pub(crate) executed: Option<(BatchBytes, Executed, BatchSpan)>,
     /// Those that stand in it, in the order of their calls.
     pub(crate) waiting: Vec<Waiting>,
     /// Those that stand in an earlier batch, or in this one already.
@@ -48,6 +49,8 @@ pub(crate) struct Unsynced {
     height: u64,
     answers: Vec<(Answer, Done)>,
     tried: Vec<TriedCall>,
+    /// That of the height's batch, if it was not synced before.
+    span: Option<BatchSpan>,
 }
 
 /// Takes batches apart, until the cutter ends. Answers what does not wait for a sync, and keeps what subscribers are told of.
@@ -57,15 +60,18 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
         if !tried.is_empty() {
             // They saw nothing of the batch, so they do not wait for its sync.
             let height = height - u64::from(executed.is_some());
-            _ = unsynced.send(Unsynced { height, answers: Vec::new(), tried });
+            _ = unsynced.send(Unsynced { height, answers: Vec::new(), tried, span: None });
         }
         let mut answers = Vec::with_capacity(waiting.len() + repeats.len());
         let mut give = |level, answer: Answer, done| match level {
             Level::Ordered | Level::Executed => answer.send(Ok(done)),
             Level::Durable => answers.push((answer, done)),
         };
-        if let Some((batch, executed)) = executed {
+        let mut open = None;
+        if let Some((batch, executed, mut span)) = executed {
             let mut receipts = executed.receipts();
+            span.hashed(&executed);
+            open = Some(span);
             let mut tally = Tally::new();
             let mut explanations = executed.explanations().iter().peekable();
             for Waiting { position, level, answer } in waiting {
@@ -102,7 +108,7 @@ pub(crate) fn take_apart(batches: &Receiver<ExecutedBatch>, unsynced: &Sender<Un
                 },
             );
         }
-        _ = unsynced.send(Unsynced { height, answers, tried: Vec::new() });
+        _ = unsynced.send(Unsynced { height, answers, tried: Vec::new(), span: open });
     }
 }
 
@@ -119,7 +125,7 @@ pub(crate) fn wait_for_syncs(
     logged: &LoggedEngine,
     progress: &watch::Sender<Progress>,
 ) -> Result<(), phalanx_engine::log::LogError> {
-    for Unsynced { height, answers, tried } in unsynced {
+    for Unsynced { height, answers, tried, span } in unsynced {
         let waits_since = Instant::now();
         logged.wait_durable(height)?;
         let reach = |progress: &mut Progress| {
@@ -131,6 +137,7 @@ pub(crate) fn wait_for_syncs(
             telemetry::synced(height, waits_since.elapsed());
         }
         tried.into_iter().for_each(TriedCall::tell);
+        span.into_iter().for_each(BatchSpan::synced);
         for (answer, done) in answers {
             telemetry::durable(answer.admitted.elapsed());
             answer.send(Ok(done));

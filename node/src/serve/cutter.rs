@@ -17,6 +17,7 @@ use super::pace::Pace;
 use super::questions::{Look, Questions};
 use super::refusal::Refusal;
 use super::signed;
+use super::spans::Spans;
 use super::submission::{Known, Level, Position, Submission};
 use super::telemetry;
 
@@ -56,6 +57,7 @@ pub(crate) struct Cutter {
     pub(crate) once: Once,
     pub(crate) catalog: Catalog,
     pub(crate) pace: Arc<Pace>,
+    pub(crate) spans: Spans,
     /// Calls after which a batch is cut; one submission may hold more.
     pub(crate) batch_calls: usize,
 }
@@ -155,11 +157,12 @@ impl Cutter {
             let took = started.elapsed();
             self.pace.note(length, took);
             telemetry::executed(&done, took);
+            let span = self.spans.batch(length, &waiting, started, took, &done);
             if to_system {
                 let batch = Batch::decode(bytes.clone()).map_err(EngineError::from)?;
                 self.catalog.observe(&batch, &done);
             }
-            executed = Some((bytes, done));
+            executed = Some((bytes, done, span));
         } else if repeats.is_empty() {
             return Ok(());
         }

@@ -13,6 +13,7 @@ use super::node::{Node, deadline};
 use super::questions::Wanted;
 use super::refusal::Refusal;
 use super::session_stream::{self, Answers};
+use super::spans;
 use super::submission::{Known, Level, Reached};
 use super::wire::{self, Calls};
 
@@ -24,8 +25,8 @@ impl ExecutionService for Node {
         let v1::SubmitRequest { call, acknowledgement } = request.into_inner();
         let level = wire::level(acknowledgement)?;
         let reached = submit_single(self, &principal, call, level, deadline).await?;
-        let acknowledgement = wire::acknowledgement(level);
-        Ok(Response::new(match reached {
+        let (height, acknowledgement) = (reached.height(), wire::acknowledgement(level));
+        let answer = match reached {
             Reached::Ordered(notice) => {
                 v1::SubmitResponse { ordered: Some(notice), acknowledgement, ..v1::SubmitResponse::default() }
             }
@@ -37,7 +38,8 @@ impl ExecutionService for Node {
                 explanation: wire::explanation_of(&mut answered),
                 ordered: None,
             },
-        }))
+        };
+        Ok(spans::answer(answer, height))
     }
 
     async fn submit_batch(
@@ -64,7 +66,9 @@ impl ExecutionService for Node {
         };
         let admitted = self.admit(calls, known, level, deadline)?;
         let reached = self.answer(admitted).await?;
-        Ok(Response::new(v1::SubmitBatchResponse { receipts: Some(wire::receipts_of(reached, level, canonical)) }))
+        let height = reached.height();
+        let receipts = Some(wire::receipts_of(reached, level, canonical));
+        Ok(spans::answer(v1::SubmitBatchResponse { receipts }, height))
     }
 
     type SubmitStreamStream = Answers;
@@ -98,22 +102,21 @@ impl ExecutionService for Node {
             signature: None,
         };
         let acknowledgement = wire::acknowledgement(level);
-        let mut answered = match submit_single(self, &principal, Some(call), level, deadline).await? {
+        let reached = submit_single(self, &principal, Some(call), level, deadline).await?;
+        let height = reached.height();
+        let mut answered = match reached {
             Reached::Executed(answered) => answered,
             Reached::Ordered(notice) => {
-                let ordered = Some(notice);
-                return Ok(Response::new(v1::DeployResponse {
-                    ordered,
-                    acknowledgement,
-                    ..v1::DeployResponse::default()
-                }));
+                let answer =
+                    v1::DeployResponse { ordered: Some(notice), acknowledgement, ..v1::DeployResponse::default() };
+                return Ok(spans::answer(answer, height));
             }
         };
         let receipt = wire::first_receipt(&answered.encoded);
         let deployed = receipt.as_ref().filter(|receipt| receipt.outcome == Some(v1::Outcome::Ok.into()));
         // A deploy returns the contract's id.
         let contract = deployed.map(|receipt| receipt.return_bytes.clone()).unwrap_or_default();
-        Ok(Response::new(v1::DeployResponse {
+        let answer = v1::DeployResponse {
             contract,
             position: Some(answered.position.first()),
             receipt,
@@ -121,7 +124,8 @@ impl ExecutionService for Node {
             repeated: answered.repeated,
             explanation: wire::explanation_of(&mut answered),
             ordered: None,
-        }))
+        };
+        Ok(spans::answer(answer, height))
     }
 
     async fn simulate(&self, request: Request<v1::SimulateRequest>) -> Result<Response<v1::SimulateResponse>, Status> {

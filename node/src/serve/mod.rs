@@ -39,6 +39,8 @@ mod session_stream;
 pub(crate) mod settings;
 mod signed;
 mod slow_sync;
+#[cfg_attr(not(feature = "opentelemetry"), path = "no_spans.rs")]
+mod spans;
 mod submission;
 mod supervision;
 mod telemetry;
@@ -46,6 +48,7 @@ mod tls;
 mod validity;
 mod wire;
 
+use axum::http::Uri;
 use phalanx_engine::fs::RealFileSystem;
 use phalanx_engine::log::{LogError, Origin};
 use phalanx_engine::{LoggedEngine, LoggedError, LoggedOptions, Options};
@@ -105,6 +108,8 @@ pub(crate) struct Setup {
     pub(crate) engine: Options,
     /// Calls after which a batch is cut.
     pub(crate) batch_calls: usize,
+    /// Where spans are sent, if anywhere.
+    pub(crate) otlp_endpoint: Option<Uri>,
 }
 
 /// Threads that work on batches.
@@ -154,11 +159,12 @@ pub(crate) fn serve(
         Some(chain_id) => chain_id,
         None => chain_of(&setup.data_directory).map_err(|error| log_failure(&error))?,
     };
+    let (spans, exporting) = spans::start(setup.otlp_endpoint, &chain_id, &runtime)?;
     let mut catalog = Catalog::default();
     let mut once = Once::default();
     // With a core for each worker and more, what is not execution has its own.
     let shares_cores = std::thread::available_parallelism().is_ok_and(|cores| cores.get() <= setup.engine.workers);
-    let options = Options { compiler: Some(compiling::command), shares_cores, ..setup.engine };
+    let options = Options { compiler: Some(compiling::command), shares_cores, clock: spans.clock(), ..setup.engine };
     let (logged, opened) = LoggedEngine::open_observed(
         Arc::new(RealFileSystem),
         &setup.data_directory,
@@ -209,6 +215,7 @@ pub(crate) fn serve(
         once,
         catalog,
         pace,
+        spans: spans.clone(),
         batch_calls: setup.batch_calls,
     };
     let threads = Threads::start(cutter, batches, &logged, recent, progress_to)?;
@@ -225,7 +232,7 @@ pub(crate) fn serve(
             std::future::pending().await
         };
         tokio::select! {
-            served = server::run(node.clone(), listener, certificates.clone()) => served,
+            served = server::run(node.clone(), listener, certificates.clone(), &spans) => served,
             failed = admin::run(node.clone(), metrics, admin_listener) => failed,
             never = ending => never,
             never = keep_up(certificates.as_deref(), &hangup) => match never {},
@@ -238,6 +245,7 @@ pub(crate) fn serve(
     _ = work.send(Work::End);
     let ended = threads.join();
     drop((node, work));
+    exporting.flush(&runtime);
     runtime.shutdown_timeout(READERS_TIMEOUT);
     refusals::report();
     ended?;

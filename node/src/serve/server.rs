@@ -16,6 +16,7 @@ use super::limits::{
     CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX, REQUEST_SECONDS_MAX,
 };
 use super::node::Node;
+use super::spans::Spans;
 use super::tls::{self, Certificates};
 use crate::exit::Failure;
 
@@ -35,6 +36,7 @@ pub(super) async fn run(
     node: Node,
     listener: TcpListener,
     certificates: Option<Arc<Certificates>>,
+    spans: &Spans,
 ) -> Result<(), Failure> {
     let failure =
         |error: &dyn std::fmt::Display| Failure::failed(format_args!("the server: {error}"), "check the address");
@@ -66,8 +68,9 @@ pub(super) async fn run(
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(|error| failure(&error))?)
         .add_service(reflection().build_v1alpha().map_err(|error| failure(&error))?)
-        .into_axum_router()
-        .layer(from_fn_with_state(connect, connect::serve));
+        .into_axum_router();
+    // Within what translates JSON, so that those requests have spans as well.
+    let routes = spans.around(routes).layer(from_fn_with_state(connect, connect::serve));
     let services = server.add_routes(routes.into());
     let connections = connections::accept(listener, BEGINNING_TIMEOUT);
     let drained = node.drained();

@@ -114,6 +114,16 @@ pub(crate) enum Reached {
     Executed(Answered),
 }
 
+impl Reached {
+    /// The height of its calls.
+    pub(crate) fn height(&self) -> u64 {
+        match self {
+            Reached::Ordered(notice) => notice.first.map_or(0, |first| first.height),
+            Reached::Executed(answered) => answered.position.height,
+        }
+    }
+}
+
 /// What a submission left behind.
 pub(crate) struct Answered {
     pub(crate) position: Position,

@@ -16,6 +16,7 @@ use tonic_types::{ErrorInfo, StatusExt};
 
 use super::answers::ExecutedBatch;
 use super::cutter::Between;
+use super::spans::Spans;
 use super::submission::{Answer, Known, Level, Reached, Submission};
 use super::wire::Calls;
 use super::*;
@@ -63,7 +64,8 @@ impl Still {
         };
         let (once, catalog) = (Once::default(), Catalog::default());
         let batch_calls = 100;
-        let cutter = Cutter { logged, work: queue, questions, executed, once, catalog, pace, batch_calls };
+        let spans = Spans::nowhere();
+        let cutter = Cutter { logged, work: queue, questions, executed, once, catalog, pace, spans, batch_calls };
         Still { node: Node { shared: Arc::new(shared) }, cutter, batches, progress: to, _drain }
     }
 

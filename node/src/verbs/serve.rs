@@ -1,5 +1,6 @@
 //! `phalanx serve`.
 
+use axum::http::Uri;
 use clap::Args;
 use phalanx_engine::Address;
 use serde::Serialize;
@@ -66,6 +67,10 @@ pub(crate) struct SettingsArguments {
     /// How events are written [default: text]
     #[arg(long, value_enum, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Where spans of batches and requests are sent, by OTLP over gRPC: http://HOST:PORT; nowhere if missing. It needs a phalanx that
+    /// was built with the feature opentelemetry
+    #[arg(long, value_name = "URL", value_parser = text::otlp_endpoint)]
+    otlp_endpoint: Option<Uri>,
     /// Certificate chain, PEM; a file that changes is read again, as on SIGHUP
     #[arg(long, value_name = "FILE")]
     tls_certificate: Option<PathBuf>,
@@ -98,6 +103,7 @@ impl SettingsArguments {
             mode: Sourced::of_flag(self.mode, key::mode),
             log: Sourced::of_flag(self.log, key::log),
             log_format: Sourced::of_flag(self.log_format, key::log_format),
+            otlp_endpoint: Sourced::of_flag(self.otlp_endpoint.clone(), key::otlp_endpoint),
             tls_certificate: Sourced::of_flag(self.tls_certificate.clone(), key::tls_certificate),
             tls_key: Sourced::of_flag(self.tls_key.clone(), key::tls_key),
             tls_client_authorities: Sourced::of_flag(self.tls_client_authorities.clone(), key::tls_client_authorities),
@@ -186,5 +192,6 @@ fn setup(settings: &Settings, data_directory: PathBuf) -> Result<Setup, Failure>
         require_signatures,
         engine: phalanx_engine::Options { mode, ..settings.workers().options() },
         batch_calls: settings.batch_size(),
+        otlp_endpoint: settings.otlp_endpoint()?,
     })
 }

@@ -48,6 +48,7 @@ fn each_value_says_where_it_came_from() {
         ("mode", "serial".into(), serde_json::json!({"kind": "file", "path": "phalanx.toml", "line": 1})),
         ("log", "debug".into(), serde_json::json!({"kind": "file", "path": users, "line": 2})),
         ("log_format", "text".into(), serde_json::json!({"kind": "default"})),
+        ("otlp_endpoint", Value::Null, serde_json::json!({"kind": "default"})),
         ("tls.key", Value::Null, serde_json::json!({"kind": "default"})),
     ] {
         assert_eq!(origin_of(&shown, key), (&value, &origin), "{key}");
@@ -90,10 +91,21 @@ fn settings_that_serve_would_refuse_are_refused() {
         (with("PHALANX_PUBLIC", "read,write", &[]), "PHALANX_PUBLIC: write is none of read, submit, deploy"),
         (with("PHALANX_REQUIRE_SIGNATURES", "true", &[]), "require_signatures needs a chain_id"),
         (with("PHALANX_CONFIG", "missing.toml", &[]), "missing.toml: No such file"),
+        (
+            with("PHALANX_OTLP_ENDPOINT", "https://collector:4317", &[]),
+            "PHALANX_OTLP_ENDPOINT: https://collector:4317: a collector is http://HOST:PORT",
+        ),
         (with("PHALANX_TLS_KEY", "a.key", &[]), "TLS is set in part (PHALANX_TLS_KEY): tls.certificate is missing"),
     ];
     for (found, expected) in cases {
         assert!(found.contains(expected), "{found}");
+    }
+    if cfg!(not(feature = "opentelemetry")) {
+        let found = with("PHALANX_LOG", "info", &["--otlp-endpoint", "http://127.0.0.1:4317"]);
+        assert!(
+            found.contains("otlp_endpoint is set (--otlp-endpoint), and this phalanx was built without"),
+            "{found}"
+        );
     }
     fs::write(folder.path().join("phalanx.toml"), "lisen = \"127.0.0.1:1\"\n").expect("it is writable");
     let found = with("PHALANX_LOG", "info", &[]);

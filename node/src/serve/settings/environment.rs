@@ -31,6 +31,7 @@ pub(super) fn layer() -> Result<Layer, Failure> {
         mode: parsed(key::mode, choice)?,
         log: parsed(key::log, choice)?,
         log_format: parsed(key::log_format, choice)?,
+        otlp_endpoint: parsed(key::otlp_endpoint, text::otlp_endpoint)?,
         tls_certificate: parsed(key::tls_certificate, path)?,
         tls_key: parsed(key::tls_key, path)?,
         tls_client_authorities: parsed(key::tls_client_authorities, path)?,

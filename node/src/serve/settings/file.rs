@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::environment::choice;
 use super::origin::{Origin, Sourced};
-use super::text::chain_id;
+use super::text::{chain_id, otlp_endpoint};
 use super::{Layer, suggestion};
 use crate::execution::Workers;
 use crate::exit::Failure;
@@ -32,6 +32,7 @@ struct File {
     mode: Option<Spanned<String>>,
     log: Option<Spanned<String>>,
     log_format: Option<Spanned<String>>,
+    otlp_endpoint: Option<Spanned<String>>,
     tls: TlsTable,
     principal: Vec<Spanned<PrincipalEntry>>,
 }
@@ -79,6 +80,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Failure> {
         mode: place.parsed(file.mode, |text| choice(&text))?,
         log: place.parsed(file.log, |text| choice(&text))?,
         log_format: place.parsed(file.log_format, |text| choice(&text))?,
+        otlp_endpoint: place.parsed(file.otlp_endpoint, |text| otlp_endpoint(&text))?,
         tls_certificate: place.beside(file.tls.certificate),
         tls_key: place.beside(file.tls.key),
         tls_client_authorities: place.beside(file.tls.client_authorities),

@@ -10,6 +10,7 @@ mod shown;
 mod suggestion;
 pub(crate) mod text;
 
+use axum::http::Uri;
 use phalanx_engine::Address;
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -81,6 +82,8 @@ layer! {
     log: LogLevel = "log",
     /// How they are written.
     log_format: LogFormat = "log_format",
+    /// Where spans are sent, by OTLP over gRPC; nowhere if missing.
+    otlp_endpoint: Uri = "otlp_endpoint",
     /// The server's certificate chain, PEM.
     tls_certificate: PathBuf = "tls.certificate",
     /// Its private key, PEM.
@@ -177,6 +180,21 @@ impl Settings {
 
     pub(crate) fn log_format(&self) -> LogFormat {
         default_is_there(self.layer.log_format.as_ref())
+    }
+
+    /// Where spans are sent, if anywhere.
+    ///
+    /// # Errors
+    /// Exit code 2: it is set, and this program was built without the feature `opentelemetry`.
+    pub(crate) fn otlp_endpoint(&self) -> Result<Option<Uri>, Failure> {
+        let Some(set) = &self.layer.otlp_endpoint else { return Ok(None) };
+        if cfg!(feature = "opentelemetry") {
+            return Ok(Some(set.value.clone()));
+        }
+        Err(Failure::usage(
+            format_args!("otlp_endpoint is set ({}), and this phalanx was built without OpenTelemetry", set.origin),
+            "unset it, or build with `--features opentelemetry`",
+        ))
     }
 
     /// Certificates; without them, connections are not encrypted.

@@ -55,6 +55,7 @@ impl Settings {
             shown(key::mode, &layer.mode, |mode| mode.name().into()),
             shown(key::log, &layer.log, |level| level.name().into()),
             shown(key::log_format, &layer.log_format, |format| format.name().into()),
+            shown(key::otlp_endpoint, &layer.otlp_endpoint, text),
             shown(key::tls_certificate, &layer.tls_certificate, |path| path.to_string_lossy().into()),
             shown(key::tls_key, &layer.tls_key, |path| path.to_string_lossy().into()),
             shown(key::tls_client_authorities, &layer.tls_client_authorities, |path| path.to_string_lossy().into()),

@@ -1,5 +1,6 @@
 //! Values that flags, environment variables and files write as the same text.
 
+use axum::http::Uri;
 use phalanx_engine::Address;
 use std::collections::HashSet;
 
@@ -17,6 +18,15 @@ pub(crate) fn roles(text: &str) -> Result<HashSet<Role>, String> {
     text.split(',').map(|role| choice(role.trim())).collect()
 }
 
+/// Where a collector of spans listens: `http://HOST:PORT`. It stands beside the node; what leaves the machine, and how, is its affair.
+pub(crate) fn otlp_endpoint(text: &str) -> Result<Uri, String> {
+    let wrong = || format!("{text}: a collector is http://HOST:PORT, without TLS and without a path");
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let has_place = uri.host().is_some_and(|host| !host.is_empty()) && uri.port_u16().is_some();
+    let is_bare = uri.path() == "/" && uri.query().is_none() && !text.contains('@');
+    if uri.scheme_str() == Some("http") && has_place && is_bare { Ok(uri) } else { Err(wrong()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +39,24 @@ mod tests {
         }
         assert_eq!(roles("read, submit"), Ok(HashSet::from([Role::Read, Role::Submit])));
         assert_eq!(roles("read,write"), Err("write is none of read, submit, deploy".to_owned()));
+    }
+
+    #[test]
+    fn collectors_are_read() {
+        for right in ["http://127.0.0.1:4317", "http://collector:4317/", "http://[::1]:4317"] {
+            assert!(otlp_endpoint(right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "",
+            "127.0.0.1:4317",
+            "https://collector:4317",
+            "http://collector",
+            "http://:4317",
+            "http://collector:4317/v1/traces",
+            "http://collector:4317/?a",
+            "http://a:b@collector:4317",
+        ] {
+            assert!(otlp_endpoint(wrong).is_err_and(|error| error.contains("http://HOST:PORT")), "{wrong}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What stands in `cluster-deploy`, held against the binary: settings, metrics, libraries. Tools that judge the files better
+//! What stands in `cluster-deploy`, held against the binary: settings and metrics; and what the image holds. Tools that judge the files better
 //! than we do are asked where they are installed; a test that goes without one says so.
 
 use phalanx_proto::v1;
@@ -160,16 +160,26 @@ fn settings_of_every_deployment_are_understood() {
 }
 
 #[test]
-fn the_image_has_the_libraries_that_the_binary_is_linked_with() {
-    let Some(linked) = asked(Command::new("ldd").arg(env!("CARGO_BIN_EXE_phalanx"))) else { return };
-    check(&linked);
-    let linked = String::from_utf8(linked.stdout).expect("it is text");
-    // What gcr.io/distroless/cc holds, and the kernel's own.
-    let there = ["linux-vdso.so.1", "libgcc_s.so.1", "libm.so.6", "libc.so.6", "ld-linux-x86-64.so.2"];
-    for library in linked.lines().filter_map(|line| line.split_whitespace().next()) {
-        let name = library.rsplit('/').next().expect("it has a name");
-        assert!(there.contains(&name), "{name} is not in the image: {linked}");
+fn the_image_holds_a_static_binary_and_nothing_else() {
+    let image = text_of("container/Dockerfile");
+    let (build, last) = image.split_once("\nFROM scratch\n").expect("the last stage begins with nothing");
+    // The C library is in the binary: there is none in the image.
+    for part in ["RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build", "--target x86_64-unknown-linux-gnu"] {
+        assert!(build.contains(part), "{part}: {build}");
     }
+    let instructions: Vec<_> =
+        last.lines().filter(|line| line.starts_with(|first: char| first.is_uppercase())).collect();
+    let copied: Vec<_> = instructions.iter().filter_map(|line| line.strip_prefix("COPY --from=build ")).collect();
+    assert_eq!(
+        copied,
+        [
+            "/source/target/x86_64-unknown-linux-gnu/release/phalanx /usr/bin/phalanx",
+            "--chown=65532:65532 /empty /var/lib/phalanx",
+        ]
+    );
+    // There is no shell that could run anything, and no list of users.
+    assert!(!instructions.iter().any(|line| line.starts_with("RUN ") || line.starts_with("ADD ")), "{last}");
+    assert!(instructions.contains(&"USER 65532:65532") && instructions.contains(&"ENTRYPOINT [\"/usr/bin/phalanx\"]"));
 }
 
 #[test]

@@ -24,5 +24,7 @@ mod questions;
 mod refusals;
 mod reload;
 mod signed;
+#[cfg(feature = "opentelemetry")]
+mod spans;
 mod supervision;
 mod verbs;
