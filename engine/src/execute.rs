@@ -31,6 +31,8 @@ struct Method {
     method: usize,
     /// Charged on entry, besides the copy of the arguments.
     entry_gas: u64,
+    /// What its calls may use, by those of earlier batches; 0 if none was long.
+    long_gas: u64,
 }
 
 enum Target {
@@ -48,6 +50,14 @@ impl Target {
             Target::System | Target::None(_) => None,
         }
     }
+
+    /// See [`Method::long_gas`].
+    fn long_gas(&self) -> u64 {
+        match self {
+            Target::Method(method) => method.long_gas,
+            Target::System | Target::None(_) => 0,
+        }
+    }
 }
 
 /// What all workers know of a batch.
@@ -55,6 +65,8 @@ pub(crate) struct BatchContext<'a> {
     pub(crate) writing: Arc<Writing>,
     registry: &'a Arc<Registry>,
     targets: Vec<Target>,
+    /// Whether a target has long calls.
+    has_long: bool,
     contracts: Arc<[TargetContract]>,
     home: &'a Home,
     declared: Option<Declared<'a>>,
@@ -63,10 +75,12 @@ pub(crate) struct BatchContext<'a> {
 impl<'a> BatchContext<'a> {
     pub(crate) fn new(batch: &Batch, registry: &'a Arc<Registry>, home: &'a Home) -> Self {
         let mut contracts = Vec::new();
-        let targets = batch.targets.iter().map(|target| resolve(batch, registry, target, &mut contracts)).collect();
+        let resolved = batch.targets.iter().map(|target| resolve(batch, registry, target, &mut contracts));
+        let targets: Vec<Target> = resolved.collect();
+        let has_long = targets.iter().any(|target| target.long_gas() > 0);
         let called = batch.targets.iter().map(|target| registry.index(&target.contract)).collect();
         let writing = Arc::new(Writing { batch: batch.clone(), ids: registry.ids(), called });
-        Self { writing, registry, targets, contracts: contracts.into(), home, declared: None }
+        Self { writing, registry, targets, has_long, contracts: contracts.into(), home, declared: None }
     }
 
     /// The same, with what is known of the keys that calls touch.
@@ -100,6 +114,7 @@ fn resolve(
         code_number: contract.code,
         method,
         entry_gas: code.entry_gas,
+        long_gas: code.long_calls[method].gas(),
     })
 }
 
@@ -169,11 +184,14 @@ impl<'a> BatchExecutor<'a> {
                     frame.arguments = end - arguments.len()..end;
                     let entry_gas = method.entry_gas + arguments.len().div_ceil(8) as u64 * gas::COPY_WORD;
                     let (pool, frame) = (&mut *self.pool, &mut self.frame);
-                    pool.call(method.code_number, &method.code, method.method, frame, call.gas_limit(), entry_gas)
-                        .unwrap_or_else(|fault| {
-                            self.fault = Some(fault);
-                            refused(Outcome::OutOfGas, call.gas_limit())
-                        })
+                    let called =
+                        pool.call(method.code_number, &method.code, method.method, frame, call.gas_limit(), entry_gas);
+                    let invocation = called.unwrap_or_else(|fault| {
+                        self.fault = Some(fault);
+                        refused(Outcome::OutOfGas, call.gas_limit())
+                    });
+                    method.code.long_calls[method.method].note(invocation.gas_used);
+                    invocation
                 }
             }
         };
@@ -290,6 +308,14 @@ impl<'a> Executor for BatchExecutor<'a> {
                 patterns.predict(&call, |key, _| hashes.push(hasher.prefetch_hash(method.index, key)));
             }
         }
+    }
+
+    fn longest(context: &BatchContext<'a>, calls: Range<u32>) -> u64 {
+        if !context.has_long {
+            return 0;
+        }
+        let calls = calls.map(|index| context.writing.batch.call(index as usize));
+        calls.map(|call| context.targets[call.target()].long_gas().min(call.gas_limit())).max().unwrap_or(0)
     }
 
     fn declare(context: &BatchContext<'a>, index: CallIndex, mut key: impl FnMut(ContractIndex, &[u8], bool)) -> bool {

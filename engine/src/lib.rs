@@ -54,6 +54,7 @@ mod key_patterns;
 pub mod limits;
 pub mod log;
 mod logged;
+mod long_calls;
 mod mode;
 mod oracle;
 mod outcome;

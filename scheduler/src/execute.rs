@@ -15,8 +15,11 @@ use crate::state::{PrefetchHash, State};
 use crate::statistics::Statistics;
 use crate::team::{Queue, Team};
 use crate::view::{Base, View};
+use core::cmp::Reverse;
 use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Calls whose state is asked for together. A prefetch whose page is not in the TLB holds up what follows it until the page
@@ -315,11 +318,24 @@ impl<E: Executor> Batch<'_, E> {
 
     /// Executes calls in order; whoever is free hashes what they leave.
     fn in_order_with_help(&mut self, calls: Range<u32>) {
+        self.while_others_seal(Phase::Execute, |batch, is_final| {
+            batch.run_in_order(calls, |range, run| is_final((range.start / RUN_CALLS) as usize, run));
+        });
+    }
+
+    /// Has worker 0 do something that takes time `phase` is charged with, and the others hash the runs that it hands over meanwhile, with
+    /// their numbers, in order. They are put behind the runs that the batch has.
+    fn while_others_seal<R: Send>(
+        &mut self,
+        phase: Phase,
+        drive: impl FnOnce(&mut Self, &mut dyn FnMut(usize, E::Run)) -> R + Send,
+    ) -> R {
         let (shared, clock, team) = (self.shared, self.clock, self.team);
         // Without a bound: worker 0 must never wait for those who help it.
         let (give, take) = crossbeam_channel::unbounded::<(usize, E::Run)>();
         let sealed = Mutex::new(Vec::new());
         let spent = Mutex::new(PhaseNanoseconds::default());
+        let returned = Mutex::new(None);
         let seal_one = |watch: &mut Watch, (number, mut run): (usize, E::Run)| {
             watch.skip();
             E::seal(shared, &mut run);
@@ -327,17 +343,15 @@ impl<E: Executor> Batch<'_, E> {
             sealed.lock().push((number, run));
         };
         // Worker 0's alone.
-        let driver = Mutex::new(Some((&mut *self, give)));
+        let driver = Mutex::new(Some((&mut *self, drive, give)));
         team.turn(&|worker| {
             let mut watch = Watch::start(clock);
             if worker == 0
-                && let Some((batch, give)) = driver.lock().take()
+                && let Some((batch, drive, give)) = driver.lock().take()
             {
-                batch.run_in_order(calls.clone(), |range, run| {
-                    // The receiver is there until the turn ends.
-                    _ = give.send(((range.start / RUN_CALLS) as usize, run));
-                });
-                watch.lap(Phase::Execute);
+                // The receiver is there until the turn ends.
+                *returned.lock() = Some(drive(batch, &mut |number, run| _ = give.send((number, run))));
+                watch.lap(phase);
             }
             take.iter().for_each(|item| seal_one(&mut watch, item));
             spent.lock().add(&watch.spent);
@@ -347,6 +361,7 @@ impl<E: Executor> Batch<'_, E> {
         sealed.sort_unstable_by_key(|(number, _)| *number);
         self.runs.extend(sealed.into_iter().map(|(_, run)| run));
         self.spent.add(&spent.into_inner());
+        returned.into_inner().expect("worker 0 takes part in every turn")
     }
 
     // ---- in parallel ----
@@ -412,7 +427,11 @@ impl<E: Executor> Batch<'_, E> {
         let spare: Vec<RunLog> = core::mem::take(&mut open.state.spare);
         let OpenBatch { state, mut runs, round, steps } = *open;
         let state = Arc::new(*state);
-        let queue = Queue::new(runs_of(calls.clone()));
+        let mut runs_in_turn: Vec<_> = runs_of(calls.clone()).collect();
+        // Those with long calls first, so that the others are at hand while these last. Where none is long, the order stays.
+        runs_in_turn.sort_by_cached_key(|run| Reverse(E::longest(shared, run.clone())));
+        let queue = Queue::new(runs_in_turn.into_iter());
+        let executing = AtomicUsize::new(0);
         let spare = Mutex::new(spare);
         let ended = Mutex::new(Vec::new());
         let spent = Mutex::new(PhaseNanoseconds::default());
@@ -423,6 +442,8 @@ impl<E: Executor> Batch<'_, E> {
             let mut view = hand.view(Base::Snapshot(Arc::clone(&state)));
             let executor = &mut *hand.executor;
             let mut mine = Vec::new();
+            // Who counts only says whether hashing is worth beginning: relaxed is enough.
+            executing.fetch_add(1, Ordering::Relaxed);
             while let Some(range) = queue.take() {
                 let mut log = spare.lock().pop().unwrap_or_default();
                 log.begin((range.start / RUN_CALLS) as usize, range.start, true);
@@ -433,9 +454,15 @@ impl<E: Executor> Batch<'_, E> {
                 let run = executor.end_run(shared, CallIndex(range.end));
                 mine.push((core::mem::take(&mut view.run), run));
             }
+            executing.fetch_sub(1, Ordering::Relaxed);
             watch.lap(Phase::Execute);
             view.base = Base::Nothing;
             hand.view = Some(view);
+            // Others may be at a long call. Of what is hashed meanwhile, what is repaired will be hashed again.
+            for (_, run) in mine.iter_mut().rev().take_while(|_| executing.load(Ordering::Relaxed) > 0) {
+                E::seal(shared, run);
+            }
+            watch.lap(Phase::Seal);
             ended.lock().append(&mut mine);
             spent.lock().add(&watch.spent);
         });
@@ -499,21 +526,33 @@ impl<E: Executor> Batch<'_, E> {
 
     /// Makes a round with dirty calls right.
     fn repair(&mut self, calls: Range<u32>, dirty: &mut Dirty) {
-        let mut watch = Watch::start(self.clock);
         let first = dirty.next(calls.start).expect("a call is dirty");
+        let first_run = (calls.start / RUN_CALLS) as usize;
         let open = self.open.as_mut().expect("no round is open");
-        let scans = open.runs[(calls.start / RUN_CALLS) as usize..].iter().any(|run| !run.side.scans.is_empty());
+        let scans = open.runs[first_run..].iter().any(|run| !run.side.scans.is_empty());
         // A scan inside a chain would need the order of the keys as it was at that call.
         let hopeless = dirty.count as f64 > f64::from(calls.end - first.0) * REPAIR_SHARE_MAX;
-        let given_up = if scans || hopeless { Some(first) } else { self.repair_each(calls.clone(), dirty) };
+        let given_up = if scans || hopeless {
+            Some(first)
+        } else {
+            let runs = self.runs.split_off(first_run);
+            let (given_up, rest) = self.while_others_seal(Phase::Repair, |batch, is_final| {
+                let mut ending = Ending { next: first_run, runs: runs.into(), is_final };
+                let given_up = batch.repair_each(calls.clone(), dirty, &mut ending);
+                (given_up, ending.runs)
+            });
+            self.runs.extend(rest);
+            given_up
+        };
         if let Some(mut from) = given_up {
+            let mut watch = Watch::start(self.clock);
             from.0 += u32::from(planted(Bug::FrontierOffByOne));
             let open = self.open.as_mut().expect("no round is open");
             open.roll_back(from);
             self.suffix(from.0..calls.end);
+            watch.lap(Phase::Repair);
+            self.spent.add(&watch.spent);
         }
-        watch.lap(Phase::Repair);
-        self.spent.add(&watch.spent);
     }
 
     /// Executes the rest of a round in order.
@@ -525,8 +564,13 @@ impl<E: Executor> Batch<'_, E> {
         self.clock = clock;
     }
 
-    /// Executes dirty calls again, in order. Gives up at the call that is the answer.
-    fn repair_each(&mut self, calls: Range<u32>, dirty: &mut Dirty) -> Option<CallIndex> {
+    /// Executes dirty calls again, in order, and splices what they leave into the round's runs. Gives up at the call that is the answer.
+    fn repair_each(
+        &mut self,
+        calls: Range<u32>,
+        dirty: &mut Dirty,
+        ending: &mut Ending<'_, E::Run>,
+    ) -> Option<CallIndex> {
         let mut open = self.open.take().expect("no round is open");
         let mut hand = self.hands[0].lock();
         let mut view = hand.view(Base::Nothing);
@@ -543,9 +587,10 @@ impl<E: Executor> Batch<'_, E> {
             }
             let number = (call.0 / RUN_CALLS) as usize;
             if again.last().is_some_and(|last| (last.0 / RUN_CALLS) as usize != number) {
-                end_again(hand.executor, self.shared, &mut self.runs, &mut again);
+                end_again(hand.executor, self.shared, ending, &mut again);
             }
             if again.is_empty() {
+                ending.go_on_to(number);
                 hand.executor.begin_run(self.shared, call);
             }
             again.push(call);
@@ -577,8 +622,9 @@ impl<E: Executor> Batch<'_, E> {
                 break;
             }
         }
-        end_again(hand.executor, self.shared, &mut self.runs, &mut again);
+        end_again(hand.executor, self.shared, ending, &mut again);
         if given_up.is_none() {
+            ending.go_on_to(usize::MAX);
             open.settle(changed);
         }
         hand.view = Some(view);
@@ -615,12 +661,38 @@ impl<E: Executor> Batch<'_, E> {
     }
 }
 
-/// Takes what calls of one run left that were executed again.
-fn end_again<E: Executor>(executor: &mut E, shared: &E::Shared, runs: &mut [E::Run], again: &mut Vec<CallIndex>) {
+/// The runs of a round that is repaired, which end as the loop passes them: no call before it is executed once more.
+struct Ending<'a, R> {
+    /// Number of the first of `runs`.
+    next: usize,
+    runs: VecDeque<R>,
+    /// Takes what has ended.
+    is_final: &'a mut dyn FnMut(usize, R),
+}
+
+impl<R> Ending<'_, R> {
+    /// The loop is at a run, which becomes the first.
+    fn go_on_to(&mut self, number: usize) {
+        while self.next < number
+            && let Some(run) = self.runs.pop_front()
+        {
+            (self.is_final)(self.next, run);
+            self.next += 1;
+        }
+    }
+}
+
+/// Takes what calls of the first run left that were executed again.
+fn end_again<E: Executor>(
+    executor: &mut E,
+    shared: &E::Shared,
+    ending: &mut Ending<'_, E::Run>,
+    again: &mut Vec<CallIndex>,
+) {
     let Some(last) = again.last() else { return };
     let left = executor.end_run(shared, CallIndex(last.0 + 1));
     if !planted(Bug::DroppedSplice) {
-        E::splice(shared, &mut runs[(last.0 / RUN_CALLS) as usize], again, left);
+        E::splice(shared, &mut ending.runs[0], again, left);
     }
     again.clear();
 }

@@ -39,6 +39,10 @@ pub trait Executor: Send {
     /// Pushes the hashes of keys that these calls will probably touch. Only ever a guess.
     fn predict(shared: &Self::Shared, calls: Range<u32>, hasher: &KeyHasher, hashes: &mut Vec<PrefetchHash>);
 
+    /// How long the longest of these calls may take, in any measure; 0 if none takes longer than a run of ordinary ones. Only ever a guess, by
+    /// which a round's long calls are begun first.
+    fn longest(shared: &Self::Shared, calls: Range<u32>) -> u64;
+
     /// Hands each key that the call may touch to `key`, with its contract and whether the call may write it. `false`: it is not
     /// known which keys these are. Only ever a guess: a call that touches other keys is executed again, in order. Keys of ordered
     /// slots cannot be declared.

@@ -29,7 +29,8 @@
 //!   all rounds ──▶ seal, list_writes
 //! ```
 //!
-//! 1. **Execute.** Workers take runs from a queue. A call sees the state as it was before the round, and its own writes. What it
+//! 1. **Execute.** Workers take runs from a queue, those with calls that are known to be long first. Who finds the queue empty while others
+//!    execute hashes what it has. A call sees the state as it was before the round, and its own writes. What it
 //!    saw and did becomes *records*, one a key: a check of the value before it, and an effect on it (`record.rs`).
 //! 2. **Chain and check.** Each owner goes through the records of its keys in call order, applies the effects to the slots,
 //!    links a key's records to a *chain*, and looks whether each check holds of the value that the chain has come to (`fold.rs`).
@@ -37,9 +38,9 @@
 //!    answer is checked, so neither credits nor covered debits of one account conflict; of a `set_once` only whether there was
 //!    a value.
 //! 3. **Repair.** A call of which a check failed is *dirty*. Dirty calls are executed again in call order, each in the middle of the
-//!    chains; what changes by that is followed up the chains, which may make later calls dirty (`repair.rs`). Where that is
-//!    hopeless, the round is taken back from the first dirty call on, and its rest executed in order.
-//! 4. When all rounds are done, each run is hashed and lists the writes that are their keys' last ones, in parallel.
+//!    chains; what changes by that is followed up the chains, which may make later calls dirty (`repair.rs`). One worker does this; the
+//!    others hash the runs that it has passed, in which nothing changes any more. Where that is hopeless, the round is taken back from the first dirty call on, and its rest executed in order.
+//! 4. When all rounds are done, each run is hashed, unless it is, and lists the writes that are their keys' last ones, in parallel.
 //!
 //! Rounds are as long as their conflicts allow ([`Rounds`]): the share of dirty calls grows with the number of calls that see one
 //! snapshot, and what a round's borders cost does not.

@@ -7,6 +7,7 @@ use super::host;
 use crate::gas;
 use crate::key_patterns::LearnedKeys;
 use crate::limits::{CALL_DEPTH_MAX, MEMORY_PAGES_MAX, TABLE_ELEMENTS_MAX};
+use crate::long_calls::LongCalls;
 use crate::outcome::Outcome;
 use crate::prepare::Prepared;
 use parking_lot::RwLock;
@@ -123,6 +124,8 @@ pub(crate) struct Code {
     pub(crate) entry_gas: u64,
     /// Which keys the methods touch, by method.
     pub(crate) keys: Vec<LearnedKeys>,
+    /// Which of them have long calls, by method.
+    pub(crate) long_calls: Vec<LongCalls>,
     /// Changed once at most, from what the quick step made to what the optimised one did.
     compiled: RwLock<Compiled>,
     /// Whether it will not be changed any more.
@@ -148,6 +151,7 @@ impl Code {
             reentrant: prepared.reentrant.clone(),
             entry_gas: gas::CALL + u64::from(prepared.memory_pages_min) * gas::MEMORY_PAGE_SCAN,
             keys: prepared.methods.iter().map(|_| LearnedKeys::default()).collect(),
+            long_calls: prepared.methods.iter().map(|_| LongCalls::default()).collect(),
             compiled: RwLock::new(compiled),
             settled: AtomicBool::new(settled),
             image: OnceLock::new(),

@@ -136,6 +136,20 @@ fn a_round_may_be_told_to_be_as_long_as_a_number_is() {
 }
 
 #[test]
+fn runs_with_long_calls_are_begun_first_and_others_in_order() {
+    let (team, state) = (team(1), Box::new(State::new(HashSeed::Fixed(6), 1_024)));
+    let mut programs: Vec<_> = idle(5 * RUN_CALLS).collect();
+    for (call, steps) in [(3 * RUN_CALLS - 1, 2), (4 * RUN_CALLS, 3), (4 * RUN_CALLS + 1, 1)] {
+        programs[call as usize].steps = vec![get(b"k"); steps];
+    }
+    let mut executors = [Programs::default()];
+    let mode = Mode::Optimistic(Rounds::of(5 * RUN_CALLS));
+    let done = team.run(|| execute(&team, &mut executors, &programs, state, 5 * RUN_CALLS, mode, Watched::default()));
+    assert_eq!(executors[0].begun, [4, 2, 0, 1, 3].map(|run| run * RUN_CALLS));
+    assert!(done.runs.iter().flat_map(|run| &run.ended).map(|(call, _)| *call).eq(0..5 * RUN_CALLS));
+}
+
+#[test]
 fn a_key_that_is_set_and_removed_is_as_absent_as_before() {
     let (teams, key) = (teams(), b"k");
     let mut compared = Compared::new(&teams, 7, 1_024);

@@ -354,14 +354,17 @@ pub(crate) struct Outcome {
 #[derive(Default)]
 pub(crate) struct Programs {
     ended: Vec<Ended>,
+    /// First calls of what was begun, in order.
+    pub(crate) begun: Vec<u32>,
 }
 
 impl Executor for Programs {
     type Run = Outcome;
     type Shared = Vec<Program>;
 
-    fn begin_run(&mut self, _: &Vec<Program>, _: CallIndex) {
+    fn begin_run(&mut self, _: &Vec<Program>, first: CallIndex) {
         self.ended.clear();
+        self.begun.push(first.0);
     }
 
     fn execute(&mut self, programs: &Vec<Program>, call: CallIndex, mut view: Box<View>) -> (Box<View>, Verdict) {
@@ -382,6 +385,11 @@ impl Executor for Programs {
                 }
             }
         }
+    }
+
+    fn longest(programs: &Vec<Program>, calls: Range<u32>) -> u64 {
+        let programs = &programs[calls.start as usize..calls.end as usize];
+        programs.iter().map(|program| program.steps.len() as u64).max().unwrap_or(0)
     }
 
     fn declare(programs: &Vec<Program>, call: CallIndex, mut key: impl FnMut(ContractIndex, &[u8], bool)) -> bool {
