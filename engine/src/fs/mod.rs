@@ -6,6 +6,7 @@
 //! [`FileSystem::sync_directory`]. After a failed sync nothing is known about the bytes written since the last one that
 //! succeeded; a later sync that succeeds doesn't bring them back.
 
+mod direct;
 pub mod faulty;
 mod forgetting;
 mod real;

@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use super::direct::DirectFile;
 use super::{Access, File, FileSystem};
 
-/// The file system of the operating system, by its paths.
+/// The file system of the operating system, by its paths. What is written at once and large goes past the page cache where it can.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealFileSystem;
 
@@ -19,7 +20,7 @@ impl FileSystem for RealFileSystem {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         let mut options = OpenOptions::new();
         options.read(true).write(access != Access::Read).create_new(access == Access::CreateNew);
-        Ok(Box::new(RealFile(options.open(path)?)))
+        Ok(Box::new(RealFile::new(options.open(path)?)))
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
@@ -75,13 +76,13 @@ impl FileSystem for RealFileSystem {
 
     fn create_private(&self, path: &Path) -> io::Result<Box<dyn File>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE_FILE).open(path)?;
-        Ok(Box::new(RealFile(file)))
+        Ok(Box::new(RealFile::new(file)))
     }
 
     fn open_private(&self, path: &Path) -> io::Result<Box<dyn File>> {
         let file = fs::File::open(path)?;
         match belongs_to_us_alone(&file.metadata()?)? {
-            true => Ok(Box::new(RealFile(file))),
+            true => Ok(Box::new(RealFile::new(file))),
             false => Err(io::ErrorKind::PermissionDenied.into()),
         }
     }
@@ -99,17 +100,23 @@ fn belongs_to_us_alone(found: &Metadata) -> io::Result<bool> {
     Ok(found.uid() == ours && found.mode() & OTHERS == 0)
 }
 
-struct RealFile(fs::File);
+struct RealFile(DirectFile);
+
+impl RealFile {
+    fn new(file: fs::File) -> Self {
+        Self(DirectFile::new(file))
+    }
+}
 
 impl File for RealFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.0.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.0.read_at(&mut buffer[filled..], offset + filled as u64) {
+            match self.0.file.read_at(&mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -120,28 +127,21 @@ impl File for RealFile {
     }
 
     fn write_at(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
-        // A part is either a batch of many KiB or a buffer that many small records share, so one call a part costs
-        // nothing that a vectored write would save.
-        let mut at = offset;
-        for part in parts {
-            self.0.write_all_at(part, at)?;
-            at += part.len() as u64;
-        }
-        Ok(())
+        self.0.write_at(offset, parts)
     }
 
     fn set_length(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.0.file.set_len(length)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.0.file.sync_data()
     }
 
     fn forget_cached(&self, range: Range<u64>) {
         if let Some(length) = NonZeroU64::new(range.end.saturating_sub(range.start)) {
             // Where the file system takes no advice, pages stay cached.
-            _ = fadvise(&self.0, range.start, Some(length), Advice::DontNeed);
+            _ = fadvise(&self.0.file, range.start, Some(length), Advice::DontNeed);
         }
     }
 }
