@@ -17,18 +17,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = prost_build::Config::new();
     config.bytes(["."]);
     // Written by hand, so that a hostile message cannot make more of them than a batch may hold.
-    for message in ["CallList", "CallColumns"] {
-        config.extern_path(format!(".phalanx.v1.{message}"), format!("crate::bounded::{message}"));
+    for (message, module) in [("CallList", "call_list"), ("CallColumns", "bounded")] {
+        config.extern_path(format!(".phalanx.v1.{message}"), format!("crate::{module}::{message}"));
     }
     let files = || compiler.file_descriptor_set();
     tonic_prost_build::configure().build_server(false).compile_fds_with_config(files(), config)?;
 
-    // Servers send one message in a form of their own, and all else as clients know it.
+    // Servers send some messages in forms of their own, and all else as clients know it.
     let servers = out.join("servers");
     std::fs::create_dir_all(&servers)?;
     let mut config = prost_build::Config::new();
     config.extern_path(".phalanx.v1", "crate::v1");
-    config.extern_path(".phalanx.v1.SubscribeResponse", "crate::history::EncodedSubscribeResponse");
+    for (message, module) in
+        [("SubscribeResponse", "history"), ("SubmitBatchResponse", "answers"), ("SubmitStreamResponse", "answers")]
+    {
+        config.extern_path(format!(".phalanx.v1.{message}"), format!("crate::{module}::Encoded{message}"));
+    }
     tonic_prost_build::configure().build_client(false).out_dir(servers).compile_fds_with_config(files(), config)?;
     Ok(())
 }

@@ -8,17 +8,10 @@ use prost::bytes::{Buf, BufMut, Bytes};
 use prost::encoding::{DecodeContext, WireType, bytes, message, skip_field, uint32};
 use prost::{DecodeError, Message};
 
-use crate::v1::{Call, Target};
+use crate::v1::Target;
 
 /// Elements that are kept: one above the limits of calls and of targets a batch, which are the same.
-const ELEMENTS_KEPT: usize = 65_537;
-
-/// Calls, a message each. Decoding keeps at most 65,537, one above the limit.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct CallList {
-    /// The calls. None may have an `id`: a submission is known by its place in a session.
-    pub calls: Vec<Call>,
-}
+pub(crate) const ELEMENTS_KEPT: usize = 65_537;
 
 /// Many calls in columns, as `execution.proto` pictures them. Decoding keeps at most 65,537 targets, one above the limit.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -50,33 +43,6 @@ fn merge_bounded<M: Message + Default>(
     match elements.len() < ELEMENTS_KEPT {
         true => message::merge_repeated(wire_type, elements, buf, ctx),
         false => skip_field(wire_type, tag, buf, ctx),
-    }
-}
-
-impl Message for CallList {
-    fn encode_raw(&self, buf: &mut impl BufMut) {
-        message::encode_repeated(1, &self.calls, buf);
-    }
-
-    fn merge_field(
-        &mut self,
-        tag: u32,
-        wire_type: WireType,
-        buf: &mut impl Buf,
-        ctx: DecodeContext,
-    ) -> Result<(), DecodeError> {
-        match tag {
-            1 => merge_bounded(&mut self.calls, tag, wire_type, buf, ctx),
-            _ => skip_field(wire_type, tag, buf, ctx),
-        }
-    }
-
-    fn encoded_len(&self) -> usize {
-        message::encoded_len_repeated(1, &self.calls)
-    }
-
-    fn clear(&mut self) {
-        *self = CallList::default();
     }
 }
 

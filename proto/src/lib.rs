@@ -2,7 +2,7 @@
 //!
 //! The sources are the files of `phalanx/v1` in this crate, whose comments are the docs of [`v1`]: `types.proto` has the
 //! values, `execution.proto` the service that calls go to, `query.proto` the one that answers what is known. The messages carry
-//! values and are not what is hashed or logged: protobuf has no canonical form. Servers send the history by [`history`]. This
+//! values and are not what is hashed or logged: protobuf has no canonical form. Servers send answers by [`answers`], the history by [`history`]. This
 //! crate knows nothing of the engine; whoever serves the messages converts them, and refuses what has a wrong length or
 //! passes a limit.
 //!
@@ -21,7 +21,9 @@
 //! Every `bytes` field is a [`Bytes`]. Decoded from a [`Bytes`], it shares the memory of the message: copy what is kept
 //! for long, else 32 bytes hold the whole message.
 
+pub mod answers;
 mod bounded;
+mod call_list;
 pub mod history;
 pub mod signing;
 
@@ -31,7 +33,8 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/phalanx.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/servers/phalanx.v1.rs"));
 
-    pub use crate::bounded::{CallColumns, CallList};
+    pub use crate::bounded::CallColumns;
+    pub use crate::call_list::{CallList, ListedCall, ListedCalls};
 }
 
 pub use prost::bytes::Bytes;

@@ -2,6 +2,7 @@
 
 use phalanx_engine::limits::MODULE_BYTES_MAX;
 use phalanx_engine::{SYSTEM_CONTRACT, Submission as SessionPosition, deploy_arguments, deploy_gas};
+use phalanx_proto::answers::EncodedSubmitBatchResponse;
 use phalanx_proto::v1::execution_service_server::ExecutionService;
 use phalanx_proto::v1::submit_batch_request::Calls as BatchCalls;
 use phalanx_proto::{Message, v1};
@@ -45,13 +46,13 @@ impl ExecutionService for Node {
     async fn submit_batch(
         &self,
         request: Request<v1::SubmitBatchRequest>,
-    ) -> Result<Response<v1::SubmitBatchResponse>, Status> {
+    ) -> Result<Response<EncodedSubmitBatchResponse>, Status> {
         let principal = self.shared.access.check(&request, Role::Submit)?;
         let deadline = deadline(request.metadata());
         let v1::SubmitBatchRequest { calls, acknowledgement, receipt_form, session } = request.into_inner();
         let (level, canonical) = (wire::level(acknowledgement)?, wire::is_canonical(receipt_form)?);
         let calls = match wire::required("calls", calls)? {
-            BatchCalls::List(list) => Calls::list(list)?,
+            BatchCalls::List(list) => Calls::list(&list)?,
             BatchCalls::Columns(columns) => Calls::columns(columns)?,
         };
         principal.check_calls(&calls)?;
@@ -67,8 +68,8 @@ impl ExecutionService for Node {
         let admitted = self.admit(calls, known, level, deadline)?;
         let reached = self.answer(admitted).await?;
         let height = reached.height();
-        let receipts = Some(wire::receipts_of(reached, level, canonical));
-        Ok(spans::answer(v1::SubmitBatchResponse { receipts }, height))
+        let receipts = wire::receipts_of(reached, level, canonical);
+        Ok(spans::answer(EncodedSubmitBatchResponse { receipts }, height))
     }
 
     type SubmitStreamStream = Answers;

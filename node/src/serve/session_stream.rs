@@ -1,10 +1,10 @@
 //! `SubmitStream`: the submissions of a session, read ahead of their answers by at most the credits.
 
 use futures_util::stream;
+use phalanx_proto::answers::{EncodedSubmissionAnswer, EncodedSubmitStreamResponse};
 use phalanx_proto::v1;
 use phalanx_proto::v1::session_submission::Calls as SubmissionCalls;
 use phalanx_proto::v1::submit_stream_request::Message as Asked;
-use phalanx_proto::v1::submit_stream_response::Message as Answer;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use super::wire::{self, Calls};
 pub(crate) const CREDITS: usize = 32;
 
 /// The answers of a stream.
-pub(crate) type Answers = Pin<Box<dyn stream::Stream<Item = Result<v1::SubmitStreamResponse, Status>> + Send>>;
+pub(crate) type Answers = Pin<Box<dyn stream::Stream<Item = Result<EncodedSubmitStreamResponse, Status>> + Send>>;
 
 /// What is to be answered, in order.
 enum Pending {
@@ -56,16 +56,15 @@ pub(super) fn answers(node: Node, principal: Arc<Principal>, asked: Streaming<v1
     }))
 }
 
-async fn answer(node: &Node, pending: Pending) -> Result<v1::SubmitStreamResponse, Refusal> {
-    let message = match pending {
-        Pending::Opened(opened) => Answer::Opened(opened),
+async fn answer(node: &Node, pending: Pending) -> Result<EncodedSubmitStreamResponse, Refusal> {
+    Ok(match pending {
+        Pending::Opened(opened) => EncodedSubmitStreamResponse::Opened(opened),
         Pending::Submitted { sequence, admitted, session } => {
             let reached = node.answer(admitted).await.map_err(|refusal| refusal.of_sequence(sequence))?;
-            let receipts = Some(wire::receipts_of(reached, session.level, session.canonical));
-            Answer::Answer(v1::SubmissionAnswer { sequence, receipts })
+            let receipts = wire::receipts_of(reached, session.level, session.canonical);
+            EncodedSubmitStreamResponse::Answer(EncodedSubmissionAnswer { sequence, receipts })
         }
-    };
-    Ok(v1::SubmitStreamResponse { message: Some(message) })
+    })
 }
 
 /// Reads until the client ends, something is refused, or the server drains.
@@ -146,7 +145,7 @@ async fn submit(
     let v1::SessionSubmission { sequence, calls } = submission;
     let of_sequence = |refusal: Refusal| refusal.of_sequence(sequence);
     let calls = match wire::required("submission.calls", calls).map_err(of_sequence)? {
-        SubmissionCalls::List(list) => Calls::list(list),
+        SubmissionCalls::List(list) => Calls::list(&list),
         SubmissionCalls::Columns(columns) => Calls::columns(columns),
     };
     let calls = calls.map_err(of_sequence)?;

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 
 use super::super::refusal::Refusal;
-use super::columns::Columns;
-use super::{address, detach, fixed, required};
+use super::columns::{Columns, Gathered};
+use super::{detach, fixed, fixed_in_place, required};
 
 /// Checked calls of one submission: at least one, and no more than a batch can hold.
 pub(crate) struct Calls {
@@ -22,7 +22,7 @@ pub(crate) struct Calls {
 }
 
 enum Form {
-    List(Vec<v1::Call>),
+    Single(Box<v1::Call>),
     Columns(Box<Columns>),
 }
 
@@ -44,8 +44,9 @@ impl Calls {
         let mut call = required("call", call)?;
         let id = call.id.as_ref().map(|id| fixed("call.id", id)).transpose()?;
         let mut size = CallsSize::default();
-        let to_system = check("call", &call, &mut size)?;
-        let is_signed = call.signature.is_some();
+        let checked = check("call", &(&call).into(), &mut size)?;
+        let (to_system, is_signed) = (*checked.contract == SYSTEM_CONTRACT, checked.signed.is_some());
+        size.add_target(call.method.len());
         if !is_signed {
             if let Some(id) = &id {
                 size.add_identity(Identity::Id(id));
@@ -54,31 +55,36 @@ impl Calls {
         }
         size.check().map_err(|error| Refusal::of_batch("call", &error))?;
         detach(fields(&mut call));
-        Ok((Calls { form: Form::List(vec![call]), size, signed: is_signed.into(), to_system }, id))
+        Ok((Calls { form: Form::Single(Box::new(call)), size, signed: is_signed.into(), to_system }, id))
     }
 
-    /// A list.
-    pub(crate) fn list(mut list: v1::CallList) -> Result<Calls, Refusal> {
+    /// A list, whose calls are put into columns.
+    pub(crate) fn list(list: &v1::CallList) -> Result<Calls, Refusal> {
         let mut size = CallsSize::default();
-        let (mut to_system, mut signed) = (false, 0);
+        let mut to_system = false;
         // Checked first, so that a hostile list is not walked.
-        size.add_calls(list.calls.len() as u64, 0, 0);
+        size.add_calls(list.len() as u64, 0, 0);
         size.check().map_err(|error| Refusal::of_batch("list.calls", &error))?;
         size = CallsSize::default();
-        for (index, call) in list.calls.iter().enumerate() {
+        let mut gathered = Gathered::new(list);
+        for (index, call) in list.calls().enumerate() {
             let field = format_args!("list.calls[{index}]");
-            to_system |= check(field, call, &mut size)?;
-            signed += u32::from(call.signature.is_some());
-            if call.id.is_some() && call.signature.is_none() {
+            let call = call.map_err(|error| Refusal::malformed(field, error))?;
+            let has_id = call.id.is_some();
+            let call = check(field, &call, &mut size)?;
+            if has_id && call.signed.is_none() {
                 return Err(Refusal::malformed(
                     format_args!("{field}.id"),
                     "a submission is known by its place in a session, its calls have no ids unless they are signed",
                 ));
             }
+            to_system |= *call.contract == SYSTEM_CONTRACT;
+            gathered.push(&call, &mut size);
         }
         let size = Calls::checked(size, "list.calls")?;
-        detach(list.calls.iter_mut().flat_map(fields));
-        let calls = Calls { form: Form::List(list.calls), size, signed, to_system };
+        let columns = gathered.into_columns();
+        let signed = columns.signed();
+        let calls = Calls { form: Form::Columns(Box::new(columns)), size, signed, to_system };
         if signed > 1 {
             calls.check_ids_differ()?;
         }
@@ -139,8 +145,8 @@ impl Calls {
     /// Visits them in order until one is not as it should be.
     pub(crate) fn try_each<E>(&self, mut visit: impl FnMut(usize, Borrowed<'_>) -> Result<(), E>) -> Result<(), E> {
         match &self.form {
-            Form::List(calls) => calls.iter().map(borrow).enumerate().try_for_each(|(index, call)| visit(index, call)),
-            Form::Columns(columns) => (0..columns.len()).try_for_each(|index| visit(index, columns.call(index))),
+            Form::Single(call) => visit(0, borrow(call)),
+            Form::Columns(columns) => columns.calls().enumerate().try_for_each(|(index, call)| visit(index, call)),
         }
     }
 
@@ -174,26 +180,26 @@ impl Calls {
             Identity::Begins(_) | Identity::Continues => Identity::Continues,
             Identity::Anonymous | Identity::Id(_) => Identity::Anonymous,
         };
-        let identity_at = |index| if index == 0 { identity } else { behind };
+        let mut identities = std::iter::once(identity).chain(std::iter::repeat(behind));
+        let mut push = |builder: &mut BatchBuilder, target, call: Borrowed<'_>| {
+            let Borrowed { sender, gas_limit, arguments, signed, .. } = call;
+            let identity = identities.next().unwrap_or(behind);
+            match signed {
+                None => builder.push_to(target, sender, gas_limit, arguments, identity),
+                Some(signed) => builder.push_signed(target, sender, gas_limit, arguments, signed, identity),
+            }
+        };
         match &self.form {
-            Form::List(calls) => calls.iter().map(borrow).enumerate().try_for_each(|(index, call)| {
+            Form::Single(call) => {
+                let call = borrow(call);
                 let target = builder.target(call.contract, call.method)?;
-                let place = identity_at(index);
-                match call.signed {
-                    None => builder.push_to(target, call.sender, call.gas_limit, call.arguments, place),
-                    Some(signed) => {
-                        builder.push_signed(target, call.sender, call.gas_limit, call.arguments, signed, place)
-                    }
-                }
-            }),
+                push(builder, target, call)
+            }
             Form::Columns(columns) => {
                 let targets = columns.targets().map(|(contract, method)| builder.target(contract, method));
                 let targets = targets.collect::<Result<Vec<_>, _>>()?;
-                (0..columns.len()).try_for_each(|index| {
-                    let target = targets[columns.target_number(index)];
-                    let (sender, gas_limit) = (columns.sender(index), columns.gas_limit(index));
-                    builder.push_to(target, sender, gas_limit, columns.arguments(index), identity_at(index))
-                })
+                let mut calls = columns.calls().enumerate();
+                calls.try_for_each(|(index, call)| push(builder, targets[columns.target_number(index)], call))
             }
         }
     }
@@ -205,29 +211,37 @@ fn fields(call: &mut v1::Call) -> impl Iterator<Item = &mut Bytes> {
     [&mut call.contract, &mut call.sender, &mut call.arguments].into_iter().chain(signed)
 }
 
-/// Checks a call and counts it. Answers whether it goes to the system contract.
-fn check(field: impl std::fmt::Display, call: &v1::Call, size: &mut CallsSize) -> Result<bool, Refusal> {
-    let contract = address(format_args!("{field}.contract"), &call.contract)?;
-    address(format_args!("{field}.sender"), &call.sender)?;
-    check_method(format_args!("{field}.method"), &call.method)?;
-    if call.gas_limit > u64::from(u32::MAX) {
+/// Checks a call and counts it, but for its target.
+fn check<'a>(
+    field: impl std::fmt::Display,
+    call: &v1::ListedCall<'a>,
+    size: &mut CallsSize,
+) -> Result<Borrowed<'a>, Refusal> {
+    let &v1::ListedCall { contract, method, sender, arguments, gas_limit, id, signature } = call;
+    let contract = fixed_in_place(format_args!("{field}.contract"), contract)?;
+    let sender = fixed_in_place(format_args!("{field}.sender"), sender)?;
+    check_method(format_args!("{field}.method"), method)?;
+    let limited = u32::try_from(gas_limit).map_err(|_| {
         let field = format_args!("{field}.gas_limit");
-        return Err(Refusal::limit(field, "call_gas_limit", call.gas_limit, u32::MAX.into()));
-    }
-    if let Some(signature) = &call.signature {
-        fixed::<64>(format_args!("{field}.signature"), signature)?;
-        let Some(id) = &call.id else {
-            return Err(Refusal::malformed(
-                format_args!("{field}.id"),
-                "a signed call has an id, which begins with the last height at which it may be ordered",
-            ));
-        };
-        fixed::<16>(format_args!("{field}.id"), id)?;
-        size.add_signature();
-    }
-    size.add_target(call.method.len());
-    size.add_calls(1, call.arguments.len() as u64, call.gas_limit);
-    Ok(contract == SYSTEM_CONTRACT)
+        Refusal::limit(field, "call_gas_limit", gas_limit, u32::MAX.into())
+    })?;
+    let signed = match signature {
+        None => None,
+        Some(signature) => {
+            let signature = fixed_in_place(format_args!("{field}.signature"), signature)?;
+            let Some(id) = id else {
+                return Err(Refusal::malformed(
+                    format_args!("{field}.id"),
+                    "a signed call has an id, which begins with the last height at which it may be ordered",
+                ));
+            };
+            let id = fixed_in_place(format_args!("{field}.id"), id)?;
+            size.add_signature();
+            Some(Signed { id, signature })
+        }
+    };
+    size.add_calls(1, arguments.len() as u64, gas_limit);
+    Ok(Borrowed { contract, method, sender, arguments, gas_limit: limited, signed })
 }
 
 /// Checks a method's name.

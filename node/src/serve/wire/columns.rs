@@ -1,8 +1,9 @@
 //! Many calls in columns: what a client claims of their lengths is checked once, then each call is read in place.
 
 use phalanx_engine::limits::{BATCH_CALLS_MAX, BATCH_TARGETS_MAX};
-use phalanx_engine::{Address, CallsSize};
+use phalanx_engine::{Address, CallsSize, Signed};
 use phalanx_proto::{Bytes, v1};
+use std::collections::HashMap;
 
 use super::super::refusal::Refusal;
 use super::calls::{Borrowed, check_method};
@@ -23,6 +24,15 @@ pub(super) struct Columns {
     gas_limits: Column<GAS_LIMIT_BYTES>,
     ends: Ends,
     arguments: Bytes,
+    /// Of the calls that are signed, in order.
+    signatures: Vec<Signature>,
+}
+
+/// What makes a call a signed one.
+struct Signature {
+    call: usize,
+    id: [u8; 16],
+    signature: [u8; 64],
 }
 
 /// A value for each call, or one for all.
@@ -88,6 +98,7 @@ impl Columns {
             gas_limits,
             ends: Ends::check(message.argument_ends, calls, message.arguments.len())?,
             arguments: message.arguments,
+            signatures: Vec::new(),
         };
         let gas = (0..calls).map(|index| u64::from(columns.gas_limit(index))).sum();
         size.add_calls(calls as u64, columns.arguments.len() as u64, gas);
@@ -106,8 +117,18 @@ impl Columns {
         detach(columns.into_iter().chain(ends).chain(targets));
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.calls
+    /// How many calls are signed.
+    pub(super) fn signed(&self) -> u32 {
+        self.signatures.len() as u32
+    }
+
+    /// The calls, in order.
+    pub(super) fn calls(&self) -> impl Iterator<Item = Borrowed<'_>> {
+        let mut signatures = self.signatures.iter().peekable();
+        (0..self.calls).map(move |index| {
+            let signature = signatures.next_if(|next| next.call == index);
+            Borrowed { signed: signature.map(Signature::borrow), ..self.call(index) }
+        })
     }
 
     /// Contract and method of each target.
@@ -121,17 +142,17 @@ impl Columns {
     }
 
     #[inline]
-    pub(super) fn sender(&self, index: usize) -> &Address {
+    fn sender(&self, index: usize) -> &Address {
         self.senders.at(index)
     }
 
     #[inline]
-    pub(super) fn gas_limit(&self, index: usize) -> u32 {
+    fn gas_limit(&self, index: usize) -> u32 {
         u32::from_le_bytes(*self.gas_limits.at(index))
     }
 
     #[inline]
-    pub(super) fn arguments(&self, index: usize) -> &[u8] {
+    fn arguments(&self, index: usize) -> &[u8] {
         match &self.ends {
             Ends::Length(length) => &self.arguments[index * length..(index + 1) * length],
             Ends::Each(ends) => {
@@ -141,7 +162,9 @@ impl Columns {
         }
     }
 
-    pub(super) fn call(&self, index: usize) -> Borrowed<'_> {
+    /// A call, without its signature.
+    #[inline]
+    fn call(&self, index: usize) -> Borrowed<'_> {
         let target = &self.targets[self.target_number(index)];
         Borrowed {
             contract: target.contract[..].try_into().expect("32 bytes"),
@@ -150,6 +173,94 @@ impl Columns {
             arguments: self.arguments(index),
             gas_limit: self.gas_limit(index),
             signed: None,
+        }
+    }
+}
+
+impl Signature {
+    fn borrow(&self) -> Signed<'_> {
+        Signed { id: &self.id, signature: &self.signature }
+    }
+}
+
+/// Columns that are made of calls of a list.
+pub(super) struct Gathered {
+    targets: Vec<v1::Target>,
+    /// Numbers of the targets, by contract and method.
+    numbers: HashMap<Address, HashMap<String, u16>>,
+    target_numbers: Vec<u8>,
+    senders: Vec<u8>,
+    gas_limits: Vec<u8>,
+    ends: Vec<u8>,
+    arguments: Vec<u8>,
+    signatures: Vec<Signature>,
+    calls: usize,
+}
+
+impl Gathered {
+    /// With room for the calls of a list.
+    pub(super) fn new(list: &v1::CallList) -> Gathered {
+        let calls = list.len();
+        Gathered {
+            targets: Vec::new(),
+            numbers: HashMap::new(),
+            target_numbers: Vec::with_capacity(TARGET_NUMBER_BYTES * calls),
+            senders: Vec::with_capacity(SENDER_BYTES * calls),
+            gas_limits: Vec::with_capacity(GAS_LIMIT_BYTES * calls),
+            ends: Vec::with_capacity(END_BYTES * calls),
+            // They are a part of what is encoded, besides addresses.
+            arguments: Vec::with_capacity(list.encoded_bytes().saturating_sub(2 * SENDER_BYTES * calls)),
+            signatures: Vec::new(),
+            calls: 0,
+        }
+    }
+
+    /// Puts a checked call behind the others, and counts its target if it is a new one. There are no more than a batch holds.
+    pub(super) fn push(&mut self, call: &Borrowed<'_>, size: &mut CallsSize) {
+        let number = self.number(call, size);
+        self.target_numbers.extend_from_slice(&number.to_le_bytes());
+        self.senders.extend_from_slice(call.sender);
+        self.gas_limits.extend_from_slice(&call.gas_limit.to_le_bytes());
+        self.arguments.extend_from_slice(call.arguments);
+        // A message is far below 4 GiB.
+        self.ends.extend_from_slice(&(self.arguments.len() as u32).to_le_bytes());
+        if let Some(Signed { id, signature }) = call.signed {
+            self.signatures.push(Signature { call: self.calls, id: *id, signature: *signature });
+        }
+        self.calls += 1;
+    }
+
+    fn number(&mut self, call: &Borrowed<'_>, size: &mut CallsSize) -> u16 {
+        // Most calls go where the one before went.
+        let before = self.target_numbers.last_chunk().map(|number| u16::from_le_bytes(*number));
+        let is_same = |target: &v1::Target| target.contract[..] == call.contract[..] && target.method == call.method;
+        if let Some(number) = before
+            && is_same(&self.targets[usize::from(number)])
+        {
+            return number;
+        }
+        let methods = self.numbers.entry(*call.contract).or_default();
+        methods.get(call.method).copied().unwrap_or_else(|| {
+            size.add_target(call.method.len());
+            let number = self.targets.len() as u16;
+            let (contract, method) = (Bytes::copy_from_slice(call.contract), call.method.to_owned());
+            self.targets.push(v1::Target { contract, method });
+            methods.insert(call.method.to_owned(), number);
+            number
+        })
+    }
+
+    pub(super) fn into_columns(self) -> Columns {
+        let one_target = self.targets.len() < 2;
+        Columns {
+            calls: self.calls,
+            targets: self.targets,
+            target_numbers: if one_target { Bytes::new() } else { self.target_numbers.into() },
+            senders: Column { bytes: self.senders.into(), stride: SENDER_BYTES },
+            gas_limits: Column { bytes: self.gas_limits.into(), stride: GAS_LIMIT_BYTES },
+            ends: Ends::Each(self.ends.into()),
+            arguments: self.arguments.into(),
+            signatures: self.signatures,
         }
     }
 }

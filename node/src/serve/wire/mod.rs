@@ -40,6 +40,11 @@ pub(crate) fn fixed<const N: usize>(field: impl Display, bytes: &[u8]) -> Result
     bytes.try_into().map_err(|_| Refusal::length(field, bytes.len(), N))
 }
 
+/// The same, where they are.
+pub(super) fn fixed_in_place<const N: usize>(field: impl Display, bytes: &[u8]) -> Result<&[u8; N], Refusal> {
+    bytes.try_into().map_err(|_| Refusal::length(field, bytes.len(), N))
+}
+
 /// An address.
 pub(crate) fn address(field: impl Display, bytes: &[u8]) -> Result<Address, Refusal> {
     fixed(field, bytes)

@@ -1,13 +1,14 @@
 //! Receipts and writes on their way out.
 
 use phalanx_engine::{Address, READ_SET_BYTES_MAX, Receipt, Receipts, Tried, WriteItem};
+use phalanx_proto::answers::{EncodedSubmissionReceipts, push_receipt};
 use phalanx_proto::v1::write::Change;
 use phalanx_proto::{Bytes, v1};
 
 use super::super::questions::Wanted;
 use super::super::refusal::Refusal;
 use super::super::submission::{Answered, Level, Reached};
-use super::{acknowledgement, copied};
+use super::{acknowledgement, copied, encoded};
 
 /// A receipt. `part` makes what stands in the message of a part of the receipt's bytes.
 pub(super) fn receipt(receipt: &Receipt<'_>, part: impl Fn(&[u8]) -> Bytes) -> v1::Receipt {
@@ -30,33 +31,37 @@ pub(crate) fn explanation_of(answered: &mut Answered) -> String {
 }
 
 /// What became of a submission.
-pub(crate) fn receipts_of(reached: Reached, level: Level, canonical: bool) -> v1::SubmissionReceipts {
+pub(crate) fn receipts_of(reached: Reached, level: Level, canonical: bool) -> EncodedSubmissionReceipts {
     let Answered { position, encoded, explanations, repeated } = match reached {
         Reached::Executed(answered) => answered,
         Reached::Ordered(notice) => {
             let (ordered, acknowledgement) = (Some(notice), acknowledgement(level));
-            return v1::SubmissionReceipts { ordered, acknowledgement, ..v1::SubmissionReceipts::default() };
+            let rest = v1::SubmissionReceipts { ordered, acknowledgement, ..v1::SubmissionReceipts::default() };
+            return EncodedSubmissionReceipts { rest, receipts: Bytes::new() };
         }
     };
-    let encoded = Bytes::from(encoded);
     let (receipts, canonical_receipts) = match canonical {
-        true => (Vec::new(), encoded),
+        true => (Bytes::new(), encoded.into()),
         false => {
-            // They all end with the message, so their parts may share the bytes.
-            let message = |one: Receipt<'_>| receipt(&one, |part| encoded.slice_ref(part));
-            (Receipts::new(&encoded).map(message).collect(), Bytes::new())
+            // A receipt's header is as long as the keys and lengths of its message, or longer, but for many events.
+            let mut receipts = Vec::with_capacity(encoded.len());
+            for receipt in Receipts::new(&encoded) {
+                push_receipt(&mut receipts, |fields| encoded::receipt(fields, &receipt));
+            }
+            (receipts.into(), Bytes::new())
         }
     };
-    v1::SubmissionReceipts {
+    let rest = v1::SubmissionReceipts {
         first: Some(position.first()),
         calls: position.calls,
-        receipts,
+        receipts: Vec::new(),
         canonical_receipts,
         explanations: explanations.into_iter().map(|(call, text)| v1::Explanation { call, text }).collect(),
         acknowledgement: acknowledgement(level),
         repeated,
         ordered: None,
-    }
+    };
+    EncodedSubmissionReceipts { rest, receipts }
 }
 
 /// A write; `called` is the contract that the call went to.

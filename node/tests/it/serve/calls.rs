@@ -150,8 +150,8 @@ async fn calls_of_a_batch_stay_together_in_every_form() {
     assert_eq!(receipts.len(), 500);
     assert!(receipts.iter().all(|receipt| receipt.outcome() == Outcome::Ok && receipt.events().count() == 1));
 
-    let calls = (0..501).map(|_| token_call(&token, "transfer", ALICE, BOB, 1)).collect();
-    let list = request(Calls::List(v1::CallList { calls }), v1::ReceiptForm::Messages);
+    let calls: Vec<_> = (0..501).map(|_| token_call(&token, "transfer", ALICE, BOB, 1)).collect();
+    let list = request(Calls::List(calls.iter().collect()), v1::ReceiptForm::Messages);
     let listed = execution.submit_batch(list).await.expect("it is taken in").into_inner().receipts.expect("set");
     let outcomes: Vec<_> = listed.receipts.iter().map(|receipt| outcome(Some(receipt))).collect();
     assert_eq!(outcomes[..500], [v1::Outcome::Ok; 500]);

@@ -53,7 +53,7 @@ async fn malformed_requests_name_their_field_and_limit() {
     let refused = execution.submit_batch(batch(Calls::Columns(lying))).await.expect_err("it lies");
     check(&refused, Code::InvalidArgument, "MALFORMED", "columns.argument_ends");
     let identified = v1::Call { id: Some(vec![1; 16].into()), ..good };
-    let refused = execution.submit_batch(batch(Calls::List(v1::CallList { calls: vec![identified] }))).await;
+    let refused = execution.submit_batch(batch(Calls::List([&identified].into_iter().collect()))).await;
     check(&refused.expect_err("a batch has no ids"), Code::InvalidArgument, "MALFORMED", "list.calls[0].id");
 
     let mut query = served.query();

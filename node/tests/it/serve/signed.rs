@@ -38,7 +38,7 @@ async fn try_submit(served: &Served, call: v1::Call) -> Result<v1::SubmitRespons
 }
 
 async fn try_batch(served: &Served, calls: Vec<v1::Call>) -> Result<v1::SubmissionReceipts, Status> {
-    let calls = Some(Calls::List(v1::CallList { calls }));
+    let calls = Some(Calls::List(calls.iter().collect()));
     let request = v1::SubmitBatchRequest { calls, ..v1::SubmitBatchRequest::default() };
     let answer = served.execution().submit_batch(request).await?;
     Ok(answer.into_inner().receipts.expect("set"))
@@ -254,7 +254,7 @@ async fn lists_of_signed_calls_are_checked_together_and_executed_once() {
     assert_eq!((alone.repeated, alone.position.expect("set").index), (true, 42));
     // In a session the list has both: its place, and ids.
     let in_session = |calls: Vec<v1::Call>, sequence| v1::SubmitBatchRequest {
-        calls: Some(Calls::List(v1::CallList { calls })),
+        calls: Some(Calls::List(calls.iter().collect())),
         session: Some(v1::SessionPosition { session: vec![5; 16].into(), sequence }),
         ..v1::SubmitBatchRequest::default()
     };

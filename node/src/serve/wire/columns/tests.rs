@@ -65,7 +65,7 @@ fn columns_are_the_calls_that_a_list_would_be() {
         gas_limit: *gas_limit,
         ..v1::Call::default()
     };
-    let list = Calls::list(v1::CallList { calls: expected.iter().map(call).collect() }).expect("it is well formed");
+    let list = Calls::list(&expected.iter().map(call).collect::<Vec<_>>().iter().collect()).expect("it is well formed");
     assert_eq!(batch_of(&list).bytes().as_slice(), batch.bytes().as_slice());
     assert_eq!(list.fingerprint(), calls.fingerprint());
 }

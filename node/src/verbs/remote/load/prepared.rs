@@ -31,7 +31,7 @@ pub(super) struct Prepared {
     next: Cell<usize>,
 }
 
-/// A submission. Cloning one shares the bytes of columns and of arguments.
+/// A submission. Cloning one shares the bytes of columns, and copies those of a list.
 #[derive(Clone)]
 pub(super) enum Template {
     Columns(v1::CallColumns),
@@ -67,7 +67,9 @@ impl Prepared {
             match plan.form {
                 Form::Columns => Template::Columns(columns.columns(first, batch)),
                 Form::Calls => {
-                    Template::List(v1::CallList { calls: (first..first + batch).map(|at| columns.call(at)).collect() })
+                    let mut list = v1::CallList::default();
+                    (first..first + batch).for_each(|at| list.push(&columns.call(at)));
+                    Template::List(list)
                 }
                 Form::Submit => Template::Single(columns.call(first)),
             }

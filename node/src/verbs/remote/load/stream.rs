@@ -84,7 +84,7 @@ async fn send(
         let calls = match calls {
             Template::Columns(columns) => Calls::Columns(columns),
             Template::List(list) => Calls::List(list),
-            Template::Single(call) => Calls::List(v1::CallList { calls: vec![call] }),
+            Template::Single(call) => Calls::List([&call].into_iter().collect()),
         };
         let submission = v1::SessionSubmission { sequence, calls: Some(calls) };
         // A stream that has ended is met, and told, where answers are taken.

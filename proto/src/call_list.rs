@@ -1,0 +1,203 @@
+//! `CallList` as it is on the wire, with calls that are read in place.
+//!
+//! Decoded into a message each, a call would cost more than it takes to execute: a place in a list, five slices that count their users,
+//! a name. A node looks at each call once, and a client makes it once.
+
+use prost::bytes::{Buf, BufMut};
+use prost::encoding::{
+    DecodeContext, WireType, check_wire_type, decode_key, decode_varint, encode_key, encode_varint, message, skip_field,
+};
+use prost::{DecodeError, Message};
+use std::fmt::{self, Debug, Formatter};
+
+use crate::bounded::ELEMENTS_KEPT;
+use crate::v1::Call;
+
+/// Number of the field `calls`.
+const CALLS: u32 = 1;
+
+/// Calls, a message each, encoded. Decoding keeps at most 65,537, one above the limit. None may have an `id` unless it is signed: a submission is
+/// known by its place in a session.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct CallList {
+    /// Fields `calls`, one behind the other.
+    encoded: Vec<u8>,
+    calls: usize,
+}
+
+/// A call of a list. What is not in its message is empty, or 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ListedCall<'a> {
+    /// Id of the contract.
+    pub contract: &'a [u8],
+    /// Name of the method.
+    pub method: &'a str,
+    /// Address of who calls.
+    pub sender: &'a [u8],
+    /// The arguments.
+    pub arguments: &'a [u8],
+    /// Most gas that the call may use.
+    pub gas_limit: u64,
+    /// The sender's id for the call.
+    pub id: Option<&'a [u8]>,
+    /// The sender's signature.
+    pub signature: Option<&'a [u8]>,
+}
+
+impl CallList {
+    /// How many calls there are.
+    pub fn len(&self) -> usize {
+        self.calls
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.calls == 0
+    }
+
+    /// Bytes of all calls, encoded.
+    pub fn encoded_bytes(&self) -> usize {
+        self.encoded.len()
+    }
+
+    /// Puts a call behind the others.
+    pub fn push(&mut self, call: &Call) {
+        message::encode(CALLS, call, &mut self.encoded);
+        self.calls += 1;
+    }
+
+    /// The calls, in order. Behind an error there are none.
+    pub fn calls(&self) -> ListedCalls<'_> {
+        ListedCalls { rest: &self.encoded }
+    }
+
+    /// Takes one in that is encoded, in a buffer that begins with its length.
+    fn push_encoded(&mut self, buf: &mut impl Buf) -> Result<(), DecodeError> {
+        let length = usize::try_from(decode_varint(buf)?).unwrap_or(usize::MAX);
+        if length > buf.remaining() {
+            return Err(too_short());
+        }
+        encode_key(CALLS, WireType::LengthDelimited, &mut self.encoded);
+        encode_varint(length as u64, &mut self.encoded);
+        self.encoded.put(buf.take(length));
+        self.calls += 1;
+        Ok(())
+    }
+}
+
+impl<'a> FromIterator<&'a Call> for CallList {
+    fn from_iter<I: IntoIterator<Item = &'a Call>>(calls: I) -> Self {
+        let mut list = CallList::default();
+        calls.into_iter().for_each(|call| list.push(call));
+        list
+    }
+}
+
+impl Debug for CallList {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.calls()).finish()
+    }
+}
+
+/// See [`CallList::calls`].
+#[derive(Clone, Debug)]
+pub struct ListedCalls<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for ListedCalls<'a> {
+    type Item = Result<ListedCall<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let call = decode_key(&mut self.rest).and_then(|_| delimited(&mut self.rest)).and_then(ListedCall::decode);
+        if call.is_err() {
+            self.rest = &[];
+        }
+        Some(call)
+    }
+}
+
+impl<'a> ListedCall<'a> {
+    /// Reads the fields of a `Call`. Of a field that is there more than once the last one counts, as everywhere.
+    fn decode(mut rest: &'a [u8]) -> Result<ListedCall<'a>, DecodeError> {
+        let mut call = ListedCall::default();
+        while !rest.is_empty() {
+            let (number, wire_type) = decode_key(&mut rest)?;
+            let mut bytes = || {
+                check_wire_type(WireType::LengthDelimited, wire_type)?;
+                delimited(&mut rest)
+            };
+            match number {
+                1 => call.contract = bytes()?,
+                2 => call.method = std::str::from_utf8(bytes()?).map_err(|_| not_text())?,
+                3 => call.sender = bytes()?,
+                4 => call.arguments = bytes()?,
+                5 => {
+                    check_wire_type(WireType::Varint, wire_type)?;
+                    call.gas_limit = decode_varint(&mut rest)?;
+                }
+                6 => call.id = Some(bytes()?),
+                7 => call.signature = Some(bytes()?),
+                _ => skip_field(wire_type, number, &mut rest, DecodeContext::default())?,
+            }
+        }
+        Ok(call)
+    }
+}
+
+impl<'a> From<&'a Call> for ListedCall<'a> {
+    fn from(call: &'a Call) -> Self {
+        let Call { contract, method, sender, arguments, gas_limit, id, signature } = call;
+        let (id, signature) = (id.as_deref(), signature.as_deref());
+        ListedCall { contract, method, sender, arguments, gas_limit: *gas_limit, id, signature }
+    }
+}
+
+/// Takes off bytes with their length before them.
+fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let length = usize::try_from(decode_varint(rest)?).unwrap_or(usize::MAX);
+    let (bytes, behind) = rest.split_at_checked(length).ok_or_else(too_short)?;
+    *rest = behind;
+    Ok(bytes)
+}
+
+#[expect(deprecated, reason = "it is how generated code says it, and there is no other way from outside")]
+fn too_short() -> DecodeError {
+    DecodeError::new("a call ends within a field")
+}
+
+#[expect(deprecated, reason = "as above")]
+fn not_text() -> DecodeError {
+    DecodeError::new("the method is not UTF-8")
+}
+
+impl Message for CallList {
+    fn encode_raw(&self, buf: &mut impl BufMut) {
+        buf.put_slice(&self.encoded);
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buf: &mut impl Buf,
+        ctx: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        if tag != CALLS || self.calls == ELEMENTS_KEPT {
+            return skip_field(wire_type, tag, buf, ctx);
+        }
+        check_wire_type(WireType::LengthDelimited, wire_type)?;
+        self.push_encoded(buf)
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.encoded.len()
+    }
+
+    fn clear(&mut self) {
+        *self = CallList::default();
+    }
+}
