@@ -14,7 +14,8 @@
 # QUERIES   queries a second, 10000
 # ACCOUNTS  accounts of each token, 1000000
 # WORKERS   threads that the node executes calls on, by default its cores
-# OPEN_RATE, OVERLOAD_RATE  calls a second; by default half of, and twice, the highest rate of the closed loops of this run
+# OPEN_RATE  calls a second; by default half of the highest rate of the closed loops of this run
+# OVERLOAD_RATE  the same; by default twice the highest rate of submissions as short, which is measured before it
 # REPORTS   folder that the generators' JSON reports are kept in, by default none
 #
 # Exit codes: 0 measured; 1 a run failed; 2 a tool is missing, a row is unknown, or a row needs one that is not there.
@@ -173,7 +174,7 @@ of_highest() {
     if [[ -n $1 ]]; then
         echo "$1"
     elif ((highest == 0)); then
-        echo "service.sh: $row needs a closed loop before it, or OPEN_RATE and OVERLOAD_RATE" >&2
+        echo "service.sh: $row needs a closed loop before it, or OPEN_RATE" >&2
         exit 2
     else
         jq -n "$highest * $2 | round"
@@ -186,11 +187,14 @@ for row in "${rows[@]}"; do
         calls) closed calls --form calls --streams 2 --batch 4096 ;;
         submit) closed submit --form submit --tasks 256 --connections 16 ;;
         open)
+            # Smaller submissions, as who looks at latency sends: one of 4,096 waits for all of them.
             asked=$(of_highest "${OPEN_RATE:-}" 0.5)
-            load open --form columns --streams 2 --batch 4096 --rate "$asked" --duration "$(jq -n "$window * $windows")"
+            load open --form columns --streams 2 --batch 1024 --rate "$asked" --duration "$(jq -n "$window * $windows")"
             ;;
         overload)
-            asked=$(of_highest "${OVERLOAD_RATE:-}" 2)
+            # What it is held against: the highest rate with submissions as short, one behind the other.
+            closed short --form columns --batch 64 --tasks 512 --connections 100
+            asked=${OVERLOAD_RATE:-$((2 * rate))}
             # More requests at a time than the node's queue of 64 MiB holds.
             load overload --form columns --batch 64 --tasks 12800 --connections 100 --rate "$asked" --duration "$duration"
             ;;

@@ -65,7 +65,7 @@ impl ExecutionService for Node {
                 in_session(&principal, &session, sequence, &calls)
             }
         };
-        let admitted = self.admit(calls, known, level, deadline)?;
+        let admitted = self.admit(calls, known, level, deadline).await?;
         let reached = self.answer(admitted).await?;
         let height = reached.height();
         let receipts = wire::receipts_of(reached, level, canonical);
@@ -159,7 +159,7 @@ async fn submit_single(
             Known::Id { sender, id, fingerprint: calls.fingerprint() }
         }
     };
-    let admitted = node.admit(calls, known, level, deadline)?;
+    let admitted = node.admit(calls, known, level, deadline).await?;
     node.answer(admitted).await
 }
 

@@ -63,6 +63,7 @@ pub(crate) fn all() -> Vec<v1::Limit> {
         ("connections", CONNECTIONS_MAX as u64),
         ("connection_streams", CONNECTION_STREAMS_MAX.into()),
         ("queue_bytes", node::QUEUE_BYTES_MAX),
+        ("waiting_bytes", node::WAITING_BYTES_MAX),
         ("questions", node::QUESTIONS_MAX as u64),
         ("stream_credits", session_stream::CREDITS as u64),
         ("sessions", once::SESSIONS_MAX as u64),

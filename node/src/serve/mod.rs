@@ -201,6 +201,7 @@ pub(crate) fn serve(
             progress,
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
+            waiting_room: Arc::new(Semaphore::new(node::WAITING_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
             recent: Arc::clone(&recent),
             reread: Reread::default(),

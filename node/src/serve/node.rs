@@ -6,6 +6,7 @@ use phalanx_proto::v1;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 
 use super::access::Access;
@@ -21,6 +22,11 @@ use super::wire::Calls;
 
 /// Bytes of calls that may be queued, executing, or waiting for their answers: three of the largest batches and more.
 pub(crate) const QUEUE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of calls of single requests that may wait for room in it: as many again.
+pub(crate) const WAITING_BYTES_MAX: u64 = 64 << 20;
+/// How long such a request waits at most. One that is refused has cost the node nearly as much as one that is executed, so a client that
+/// comes again at once would take from the others what it does not get.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a submission takes up besides its calls' bytes.
 const SUBMISSION_OVERHEAD_BYTES: u64 = 512;
 /// Questions that may wait for their turn.
@@ -47,7 +53,10 @@ pub(crate) struct Shared {
     pub(crate) progress: watch::Receiver<Progress>,
     /// Whether the server is about to end.
     pub(crate) draining: watch::Receiver<bool>,
+    /// Bytes that the queue has room for.
     pub(crate) room: Arc<Semaphore>,
+    /// Bytes of requests that may wait for such room.
+    pub(crate) waiting_room: Arc<Semaphore>,
     pub(crate) questions: Arc<Semaphore>,
     pub(crate) recent: Arc<Recent>,
     pub(crate) reread: Reread,
@@ -75,8 +84,9 @@ impl Shared {
 }
 
 impl Node {
-    /// Puts a submission into the queue, or refuses it if the queue is full or its deadline would pass there.
-    pub(crate) fn admit(
+    /// Puts a single request's submission into the queue. If that is full it waits for room, for a while and if not too many do, and is
+    /// refused else; so is one whose deadline would pass in the queue.
+    pub(crate) async fn admit(
         &self,
         calls: Calls,
         known: Known,
@@ -86,6 +96,7 @@ impl Node {
         self.shared.check_running()?;
         let queued = self.shared.queued_bytes();
         let wait = self.shared.pace.estimate(queued);
+        let mut patience = ROOM_TIMEOUT;
         if let Some(deadline) = deadline {
             let now = Instant::now();
             if now >= deadline {
@@ -94,9 +105,20 @@ impl Node {
             if now + wait >= deadline {
                 return Err(Refusal::deadline(wait));
             }
+            patience = patience.min(deadline - now);
         }
-        let room = Arc::clone(&self.shared.room).try_acquire_many_owned(bytes_of(&calls));
-        let room = room.map_err(|_| Refusal::queue_full(queued, QUEUE_BYTES_MAX, wait))?;
+        let bytes = bytes_of(&calls);
+        let full = || Refusal::queue_full(queued, QUEUE_BYTES_MAX, wait);
+        let room = match Arc::clone(&self.shared.room).try_acquire_many_owned(bytes) {
+            Ok(room) => room,
+            Err(_) => {
+                let _place = self.shared.waiting_room.try_acquire_many(bytes).map_err(|_| full())?;
+                let room = Arc::clone(&self.shared.room).acquire_many_owned(bytes);
+                let room = timeout(patience, room).await.map_err(|_| full())?;
+                self.shared.check_running()?;
+                room.map_err(|_| Refusal::stopped())?
+            }
+        };
         self.enqueue(calls, known, level, deadline, room)
     }
 

@@ -1,6 +1,6 @@
 //! Admission and ordering without a network: a test says what is in the queue when it is worked on.
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use phalanx_engine::Options;
 use phalanx_engine::fs::faulty::{self, FaultyFileSystem};
 use phalanx_proto::history::EncodedSubscribeResponse;
@@ -58,6 +58,7 @@ impl Still {
             progress: watched,
             draining,
             room: Arc::new(Semaphore::new(node::QUEUE_BYTES_MAX as usize)),
+            waiting_room: Arc::new(Semaphore::new(node::WAITING_BYTES_MAX as usize)),
             questions: Arc::new(Semaphore::new(node::QUESTIONS_MAX)),
             recent: Arc::new(Recent::new()),
             reread: Default::default(),
@@ -70,8 +71,8 @@ impl Still {
     }
 
     fn admit(&self, deadline: Option<Instant>) -> Result<(), Status> {
-        let admitted = self.node.admit(call(), Known::Unknown, Level::Executed, deadline);
-        admitted.map(drop).map_err(Status::from)
+        let admitted = self.node.admit(call(), Known::Unknown, Level::Executed, deadline).now_or_never();
+        admitted.expect("nobody waits where there is room").map(drop).map_err(Status::from)
     }
 
     /// Asks for the height that a question about the queue is answered at.
@@ -119,20 +120,43 @@ fn info(status: &Status) -> ErrorInfo {
     status.get_details_error_info().expect("each refusal has one")
 }
 
-#[test]
-fn a_full_queue_refuses_and_says_when_to_come_again() {
+#[tokio::test]
+async fn a_full_queue_has_requests_wait_then_refuses_and_says_when_to_come_again() {
     let still = Still::new();
-    let taken = Arc::clone(&still.node.shared.room).try_acquire_many_owned(node::QUEUE_BYTES_MAX as u32 - 100);
-    let refused = still.admit(None).expect_err("100 bytes are too few");
-    assert_eq!(refused.code(), Code::ResourceExhausted);
-    let info = info(&refused);
-    let said = ["limit", "actual", "max"].map(|key| info.metadata[key].as_str());
-    assert_eq!((&*info.reason, said), ("QUEUE_FULL", ["queue_bytes", "67108764", "67108864"]));
-    assert!(refused.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
+    let shared = Arc::clone(&still.node.shared);
+    let node = still.node.clone();
+    let fill = || {
+        let rest = shared.room.available_permits() as u32 - 100;
+        Arc::clone(&shared.room).try_acquire_many_owned(rest).expect("they are there")
+    };
+    let admit = |deadline| node.admit(call(), Known::Unknown, Level::Executed, deadline);
+    let taken = fill();
+    let mut waiting = Box::pin(admit(None));
+    assert!(timeout(Duration::ZERO, &mut waiting).await.is_err(), "100 bytes are too few");
     assert!(still.cutter.work.is_empty());
     drop(taken);
+    assert!(waiting.await.is_ok(), "there is room now");
+    assert_eq!(still.cutter.work.len(), 1);
+
+    let taken = fill();
+    let began = Instant::now();
+    let late = Status::from(admit(Some(began + Duration::from_millis(50))).await.err().expect("nobody makes room"));
+    assert!((Duration::from_millis(50)..Duration::from_millis(900)).contains(&began.elapsed()), "its deadline is near");
+    let in_vain = Status::from(admit(None).await.err().expect("nobody makes room"));
+    assert!(began.elapsed() > Duration::from_secs(1));
+    let _waiting = shared.waiting_room.try_acquire_many(node::WAITING_BYTES_MAX as u32 - 100).expect("nobody waits");
+    let at_once = still.admit(None).expect_err("too many wait");
+    for refused in [late, in_vain, at_once] {
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        let info = info(&refused);
+        let said = ["limit", "actual", "max"].map(|key| info.metadata[key].as_str());
+        assert_eq!((&*info.reason, said), ("QUEUE_FULL", ["queue_bytes", "67108764", "67108864"]));
+        assert!(refused.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
+    }
+    assert_eq!(still.cutter.work.len(), 1);
+    drop(taken);
     still.admit(None).expect("there is room");
-    assert_eq!(still.work(), [1]);
+    assert_eq!(still.work(), [2]);
 }
 
 #[test]
@@ -175,8 +199,8 @@ async fn what_gathered_is_one_batch_without_what_is_too_late() {
 async fn a_place_is_told_before_what_was_executed_is_taken_apart() {
     let still = Still::new();
     let admit = |level| {
-        let admitted = still.node.admit(call(), Known::Unknown, level, None);
-        admitted.map_err(Status::from).expect("there is room")
+        let admitted = still.node.admit(call(), Known::Unknown, level, None).now_or_never();
+        admitted.expect("at once").map_err(Status::from).expect("there is room")
     };
     let (ordered, executed) = (admit(Level::Ordered), admit(Level::Executed));
     let node = still.node.clone();
@@ -218,8 +242,8 @@ async fn what_is_told_of_sessions_contracts_and_state_is_durable() {
     let still = Still::new();
     let position = phalanx_engine::Submission { session: [9; 16], sequence: 1 };
     let known = Known::Session { position, fingerprint: 0 };
-    let _admitted =
-        still.node.admit(call(), known, Level::Executed, None).map_err(Status::from).expect("there is room");
+    let admitted = still.node.admit(call(), known, Level::Executed, None).await;
+    let _admitted = admitted.map_err(Status::from).expect("there is room");
     let (node, progress) = (still.node.clone(), still.progress.clone());
     let key = v1::GetStateRequest { contract: vec![7; 32].into(), keys: vec![vec![0].into()] };
     let mut listed = node.list_contracts(tonic::Request::new(v1::ListContractsRequest::default()));
@@ -288,6 +312,7 @@ fn without_recent(node: &Node) -> Node {
         progress: progress.clone(),
         draining: draining.clone(),
         room: Arc::clone(room),
+        waiting_room: Arc::new(Semaphore::new(node::WAITING_BYTES_MAX as usize)),
         questions: Arc::clone(questions),
         recent: Arc::new(Recent::new()),
         reread: Default::default(),
