@@ -2,7 +2,7 @@
 
 use crate::model::{Compared, team, teams};
 use crate::toy::{ORDERED, Program, Programs, Seen, Step, is_even, numbered};
-use phalanx_scheduler::{Delta, HashSeed, Mode, Operator, RUN_CALLS, Rounds, State, Watched, execute};
+use phalanx_scheduler::{Delta, HashSeed, Mode, Operator, RUN_CALLS, Rounds, State, Statistics, Watched, execute};
 use std::ops::Range;
 
 const CONTRACT: u32 = 1;
@@ -397,6 +397,62 @@ fn dirty_calls_are_repaired_up_to_three_of_ten() {
         (statistics.repaired_calls, statistics.suffix_calls)
     };
     assert_eq!([30, 31].map(repaired), [(30, 0), (0, 100)]);
+}
+
+/// What happens to a batch in rounds, and how long the next one would be.
+fn in_rounds(programs: Vec<Program>, rounds: Rounds) -> (Statistics, Option<u32>) {
+    let (team, state) = (team(2), Box::new(State::new(HashSeed::Fixed(29), 1_024)));
+    let mut executors = [Programs::default(), Programs::default()];
+    let (calls, mode) = (programs.len() as u32, Mode::Optimistic(rounds));
+    let done = team.run(|| execute(&team, &mut executors, &programs, state, calls, mode, Watched::default()));
+    (done.statistics, done.next_round)
+}
+
+/// A call that sets keys, and one for each that reads it, which is dirty in the same round.
+fn dirty(calls: u32) -> impl Iterator<Item = Program> {
+    let first = call((0..calls).map(|key| set(&numbered(1, key), b"1")).collect());
+    [first].into_iter().chain((0..calls).map(|key| call(vec![get(&numbered(1, key))])))
+}
+
+#[test]
+fn later_rounds_are_judged_by_their_own_calls() {
+    // A round of 256 calls without conflicts, then one of 1,024.
+    let rounds = Rounds { first: RUN_CALLS, least: RUN_CALLS, most: 4 * RUN_CALLS };
+    let second = |again: u32| {
+        let programs = idle(RUN_CALLS).chain(dirty(again)).chain(idle(4 * RUN_CALLS - 1 - again));
+        let (statistics, next) = in_rounds(programs.collect(), rounds);
+        assert_eq!((statistics.rounds, statistics.optimistic_calls), (2, 5 * u64::from(RUN_CALLS)));
+        assert_eq!((statistics.dirty_calls, statistics.repaired_calls), (again.into(), again.into()));
+        next
+    };
+    // A tenth is 102.
+    assert_eq!([102, 103].map(second), [Some(4 * RUN_CALLS), Some(RUN_CALLS)]);
+}
+
+#[test]
+fn what_is_hopeless_is_a_share_of_the_calls_that_are_left() {
+    let repaired = |again: u32| {
+        let programs = idle(400).chain(dirty(again)).chain(idle(100 - again));
+        let statistics = in_rounds(programs.collect(), Rounds::of(1_024)).0;
+        (statistics.repaired_calls, statistics.suffix_calls)
+    };
+    assert_eq!([30, 31].map(repaired), [(30, 0), (0, 100)]);
+}
+
+#[test]
+fn a_repair_has_the_steps_of_its_own_round() {
+    let given_up = |others: u32| {
+        let before = [call(vec![set(b"go on", &that_is(false)), number(b"k", 0)])].into_iter();
+        let on = call(vec![get(b"go on"), Step::StopUnlessEven, number(b"k", 7)]);
+        let round = [call(vec![set(b"go on", &that_is(true))])].into_iter().chain((0..5).map(|_| on.clone()));
+        let round = round.chain((0..others).map(|at| call(vec![number(b"k", at.into())])));
+        let programs = before.chain(idle(RUN_CALLS - 1)).chain(round).chain(idle(RUN_CALLS - 6 - others));
+        let (statistics, _) = in_rounds(programs.collect(), Rounds::of(RUN_CALLS));
+        assert_eq!((statistics.rounds, statistics.dirty_calls), (2, 5));
+        statistics.long_chains
+    };
+    // As in a first round.
+    assert_eq!([243, 244].map(given_up), [0, 1]);
 }
 
 /// Keys of 5 and of 65 bytes.
