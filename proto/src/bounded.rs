@@ -1,4 +1,4 @@
-//! Messages whose repeated fields are bounded as they are decoded. An empty call takes two bytes on the wire and a hundred
+//! Messages whose repeated fields are bounded as they are decoded. An empty target takes two bytes on the wire and a hundred
 //! times as much in memory, so a limit that is checked behind the decoder would be checked too late.
 //!
 //! Elements above a limit are not kept, but for one: by that whoever checks the limit sees that it was passed. The fields

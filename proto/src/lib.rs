@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Every `bytes` field is a [`Bytes`]. Decoded from a [`Bytes`], it shares the memory of the message: copy what is kept
-//! for long, else 32 bytes hold the whole message.
+//! for long, else 32 bytes hold the whole message. A [`v1::CallList`] is a copy.
 
 pub mod answers;
 mod bounded;

@@ -1,6 +1,6 @@
 //! Writing past the page cache.
 //!
-//! A log writes hundreds of megabytes a second that hardly anybody reads again. Through the page cache a byte costs 0.3 to 0.5 ns of a core: a
+//! Log and receipts are hundreds of megabytes a second that hardly anybody reads again, and whoever does reads them from the disk. Through the page cache a byte costs 0.3 to 0.5 ns of a core: a
 //! page is found for it, it is copied, marked, written by another thread, and let go. Past it, it costs a tenth of that, and a sync
 //! finds nothing left to write.
 //!
@@ -9,6 +9,7 @@
 //! drops the pages that it passes. Where a file system refuses, everything goes through the page cache.
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -49,9 +50,8 @@ impl DirectFile {
         // Nothing else depends on the flag: relaxed is enough.
         if bytes >= DIRECT_BYTES_MIN && !self.refused.load(Ordering::Relaxed) {
             match self.write_directly(offset, parts) {
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    self.refused.store(true, Ordering::Relaxed)
-                }
+                Err(error) if is_refusal(&error) => self.refused.store(true, Ordering::Relaxed),
+                Err(error) if is_exhausted(&error) => {}
                 written => return written,
             }
         }
@@ -62,15 +62,13 @@ impl DirectFile {
         Ok(())
     }
 
-    /// The same; `InvalidInput` if the file cannot be written directly.
+    /// The same; some errors say only that it cannot be done this way.
     fn write_directly(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
         // A descriptor of its own, since with the flag reads would have to keep to blocks too. By number it is the same file, whatever
         // its name is by now. It costs some microseconds, and a file that is kept open has one descriptor.
         let mut options = OpenOptions::new();
         options.write(true).custom_flags(OFlags::DIRECT.bits() as i32);
-        let Ok(direct) = options.open(format!("/proc/self/fd/{}", self.file.as_raw_fd())) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
+        let direct = options.open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
         BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(BUFFER_BYTES + BLOCK_BYTES, 0);
             let start = buffer.as_ptr().align_offset(BLOCK_BYTES);
@@ -101,11 +99,26 @@ impl DirectFile {
         self.file.write_all_at(&buffer[begin..first], block + begin as u64)?;
         let mut done = first;
         if first < last {
-            // What a short write leaves goes the other way, which also says what stood in its way.
-            done += direct.write_at(&buffer[first..last], block + first as u64)?;
+            // What a short write leaves, or one that was interrupted, goes the other way, which also says what stood in its way.
+            done += match direct.write_at(&buffer[first..last], block + first as u64) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                written => written?,
+            };
         }
         self.file.write_all_at(&buffer[done..], block + done as u64)
     }
+}
+
+/// Whether an error says that a file cannot be written directly: the file system has no such writes, or there is no `/proc`. Where the
+/// disk is at fault, writing through the page cache meets it too.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied, Unsupported};
+    matches!(error.kind(), InvalidInput | NotFound | PermissionDenied | Unsupported)
+}
+
+/// Whether there is no descriptor for it just now.
+fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 #[cfg(test)]
@@ -146,6 +159,9 @@ mod tests {
                 assert!(read(&file, offset as u64, length) == whole, "{length} at {offset}");
                 assert!(read(&file, 0, offset) == before[..offset], "{length} at {offset}");
                 assert!(read(&file, (offset + length) as u64, 2 * BLOCK_BYTES) == before[offset + length..]);
+                if file.refused.load(Ordering::Relaxed) {
+                    eprintln!("the file system of temporary files has no direct writes: they were not tried");
+                }
             }
         }
     }

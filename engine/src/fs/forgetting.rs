@@ -1,12 +1,12 @@
 //! Letting a file's older pages go as it grows.
 //!
-//! A log fills memory with pages that nobody reads again. The kernel takes a fresh page for each that is appended, which under
+//! What is written through the page cache (what is large goes past it, `direct.rs`) fills memory with pages that nobody reads again. The kernel takes a fresh page for each that is appended, which under
 //! virtual machines that give unused memory back costs several times what copying does; pages that are let go it uses for
 //! the next.
 
 use super::File;
 
-/// Bytes of a file that is appended to which stay cached behind its synced end: what readers at the tip look for.
+/// Bytes of a file that is appended to which stay cached behind its synced end, if they ever were: what readers at the tip look for.
 pub(crate) const CACHED_BYTES: u64 = 32 << 20;
 
 /// What of a growing file was let go.

@@ -32,8 +32,10 @@ pub struct ReceiptSegments {
     fs: Arc<dyn FileSystem>,
     directory: PathBuf,
     segment_bytes: u64,
-    /// In order of heights, which don't overlap.
+    /// In order of heights, which don't overlap. Not held while records are written or read: a disk may keep either waiting.
     segments: Mutex<Vec<ReceiptSegment>>,
+    /// Held by whoever changes them, before the lock above.
+    changing: Mutex<()>,
 }
 
 /// What opening the receipt segments found.
@@ -68,7 +70,7 @@ impl ReceiptSegments {
         }
         let damage = segments.iter().filter_map(|segment| segment.damage().cloned()).collect();
         let opened = ReceiptsOpened { heights: heights(&segments), damage };
-        Ok((ReceiptSegments { fs, directory, segment_bytes, segments: Mutex::new(segments) }, opened))
+        Ok((Self::of(fs, directory, segment_bytes, segments), opened))
     }
 
     /// Opens the receipt segments for reading alone, and checks every byte. Changes nothing.
@@ -79,7 +81,11 @@ impl ReceiptSegments {
     pub fn read(fs: Arc<dyn FileSystem>, data_directory: &Path, closed: bool) -> Result<ReceiptSegments, LogError> {
         let directory = data_directory.join(layout::RECEIPTS);
         let segments = checked(fs.as_ref(), &directory, closed)?;
-        Ok(ReceiptSegments { fs, directory, segment_bytes: 0, segments: Mutex::new(segments) })
+        Ok(Self::of(fs, directory, 0, segments))
+    }
+
+    fn of(fs: Arc<dyn FileSystem>, directory: PathBuf, segment_bytes: u64, segments: Vec<ReceiptSegment>) -> Self {
+        Self { fs, directory, segment_bytes, segments: Mutex::new(segments), changing: Mutex::default() }
     }
 
     /// Heights that can be read, damage and gaps between them apart.
@@ -104,6 +110,7 @@ impl ReceiptSegments {
         receipts: &[impl AsRef<[u8]>],
         writes: &[impl AsRef<[u8]>],
     ) -> Result<(), LogError> {
+        let _changing = self.changing.lock();
         let mut segments = self.segments.lock();
         let next = segments.last().map_or(0, ReceiptSegment::next_height);
         if height < next {
@@ -125,10 +132,13 @@ impl ReceiptSegments {
             }
             segments.push(ReceiptSegment::create(self.fs.as_ref(), &self.directory, height)?);
         }
-        match segments.last_mut() {
-            Some(last) => last.append(height, receipts, writes),
-            None => Ok(()),
+        let Some(mut tail) = segments.last().map(ReceiptSegment::tail) else { return Ok(()) };
+        drop(segments);
+        tail.append(height, receipts, writes)?;
+        if let Some(last) = self.segments.lock().last_mut() {
+            last.take_in(tail);
         }
+        Ok(())
     }
 
     /// Receipts and write set of a height; `None` if the height isn't here.
@@ -137,12 +147,12 @@ impl ReceiptSegments {
     ///
     /// [`LogError::Damaged`], [`LogError::Io`].
     pub fn receipts(&self, height: u64) -> Result<Option<ReceiptsAndWrites>, LogError> {
-        let segments = self.segments.lock();
-        let after = segments.partition_point(|segment| segment.first_height() <= height);
-        match after.checked_sub(1) {
-            Some(index) => segments[index].read(height),
-            None => Ok(None),
-        }
+        let record = {
+            let segments = self.segments.lock();
+            let after = segments.partition_point(|segment| segment.first_height() <= height);
+            after.checked_sub(1).map_or(Ok(None), |index| segments[index].record(height))?
+        };
+        record.map(|record| record.read_first()).transpose()
     }
 
     /// Syncs what was appended when it has become much: a segment's worth at its end would keep the disk busy for longer than
@@ -186,6 +196,7 @@ impl ReceiptSegments {
     ///
     /// [`LogError::Io`]; calling it again goes on.
     pub fn truncate_from(&self, height: u64) -> Result<(), LogError> {
+        let _changing = self.changing.lock();
         let mut segments = self.segments.lock();
         while segments.last().is_some_and(|last| last.first_height() >= height) {
             if let Some(last) = segments.pop() {
@@ -204,6 +215,7 @@ impl ReceiptSegments {
     ///
     /// [`LogError::Io`]; fewer segments are as valid.
     pub fn drop_below(&self, height: u64) -> Result<Option<u64>, LogError> {
+        let _changing = self.changing.lock();
         let mut segments = self.segments.lock();
         while segments.get(1).is_some_and(|second| second.first_height() <= height) {
             segments.remove(0).remove(self.fs.as_ref())?;

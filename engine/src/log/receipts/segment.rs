@@ -254,6 +254,27 @@ impl ReceiptSegment {
         Ok(())
     }
 
+    /// The segment's end alone, to append to while others read the rest; [`ReceiptSegment::take_in`] puts it behind that.
+    pub(super) fn tail(&self) -> ReceiptSegment {
+        let tail = Self::empty(self.path.clone(), Arc::clone(&self.file), self.next_height());
+        ReceiptSegment { end: self.end, mark: self.mark, ..tail }
+    }
+
+    /// Takes in what was appended to the tail.
+    pub(super) fn take_in(&mut self, tail: ReceiptSegment) {
+        self.offsets.extend(tail.offsets);
+        self.end = tail.end;
+    }
+
+    /// The record of a height alone, at or above the first, below the next segment's first; `None` if it is not here.
+    pub(super) fn record(&self, height: u64) -> Result<Option<ReceiptSegment>, LogError> {
+        let Some(offset) = self.offsets.get((height - self.first_height) as usize) else {
+            return self.damage.as_ref().map_or(Ok(None), |damage| Err(LogError::Damaged(damage.clone())));
+        };
+        let record = Self::empty(self.path.clone(), Arc::clone(&self.file), height);
+        Ok(Some(ReceiptSegment { offsets: vec![*offset], end: self.end, ..record }))
+    }
+
     pub(super) fn has_room(&self, payload_bytes: usize, segment_bytes: u64) -> bool {
         self.offsets.is_empty() || self.end + (HEADER_BYTES + payload_bytes) as u64 <= segment_bytes
     }
@@ -310,11 +331,9 @@ impl ReceiptSegment {
         self.forgetting.all(&*self.file, self.mark);
     }
 
-    /// Reads a height at or above the first, below the next segment's first.
-    pub(super) fn read(&self, height: u64) -> Result<Option<ReceiptsAndWrites>, LogError> {
-        let Some(offset) = self.offsets.get((height - self.first_height) as usize) else {
-            return self.damage.as_ref().map_or(Ok(None), |damage| Err(LogError::Damaged(damage.clone())));
-        };
+    /// Reads the first record; there is one.
+    pub(super) fn read_first(&self) -> Result<ReceiptsAndWrites, LogError> {
+        let (height, offset) = (self.first_height, &self.offsets[0]);
         let damaged = |what: &str| {
             LogError::Damaged(Damage { file: self.path.clone(), offset: *offset, height, what: what.to_owned() })
         };
@@ -332,7 +351,7 @@ impl ReceiptSegment {
             return Err(damaged("the payload's checksum does not match"));
         }
         self.check_padding(start + read as u64, next)?.map_err(damaged)?;
-        Ok(Some((receipts, writes)))
+        Ok((receipts, writes))
     }
 
     pub(super) fn remove(self, fs: &dyn FileSystem) -> Result<(), LogError> {

@@ -250,7 +250,9 @@ impl Gathered {
         })
     }
 
-    pub(super) fn into_columns(self) -> Columns {
+    pub(super) fn into_columns(mut self) -> Columns {
+        // What was encoded besides, of which a client may send as much as it likes, is not kept until the calls are answered.
+        self.arguments.shrink_to_fit();
         let one_target = self.targets.len() < 2;
         Columns {
             calls: self.calls,

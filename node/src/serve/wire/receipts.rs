@@ -10,19 +10,22 @@ use super::super::refusal::Refusal;
 use super::super::submission::{Answered, Level, Reached};
 use super::{acknowledgement, copied, encoded};
 
-/// A receipt. `part` makes what stands in the message of a part of the receipt's bytes.
-pub(super) fn receipt(receipt: &Receipt<'_>, part: impl Fn(&[u8]) -> Bytes) -> v1::Receipt {
+/// A receipt.
+pub(super) fn receipt(receipt: &Receipt<'_>) -> v1::Receipt {
     v1::Receipt {
         outcome: Some(receipt.outcome().code().into()),
         gas_used: receipt.gas_used(),
-        return_bytes: part(receipt.return_bytes()),
-        events: receipt.events().map(|event| v1::Event { topic: part(event.topic), data: part(event.data) }).collect(),
+        return_bytes: copied(receipt.return_bytes()),
+        events: receipt
+            .events()
+            .map(|event| v1::Event { topic: copied(event.topic), data: copied(event.data) })
+            .collect(),
     }
 }
 
 /// The first of encoded receipts.
 pub(crate) fn first_receipt(encoded: &[u8]) -> Option<v1::Receipt> {
-    Receipts::new(encoded).next().map(|first| receipt(&first, copied))
+    Receipts::new(encoded).next().map(|first| receipt(&first))
 }
 
 /// The text beside the first receipt of an answer; empty if there is none.
@@ -95,7 +98,7 @@ pub(crate) fn simulated(
     }
     Ok(v1::SimulateResponse {
         height,
-        receipt: Some(receipt(&tried.receipt(), copied)),
+        receipt: Some(receipt(&tried.receipt())),
         writes,
         explanation: tried.explanation().unwrap_or_default().to_owned(),
         reads,

@@ -73,7 +73,7 @@ fn plainly(batch: &Batch, (index, call): (u32, &CallRef<'_>), left: (&[u8], &[u8
             id: call.id().map(|id| copied(id)),
             signature: call.signature().map(|signature| copied(signature)),
         }),
-        receipt: form.receipts.then(|| receipt(&of_call, copied)),
+        receipt: form.receipts.then(|| receipt(&of_call)),
         writes: if form.writes { writes.map(|item| write(&item, contract)).collect() } else { Vec::new() },
     }
 }
