@@ -1,4 +1,4 @@
-//! Messages whose repeated fields are bounded as they are decoded. An empty target takes two bytes on the wire and a hundred
+//! Columns, whose targets are bounded as they are decoded. An empty target takes two bytes on the wire and a hundred
 //! times as much in memory, so a limit that is checked behind the decoder would be checked too late.
 //!
 //! Elements above a limit are not kept, but for one: by that whoever checks the limit sees that it was passed. The fields
@@ -10,7 +10,7 @@ use prost::{DecodeError, Message};
 
 use crate::v1::Target;
 
-/// Elements that are kept: one above the limits of calls and of targets a batch, which are the same.
+/// Elements that are kept: one above the limits of calls and of targets a batch, which are the same. `call_list.rs` has the calls.
 pub(crate) const ELEMENTS_KEPT: usize = 65_537;
 
 /// Many calls in columns, as `execution.proto` pictures them. Decoding keeps at most 65,537 targets, one above the limit.
@@ -30,20 +30,6 @@ pub struct CallColumns {
     pub argument_ends: Bytes,
     /// The arguments of all calls.
     pub arguments: Bytes,
-}
-
-/// Takes an element in, or skips it if there are enough.
-fn merge_bounded<M: Message + Default>(
-    elements: &mut Vec<M>,
-    tag: u32,
-    wire_type: WireType,
-    buf: &mut impl Buf,
-    ctx: DecodeContext,
-) -> Result<(), DecodeError> {
-    match elements.len() < ELEMENTS_KEPT {
-        true => message::merge_repeated(wire_type, elements, buf, ctx),
-        false => skip_field(wire_type, tag, buf, ctx),
-    }
 }
 
 impl CallColumns {
@@ -75,7 +61,7 @@ impl Message for CallColumns {
         ctx: DecodeContext,
     ) -> Result<(), DecodeError> {
         match tag {
-            1 => merge_bounded(&mut self.targets, tag, wire_type, buf, ctx),
+            1 if self.targets.len() < ELEMENTS_KEPT => message::merge_repeated(wire_type, &mut self.targets, buf, ctx),
             2 => uint32::merge(wire_type, &mut self.calls, buf, ctx),
             3 => bytes::merge(wire_type, &mut self.target_numbers, buf, ctx),
             4 => bytes::merge(wire_type, &mut self.senders, buf, ctx),
