@@ -13,6 +13,7 @@
 # PAUSE     seconds for which its reader reads nothing, 30
 # QUERIES   queries a second, 10000
 # ACCOUNTS  accounts of each token, 1000000
+# NODE_CORES, CLIENT_CORES  cores that the node and the generator are kept on, as taskset names them; by default all
 # WORKERS   threads that the node executes calls on, by default its cores
 # OPEN_RATE  calls a second; by default half of the highest rate of the closed loops of this run
 # OVERLOAD_RATE  the same; by default twice the highest rate of submissions as short, which is measured before it
@@ -66,12 +67,19 @@ end_node() {
 }
 trap end_node EXIT
 
+# on CORES COMMAND…: takes the place of this shell, so that what runs in the background has the number of the command.
+on() {
+    local cores=$1
+    shift
+    if [[ -n $cores ]]; then exec taskset -c "$cores" "$@"; else exec "$@"; fi
+}
+
 # Starts a node; $endpoint is where it listens.
 start_node() {
     directory=$(mktemp -d --tmpdir="$folder")
     local -a workers=()
     [[ -n ${WORKERS:-} ]] && workers=(--workers "$WORKERS")
-    "$PHALANX" serve --data-dir "$directory/data" --listen 127.0.0.1:0 "${workers[@]}" -o json >"$directory/serving" &
+    on "${NODE_CORES:-}" "$PHALANX" serve --data-dir "$directory/data" --listen 127.0.0.1:0 "${workers[@]}" -o json >"$directory/serving" &
     node=$!
     local tries
     for ((tries = 0; tries < 600; tries++)); do
@@ -97,7 +105,7 @@ measure() {
     local name=$1 code=0
     shift
     start_node
-    report=$("$PHALANX" load --endpoint "$endpoint" --accounts "$accounts" --prepared 1048576 --window "$window" \
+    report=$(on "${CLIENT_CORES:-}" "$PHALANX" load --endpoint "$endpoint" --accounts "$accounts" --prepared 1048576 --window "$window" \
         --server-pid "$node" -o json "$@") || code=$?
     end_node
     if ((code != 0)); then
