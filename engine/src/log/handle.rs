@@ -122,7 +122,7 @@ impl Log {
     }
 
     /// Reads records from a height on, up to what is durable. When the iterator ended it can be asked again later: it
-    /// goes on with what became durable since.
+    /// goes on with what became durable since. Records without a height are among them only where it came by them.
     ///
     /// # Errors
     ///

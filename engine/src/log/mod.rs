@@ -40,6 +40,7 @@ mod group;
 mod handle;
 mod header;
 mod open;
+mod places;
 mod queue;
 mod reader;
 pub mod receipts;

@@ -7,6 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::chain::Chain;
 use super::error::LogError;
+use super::places::Places;
 use super::record::Position;
 use super::writer::Append;
 
@@ -28,6 +29,8 @@ pub(crate) struct Queue {
     /// Position up to which records are durable. Release on store, acquire on load: who reads a position reads bytes
     /// that were written before it was stored.
     durable_end: AtomicU64,
+    /// Places before it, where reading can begin.
+    places: Places,
 }
 
 struct State {
@@ -72,6 +75,7 @@ impl Queue {
             work: Condvar::new(),
             progress: Condvar::new(),
             durable_end: AtomicU64::new(durable_end.0),
+            places: Places::default(),
         }
     }
 
@@ -172,6 +176,11 @@ impl Queue {
     /// Position before which all records may be read.
     pub(crate) fn durable_end(&self) -> Position {
         Position(self.durable_end.load(Ordering::Acquire))
+    }
+
+    /// Places where reading can begin.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The thread's side: nothing goes on.

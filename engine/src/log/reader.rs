@@ -76,8 +76,9 @@ impl Records {
         from_height: u64,
         live: Option<Arc<Queue>>,
     ) -> Result<Records, LogError> {
-        // The end is read before the list: what is durable then lies in files that are listed, or a later look finds.
+        // The end and the place are read before the list: what is durable then lies in files that are listed, or a later look finds.
         let limit = live.as_ref().map(|queue| queue.durable_end());
+        let place = live.as_ref().and_then(|queue| queue.places().before(from_height));
         let segments = segment::list(fs.as_ref(), &directory, Access::Read)?;
         segments.iter().try_for_each(Segment::check_format)?;
         if let Some(header) = segments.iter().find_map(|segment| segment.header.as_ref().ok()) {
@@ -95,6 +96,9 @@ impl Records {
             Ok(mut walk) => {
                 if let Some(limit) = limit {
                     walk.set_limit(limit);
+                }
+                if let Some(place) = place {
+                    walk.skip_to(place);
                 }
                 records.walk = Some(walk);
             }

@@ -39,6 +39,7 @@ fn run(queue: &Queue, mut writer: Writer) -> Result<(), LogError> {
                 writer.write(records)?;
                 queue.advance(height, writer.end());
                 writer.hash_last();
+                queue.places().note(writer.end(), || writer.place());
             }
             Work::WriteAhead => writer.write_ahead()?,
             Work::End(End::Close) => return writer.close(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::chain::Chain;
 use super::error::{LogError, failed};
 use super::header::{BLOCK_BYTES, Defect, HEADER_BYTES, RecordHeader, record_bytes};
+use super::places::Place;
 use super::record::{Position, Record};
 use super::segment::{READ_BYTES, Segment, first_input};
 use crate::fs::File;
@@ -91,6 +92,23 @@ impl Walk {
             window: Window::default(),
             limit: None,
         })
+    }
+
+    /// Goes to a place behind, if its segment is one of those that are known.
+    pub(crate) fn skip_to(&mut self, place: Place) {
+        // A segment that begins at the place does not hold it: its first record comes behind its header.
+        let holds = |segment: &Segment| match &segment.header {
+            Ok(header) if header.base.0 + BLOCK_BYTES <= place.position.0 => Some(header.clone()),
+            _ => None,
+        };
+        let held = self.segments.iter().enumerate().rev().find_map(|(index, segment)| Some((index, holds(segment)?)));
+        let Some((index, header)) = held.filter(|_| place.position > self.position()) else { return };
+        self.index = index;
+        self.base = header.base;
+        self.tag = header.tag();
+        self.offset = place.position.0 - header.base.0;
+        (self.chain, self.mark, self.last) = (place.chain, place.mark, None);
+        self.window = Window::default();
     }
 
     /// Where the walk stands.

@@ -8,6 +8,7 @@ use super::chain::Chain;
 use super::error::{LogError, failed};
 use super::group::{BatchBytes, Group};
 use super::header::{BLOCK_BYTES, SegmentHeader, record_bytes};
+use super::places::Place;
 use super::record::{INPUT_PREFIX_BYTES, Kind, Position, SEAL_BYTES, Seal};
 use super::segment::segment_path;
 use super::{Durability, Options};
@@ -183,6 +184,12 @@ impl Writer {
         if let Some((epoch, height, batch)) = self.unhashed.take() {
             self.chain.append_input(epoch, height, batch.as_ref().as_ref());
         }
+    }
+
+    /// Where the next group begins, once all is hashed.
+    pub(crate) fn place(&self) -> Place {
+        debug_assert!(self.unhashed.is_none(), "the chain lacks the last input");
+        Place { position: self.end, chain: self.chain.clone(), mark: self.mark }
     }
 
     /// Marks the end as clean and trims what was written ahead.

@@ -144,6 +144,37 @@ fn a_reader_follows_what_becomes_durable() {
     assert!(fs.contents(&log_file(3)).is_some(), "several segments were followed");
 }
 
+/// What a reader of a log that is being written begins with is not read from its segment's beginning: who falls behind goes on soon.
+#[test]
+fn a_reader_begins_near_its_height() {
+    const HEIGHTS: u64 = 60;
+    let long = |height: u64| (0..500_000).map(|index: u64| (index * height + index / 251) as u8).collect::<Vec<_>>();
+    let fs = FaultyFileSystem::new();
+    let (log, _) = open(&fs, Options { segment_bytes: 12 << 20, ..options() }).expect("opens");
+    for height in 1..=HEIGHTS {
+        log.append_input(height, 0, Arc::new(long(height))).expect("no faults");
+        log.wait_durable(height).expect("no faults");
+    }
+    assert!(fs.contents(&log_file(2)).is_some() && fs.contents(&log_file(3)).is_none(), "three segments");
+    for height in 1..=HEIGHTS {
+        let records = log.records(height).expect("reads").map(|located| located.expect("reads").record);
+        let mut heights = height..;
+        let inputs = records.filter_map(|record| if let Record::Input(input) = record { Some(input) } else { None });
+        inputs.for_each(|input| {
+            assert_eq!(Some(input.height), heights.next());
+            assert!(input.batch == long(input.height));
+        });
+        assert_eq!(heights.start, HEIGHTS + 1);
+    }
+    // A height that can no longer be read stands in the way of those who come by it alone.
+    let mut damaged = fs.contents(&log_file(0)).expect("it is there");
+    damaged[1 << 20] ^= 1;
+    fs.place(&log_file(0), &damaged);
+    let first = |height| log.records(height).expect("reads").next().expect("is there").map(|located| located.record);
+    assert!(matches!(first(3), Err(LogError::Damaged(_))));
+    assert!(matches!(first(20), Ok(Record::Input(input)) if input.height == 20));
+}
+
 #[test]
 fn old_segments_are_dropped_whole() {
     let fs = written(100, options(), false);
