@@ -49,7 +49,7 @@ pub(super) async fn run(node: Node, metrics: PrometheusHandle, listener: Option<
 
 async fn rendered(State(operated): State<Operated>) -> impl IntoResponse {
     let shared = &operated.node.shared;
-    telemetry::in_use(shared.queued_bytes(), shared.recent.subscribers());
+    telemetry::in_use(shared.queued_bytes(), shared.recent.subscribers().count());
     telemetry::compiled(shared.logged.engine().compiler_statistics());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], operated.metrics.render())
 }

@@ -10,16 +10,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::error::SendTimeoutError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 
 use super::node::Node;
 use super::refusal::Refusal;
 use super::reread::Behind;
+use super::subscribers::{SUBSCRIBERS_MAX, Subscriber};
 use super::wire::{Filter, Height};
 
-/// Subscribers. Each holds the bytes of one height, which those at the same height share.
-pub(crate) const SUBSCRIBERS_MAX: usize = 128;
 /// Seconds for which a subscriber may read nothing while there is something to read.
 pub(crate) const IDLE_SECONDS_MAX: u64 = 30;
 /// Messages that wait to be sent: each about 1 MiB, or a single call that is larger.
@@ -30,14 +29,14 @@ pub(crate) type Messages = Pin<Box<dyn stream::Stream<Item = Result<EncodedSubsc
 
 /// Follows the history from where a request says.
 pub(super) fn follow(node: &Node, request: &v1::SubscribeRequest) -> Result<Messages, Refusal> {
-    let filter = Arc::new(Filter::of(request)?);
+    let filter = Filter::of(request)?;
     let v1::Cursor { height, index } = request.from.unwrap_or_default();
     let from = v1::Cursor { height: height.max(1), index };
-    let place = node.shared.recent.place();
-    let place = place.ok_or_else(|| Refusal::exhausted("subscribers", SUBSCRIBERS_MAX as u64))?;
+    let subscriber = node.shared.recent.subscribers().join(filter);
+    let subscriber = subscriber.ok_or_else(|| Refusal::exhausted("subscribers", SUBSCRIBERS_MAX as u64))?;
     let (to, messages) = mpsc::channel(MESSAGES_AHEAD);
     let (ends, end) = oneshot::channel();
-    let follower = Follower { node: node.clone(), filter, from, to, behind: None, _place: place };
+    let follower = Follower { node: node.clone(), subscriber, from, to, behind: None };
     tokio::spawn(async move {
         if let Err(refusal) = follower.run().await {
             _ = ends.send(refusal);
@@ -56,13 +55,12 @@ pub(super) fn follow(node: &Node, request: &v1::SubscribeRequest) -> Result<Mess
 /// Follows the history for one subscriber.
 struct Follower {
     node: Node,
-    filter: Arc<Filter>,
+    subscriber: Subscriber,
     /// Where the next message begins.
     from: v1::Cursor,
     to: mpsc::Sender<EncodedSubscribeResponse>,
     /// As long as the next height is not a recent one.
     behind: Option<Behind>,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Follower {
@@ -105,12 +103,12 @@ impl Follower {
             return Ok(height);
         }
         self.behind.get_or_insert_with(|| Behind::new(&self.node));
-        self.node.shared.reread.height(&self.node, next, self.filter.needs_receipts()).await
+        self.node.shared.reread.height(&self.node, next, self.subscriber.filter().needs_receipts()).await
     }
 
     /// Tells the next part of a height. Answers whether anybody is still there.
     async fn tell(&mut self, height: &Height) -> Result<bool, Refusal> {
-        let part = height.part(&self.filter, self.from.index);
+        let part = height.part(self.subscriber.filter(), self.from.index, || self.subscriber.audience());
         let number = height.number();
         self.from = match part.next {
             Some(index) => v1::Cursor { height: number, index },

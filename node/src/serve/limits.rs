@@ -3,7 +3,7 @@
 use phalanx_engine::limits as protocol;
 use phalanx_proto::v1;
 
-use super::{connect, history, node, once, query_service, questions, session_stream, signed, wire};
+use super::{connect, history, node, once, query_service, questions, session_stream, signed, subscribers, wire};
 
 /// Bytes of a message that the server takes in: the largest batch, and what protobuf adds to it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = protocol::BATCH_BYTES_MAX + (1 << 20);
@@ -77,7 +77,7 @@ pub(crate) fn all() -> Vec<v1::Limit> {
         ("state_bytes", query_service::STATE_BYTES_MAX as u64),
         ("page_contracts", query_service::PAGE_CONTRACTS_MAX as u64),
         ("filter_entries", wire::FILTER_ENTRIES_MAX as u64),
-        ("subscribers", history::SUBSCRIBERS_MAX as u64),
+        ("subscribers", subscribers::SUBSCRIBERS_MAX as u64),
         ("subscriber_idle_seconds", history::IDLE_SECONDS_MAX),
     ];
     limits.into_iter().map(|(name, value)| v1::Limit { name: name.to_owned(), value }).collect()

@@ -42,6 +42,7 @@ mod slow_sync;
 #[cfg_attr(not(feature = "opentelemetry"), path = "no_spans.rs")]
 mod spans;
 mod submission;
+mod subscribers;
 mod supervision;
 mod telemetry;
 mod tls;

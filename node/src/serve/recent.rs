@@ -4,9 +4,8 @@ use parking_lot::Mutex;
 use phalanx_engine::{Batch, BatchBytes, Executed};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::history::SUBSCRIBERS_MAX;
+use super::subscribers::Subscribers;
 use super::wire::Height;
 
 /// Bytes that they may take together, with what was encoded of them. At full load they are those of some tenths of a second.
@@ -17,27 +16,22 @@ const RECENT_HEIGHTS_MAX: usize = 1_024;
 /// The last heights in order, without a gap. They need not be durable: who tells them waits for that.
 pub(crate) struct Recent {
     heights: Mutex<VecDeque<Arc<Height>>>,
-    places: Arc<Semaphore>,
+    subscribers: Arc<Subscribers>,
 }
 
 impl Recent {
     pub(crate) fn new() -> Recent {
-        Recent { heights: Mutex::default(), places: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)) }
+        Recent { heights: Mutex::default(), subscribers: Arc::default() }
     }
 
-    /// A place for a subscriber, if there is one.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
-    }
-
-    /// How many subscribers there are.
-    pub(crate) fn subscribers(&self) -> usize {
-        SUBSCRIBERS_MAX - self.places.available_permits()
+    /// Who is told them.
+    pub(crate) fn subscribers(&self) -> &Arc<Subscribers> {
+        &self.subscribers
     }
 
     /// Keeps a height that was executed, if anybody may ask for it.
     pub(crate) fn keep(&self, batch: &BatchBytes, executed: &Executed) {
-        if self.subscribers() == 0 {
+        if self.subscribers.count() == 0 {
             return self.heights.lock().clear();
         }
         let batch = Batch::decode(batch.clone()).expect("it was decoded to be executed");
@@ -101,6 +95,5 @@ mod tests {
         assert_eq!(kept(&recent), (Some(2_000), Some(2_000)));
         recent.push(height(2_001, 15 << 20));
         assert_eq!(kept(&recent), (Some(2_000), Some(2_001)));
-        assert!(recent.place().is_some());
     }
 }

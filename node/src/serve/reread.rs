@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::OnceCell;
 
-use super::history::SUBSCRIBERS_MAX;
 use super::node::{Node, blocking};
 use super::refusal::Refusal;
+use super::subscribers::SUBSCRIBERS_MAX;
 use super::wire::Height;
 
 /// Bytes of heights that are kept for others, but for the one that was asked for last.

@@ -353,7 +353,8 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
         let batch = batch.finish();
         let executed = logged.execute(batch.clone()).expect("nothing fails");
         if height == 7 {
-            subscriber = recent.place();
+            let filter = wire::Filter::of(&v1::SubscribeRequest::default()).map_err(Status::from);
+            subscriber = recent.subscribers().join(filter.expect("it is well formed"));
         }
         recent.keep(&batch, &executed);
     }

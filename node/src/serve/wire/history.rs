@@ -1,18 +1,20 @@
 //! Heights of the past as subscribers are told them: the calls that each chose, in parts that a message can hold.
 //!
-//! A height is looked at once for all: where its receipts and writes begin, and which calls are whose. So a filter costs in
-//! proportion to what it chooses, and parts of the whole height are encoded once for all who ask for the same of it.
+//! A height is looked through once for all: where its receipts and writes begin, and which calls are whose (`audience.rs`). So a
+//! filter costs in proportion to what it chooses, and parts of the whole height are encoded once for all who ask for the same of it.
 
+mod audience;
 mod canonical;
 
-use foldhash::quality::RandomState;
+pub(crate) use self::audience::{AUDIENCE_MAX, Audience};
+use self::audience::{Chosen, Routes};
 use parking_lot::Mutex;
 use phalanx_engine::{Address, Batch, Receipts, WriteSet};
 use phalanx_proto::history::{Fields, push_call};
 use phalanx_proto::{Bytes, v1};
-use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::super::refusal::Refusal;
 use super::{address, calls::check_method, encoded};
@@ -21,10 +23,6 @@ use super::{address, calls::check_method, encoded};
 pub(crate) const FILTER_ENTRIES_MAX: usize = 256;
 /// Bytes after which a part ends; a single call may exceed it.
 const PART_BYTES: usize = 1 << 20;
-/// The end of a chain.
-const NONE: u32 = u32::MAX;
-/// Bytes that a call of an index takes, or of the places of receipts and writes: entries of tables with their spare room.
-const CALL_OVERHEAD_BYTES: usize = 128;
 
 /// What a subscriber wants to see.
 pub(crate) struct Filter {
@@ -103,7 +101,7 @@ pub(crate) struct Height {
     batch: Batch,
     receipts: Placed,
     writes: Placed,
-    index: OnceLock<Index>,
+    routes: OnceLock<Routes>,
     /// Parts of the whole height, by form.
     wholes: [Mutex<Vec<(u32, Part)>>; Form::COUNT],
     encoded_bytes: AtomicUsize,
@@ -123,14 +121,6 @@ impl Placed {
             _ => &[],
         }
     }
-}
-
-/// Calls by sender and by target, each a chain in the order of calls.
-struct Index {
-    senders: HashMap<Address, u32, RandomState>,
-    next_of_sender: Vec<u32>,
-    targets: Vec<u32>,
-    next_of_target: Vec<u32>,
 }
 
 /// What a message holds, and the index of the call behind it; `None` at the end of the height.
@@ -174,7 +164,7 @@ impl Height {
             batch,
             receipts: Placed { bytes: receipts, starts: receipt_starts },
             writes: Placed { bytes: writes, starts: write_starts },
-            index: OnceLock::new(),
+            routes: OnceLock::new(),
             wholes: Default::default(),
             encoded_bytes: AtomicUsize::new(0),
         }
@@ -194,15 +184,28 @@ impl Height {
     pub(crate) fn bytes(&self) -> usize {
         let kept = self.batch.bytes().as_slice().len() + self.receipts.bytes.len() + self.writes.bytes.len();
         // Nothing else depends on it: relaxed is enough.
-        kept + self.batch.len() * CALL_OVERHEAD_BYTES + self.encoded_bytes.load(Ordering::Relaxed)
+        let starts = size_of_val(&*self.receipts.starts) + size_of_val(&*self.writes.starts);
+        kept + starts + self.routes.get().map_or(0, Routes::bytes) + self.encoded_bytes.load(Ordering::Relaxed)
     }
 
-    /// The part that begins at a call. The last one of a height has no `next`; each height has one at least.
-    pub(crate) fn part(&self, filter: &Filter, from: u32) -> Part {
-        match self.chosen(filter, from) {
-            None => self.whole(filter.form, from),
-            Some(chosen) => self.encode(&chosen, filter.form),
-        }
+    /// The part that begins at a call. The last one of a height has no `next`; each height has one at least. The first who asks tells
+    /// who else may ask.
+    pub(crate) fn part(&self, filter: &Arc<Filter>, from: u32, audience: impl FnOnce() -> Arc<Audience>) -> Part {
+        let routes = self.routes.get_or_init(|| Routes::of(&self.batch, audience()));
+        let looked_for;
+        let chosen = match routes.chosen(filter) {
+            Some(Chosen::All) => return self.whole(filter.form, from),
+            Some(Chosen::Calls(calls)) => calls,
+            None => {
+                looked_for = self.looked_for(filter);
+                if looked_for.len() == self.batch.len() {
+                    return self.whole(filter.form, from);
+                }
+                &looked_for
+            }
+        };
+        let start = chosen.partition_point(|call| *call < from);
+        self.encode(&chosen[start..], filter.form)
     }
 
     /// A part of all calls, that may have been encoded for somebody else.
@@ -213,7 +216,7 @@ impl Height {
             return part.clone();
         }
         // Who goes on from elsewhere, as nobody does for long, has parts of their own.
-        if parts.last().map_or(0, |(_, part)| part.next.unwrap_or(NONE)) != from {
+        if parts.last().map_or(0, |(_, part)| part.next.unwrap_or(u32::MAX)) != from {
             drop(parts);
             return encode();
         }
@@ -260,52 +263,15 @@ impl Height {
         }
     }
 
-    /// The calls from an index on that a filter chooses, in order; `None` if it chooses all.
-    fn chosen(&self, filter: &Filter, from: u32) -> Option<Vec<u32>> {
+    /// What a filter chooses that was not among those that the height was looked through for.
+    fn looked_for(&self, filter: &Filter) -> Vec<u32> {
         let targets: Vec<bool> = self.batch.targets().map(|target| filter.chooses_target(target)).collect();
-        if filter.senders.is_empty() && targets.iter().all(|chosen| *chosen) {
-            return None;
-        }
-        let is_chosen = |call: &u32| *call >= from && targets[self.batch.call(*call as usize).target()];
-        if filter.senders.len() > self.batch.len() {
-            let calls = (from..self.batch.len() as u32).filter(is_chosen);
-            let is_sent = |call: &u32| filter.senders.contains(self.batch.call(*call as usize).sender());
-            return Some(calls.filter(is_sent).collect());
-        }
-        let index = self.index.get_or_init(|| Index::of(&self.batch));
-        let mut chosen = Vec::new();
-        if filter.senders.is_empty() {
-            let heads = index.targets.iter().zip(&targets).filter(|(_, chosen)| **chosen);
-            heads.for_each(|(head, _)| chosen.extend(chain(*head, &index.next_of_target).filter(is_chosen)));
-        } else {
-            let heads = filter.senders.iter().filter_map(|sender| index.senders.get(sender));
-            heads.for_each(|head| chosen.extend(chain(*head, &index.next_of_sender).filter(is_chosen)));
-        }
-        chosen.sort_unstable();
-        Some(chosen)
+        let is_chosen = |index: &u32| {
+            let call = self.batch.call(*index as usize);
+            targets[call.target()] && (filter.senders.is_empty() || filter.senders.contains(call.sender()))
+        };
+        (0..self.batch.len() as u32).filter(is_chosen).collect()
     }
-}
-
-impl Index {
-    fn of(batch: &Batch) -> Index {
-        let mut senders = HashMap::with_capacity_and_hasher(batch.len(), RandomState::default());
-        let mut targets = vec![NONE; batch.targets().count()];
-        let (mut next_of_sender, mut next_of_target) = (vec![NONE; batch.len()], vec![NONE; batch.len()]);
-        // From behind, so that each chain begins with its first call.
-        for index in (0..batch.len()).rev() {
-            let call = batch.call(index);
-            next_of_sender[index] = senders.insert(*call.sender(), index as u32).unwrap_or(NONE);
-            next_of_target[index] = std::mem::replace(&mut targets[call.target()], index as u32);
-        }
-        Index { senders, next_of_sender, targets, next_of_target }
-    }
-}
-
-fn chain(head: u32, next: &[u32]) -> impl Iterator<Item = u32> {
-    std::iter::successors((head != NONE).then_some(head), |&call| {
-        let next = next[call as usize];
-        (next != NONE).then_some(next)
-    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::*;
 use phalanx_engine::{BatchBuilder, BatchBytes, Call, CallRef, Deployment, Engine, Identity, Signed};
 use phalanx_proto::Message;
 use phalanx_proto::history::EncodedSubscribeResponse;
+use tonic::Status;
 
 const TOKEN: &[u8] = include_bytes!("../../../../../contracts/wasm/token.wasm");
 const VAULT: &[u8] = include_bytes!("../../../../../contracts/wasm/vault.wasm");
@@ -89,6 +90,10 @@ fn request(form: Form, filter: v1::CallFilter) -> v1::SubscribeRequest {
     }
 }
 
+fn filter(form: Form, asked: v1::CallFilter) -> Arc<Filter> {
+    Arc::new(Filter::of(&request(form, asked)).map_err(Status::from).expect("it is well formed"))
+}
+
 /// Calls in canonical bytes, put together as plainly as possible; `None` for no calls.
 fn canonically(batch: &Batch, calls: &[u32], left: (&[u8], &[u8]), form: Form) -> Option<v1::CanonicalCalls> {
     let (mut numbers, mut told) = (std::collections::BTreeSet::new(), v1::CanonicalCalls::default());
@@ -148,20 +153,21 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
     let (mut chosen, mut all) = (0, 0);
     for (bytes, receipts, writes) in heights() {
         let batch = Batch::decode(bytes).expect("it is well formed");
-        let height = Height::of(batch.clone(), Some((receipts.clone(), writes.clone())));
         for number in 0..Form::COUNT {
             let bit = |at: usize| number >> at & 1 != 0;
             let form = Form { calls: bit(0), receipts: bit(1), writes: bit(2), canonical: bit(3) };
             assert_eq!(form.number(), number);
             if form.canonical && form.writes && !form.calls {
-                let refused =
-                    Filter::of(&request(form, v1::CallFilter::default())).map(|_| ()).map_err(tonic::Status::from);
+                let refused = Filter::of(&request(form, v1::CallFilter::default())).map(|_| ()).map_err(Status::from);
                 assert!(refused.expect_err("whose keys they are is not said").message().contains("include_calls"));
                 continue;
             }
-            for asked in filters() {
-                let filter = Filter::of(&request(form, asked.clone())).map_err(tonic::Status::from);
-                let filter = filter.expect("it is well formed");
+            // Once for all who are known before, and once for those who came later.
+            let told_to: Vec<_> = filters().into_iter().map(|asked| filter(form, asked)).collect();
+            let heights = [Audience::of(told_to.clone()), Audience::default()].map(|audience| {
+                (Height::of(batch.clone(), Some((receipts.clone(), writes.clone()))), Arc::new(audience))
+            });
+            for (asked, filter) in filters().into_iter().zip(told_to) {
                 let is_asked = |call: &CallRef<'_>| {
                     let (contract, method) = batch.target_of(call);
                     let method = String::from_utf8_lossy(method).into_owned();
@@ -188,8 +194,8 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
                         }
                     }
                     // The second time from what was encoded before, if that is all of it.
-                    for _ in 0..2 {
-                        let Part { calls, canonical, next } = height.part(&filter, from);
+                    for (height, audience) in heights.iter().chain(&heights) {
+                        let Part { calls, canonical, next } = height.part(&filter, from, || Arc::clone(audience));
                         assert_eq!(next, None);
                         let told = EncodedSubscribeResponse { calls, canonical, ..encoded_head(&expected) };
                         assert_eq!(told.encode_to_vec(), expected.encode_to_vec(), "{form:?} {asked:?} {from}");
@@ -222,10 +228,9 @@ fn targets_count_in_parts_of_canonical_calls() {
     }
     let height = Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None);
     let form = Form { calls: true, receipts: false, writes: false, canonical: true };
-    let filter = Filter::of(&request(form, v1::CallFilter::default())).map_err(tonic::Status::from);
-    let (filter, mut from, mut parts) = (filter.expect("it is well formed"), Some(0), 0);
+    let (filter, mut from, mut parts) = (filter(form, v1::CallFilter::default()), Some(0), 0);
     while let Some(first) = from {
-        let part = height.part(&filter, first);
+        let part = height.part(&filter, first, Arc::default);
         assert!(part.canonical.len() <= PART_BYTES + 20, "{}", part.canonical.len());
         let message = v1::SubscribeResponse::decode(&part.canonical[..]).expect("it is well formed");
         let told = message.canonical.expect("it is there");
@@ -254,15 +259,12 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
     }
     let batch = Batch::decode(batch.finish()).expect("it is well formed");
     let form = Form { calls: true, receipts: false, writes: false, canonical };
-    let filter = |senders| {
-        let asked = v1::CallFilter { senders, ..v1::CallFilter::default() };
-        Filter::of(&request(form, asked)).map_err(tonic::Status::from).expect("it is well formed")
-    };
-    let (height, all) = (Height::of(batch.clone(), None), filter(Vec::new()));
-    let parts = |filter: &Filter, mut from: u32| {
+    let by = |senders| filter(form, v1::CallFilter { senders, ..v1::CallFilter::default() });
+    let (height, all) = (Height::of(batch.clone(), None), by(Vec::new()));
+    let parts = |filter: &Arc<Filter>, mut from: u32| {
         let mut parts = Vec::new();
         loop {
-            let part = height.part(filter, from);
+            let part = height.part(filter, from, Arc::default);
             parts.push(if canonical { part.canonical } else { part.calls });
             match part.next {
                 Some(next) => from = next,
@@ -279,7 +281,7 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
     let again = parts(&all, 0);
     assert!(told.iter().zip(&again).all(|(part, other)| part.as_ptr() == other.as_ptr()), "encoded once");
     let senders = (0..100).map(|number| copied(&account(number))).collect();
-    assert_eq!(parts(&filter(senders), 0), told);
+    assert_eq!(parts(&by(senders), 0), told);
     // From elsewhere it is the same calls in other parts.
     match canonical {
         false => assert!(told.concat().ends_with(&parts(&all, 50).concat())),

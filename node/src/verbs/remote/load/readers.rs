@@ -1,5 +1,6 @@
 //! Readers of the history, each with its filter and its cursor.
 
+use foldhash::fast::RandomState;
 use phalanx_client::{CanonicalCall, Client, ClientError, canonical_calls, v1};
 use phalanx_engine::{Address, Outcome};
 use std::collections::HashSet;
@@ -29,7 +30,7 @@ pub(super) struct Read {
 pub(super) struct Reader {
     client: Client,
     request: v1::SubscribeRequest,
-    senders: HashSet<Vec<u8>>,
+    senders: HashSet<Address, RandomState>,
     messages: Streaming<v1::SubscribeResponse>,
     /// Where the next message begins.
     next: v1::Cursor,
@@ -54,12 +55,12 @@ impl Reader {
     ) -> Result<Reader, ClientError> {
         let all = plan.reader_senders.is_none();
         let accounts = plan.reader_senders.map(|senders| accounts_of(number, senders, plan.accounts.count()));
-        let senders: HashSet<Vec<u8>> =
-            accounts.into_iter().flatten().map(|index| plan.accounts.address(index).to_vec()).collect();
+        let senders: HashSet<Address, _> =
+            accounts.into_iter().flatten().map(|index| plan.accounts.address(index)).collect();
         let next = v1::Cursor { height: from, index: 0 };
         let filter = v1::CallFilter {
             contracts: vec![contract.to_vec().into()],
-            senders: senders.iter().cloned().map(Into::into).collect(),
+            senders: senders.iter().map(|sender| sender.to_vec().into()).collect(),
             methods: Vec::new(),
         };
         let request = v1::SubscribeRequest {
