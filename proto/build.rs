@@ -21,7 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.extern_path(format!(".phalanx.v1.{message}"), format!("crate::{module}::{message}"));
     }
     let files = || compiler.file_descriptor_set();
-    tonic_prost_build::configure().build_server(false).compile_fds_with_config(files(), config)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::RoomyCodec")
+        .build_server(false)
+        .compile_fds_with_config(files(), config)?;
 
     // Servers send some messages in forms of their own, and all else as clients know it.
     let servers = out.join("servers");
@@ -33,6 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         config.extern_path(format!(".phalanx.v1.{message}"), format!("crate::{module}::Encoded{message}"));
     }
-    tonic_prost_build::configure().build_client(false).out_dir(servers).compile_fds_with_config(files(), config)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::RoomyCodec")
+        .build_client(false)
+        .out_dir(servers)
+        .compile_fds_with_config(files(), config)?;
     Ok(())
 }

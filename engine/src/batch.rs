@@ -72,6 +72,12 @@ impl From<&[u8]> for BatchBytes {
     }
 }
 
+impl AsRef<[u8]> for BatchBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl BatchBytes {
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
@@ -282,8 +288,8 @@ impl Batch {
         &self.bytes.0[..self.offsets[0] as usize]
     }
 
-    /// The records of a range of calls.
-    pub(crate) fn records(&self, calls: Range<usize>) -> &[u8] {
+    /// The records of a range of calls, as they lie behind one another. The range is within [`Batch::len`].
+    pub fn records(&self, calls: Range<usize>) -> &[u8] {
         &self.bytes.0[self.offsets[calls.start] as usize..self.offsets[calls.end] as usize]
     }
 

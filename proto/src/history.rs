@@ -10,13 +10,13 @@ use prost::encoding::{
 };
 use prost::{DecodeError, Message};
 
-use crate::v1::Cursor;
+use crate::v1::{CanonicalCalls, Cursor};
 
 /// Numbers of the fields `calls` and `canonical`.
 const CALLS: u32 = 3;
 const CANONICAL: u32 = 5;
 /// Numbers of `calls`, `receipts` and `writes` in a `CanonicalCalls`.
-const CANONICAL_PARTS: [u32; 3] = [3, 4, 5];
+const CANONICAL_COLUMNS: [u32; 3] = [3, 4, 5];
 /// Bytes of a length below 128.
 const SHORT_LENGTH_BYTES: usize = 1;
 
@@ -31,32 +31,65 @@ pub struct EncodedSubscribeResponse {
     pub calls: Bytes,
     /// Where to go on behind this message.
     pub next: Option<Cursor>,
-    /// The field `canonical`, as [`canonical`] makes it, or nothing.
-    pub canonical: Bytes,
+    /// The calls in canonical bytes instead.
+    pub canonical: Option<EncodedCanonicalCalls>,
+}
+
+/// A `CanonicalCalls` in pieces, which need not be copied before they are sent. The bytes on the wire are the same.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct EncodedCanonicalCalls {
+    /// The fields `indexes` and `targets`, encoded.
+    pub head: Bytes,
+    /// `calls`.
+    pub calls: Bytes,
+    /// `receipts`.
+    pub receipts: Bytes,
+    /// `writes`.
+    pub writes: Bytes,
+}
+
+impl EncodedCanonicalCalls {
+    /// Bytes of all pieces.
+    pub fn piece_bytes(&self) -> usize {
+        self.head.len() + self.columns().map(|(_, column)| column.len()).sum::<usize>()
+    }
+
+    /// Those that are not empty, with the numbers of their fields.
+    fn columns(&self) -> impl Iterator<Item = (u32, &Bytes)> {
+        let columns = CANONICAL_COLUMNS.into_iter().zip([&self.calls, &self.receipts, &self.writes]);
+        columns.filter(|(_, column)| !column.is_empty())
+    }
+
+    fn length(&self) -> usize {
+        self.head.len() + self.columns().map(|(number, column)| bytes::encoded_len(number, column)).sum::<usize>()
+    }
+
+    /// As a field.
+    fn encode(&self, buf: &mut impl BufMut) {
+        encode_key(CANONICAL, WireType::LengthDelimited, buf);
+        encode_varint(self.length() as u64, buf);
+        buf.put_slice(&self.head);
+        self.columns().for_each(|(number, column)| bytes::encode(number, column, buf));
+    }
+
+    /// Length of the field.
+    fn encoded_len(&self) -> usize {
+        let length = self.length();
+        key_len(CANONICAL) + encoded_len_varint(length as u64) + length
+    }
+}
+
+impl From<CanonicalCalls> for EncodedCanonicalCalls {
+    fn from(message: CanonicalCalls) -> Self {
+        let CanonicalCalls { indexes, targets, calls, receipts, writes } = message;
+        let head = CanonicalCalls { indexes, targets, ..CanonicalCalls::default() };
+        Self { head: head.encode_to_vec().into(), calls, receipts, writes }
+    }
 }
 
 /// Appends a field `calls` of a `SubscribeResponse`; `call` writes the fields of its `HistoryCall`.
 pub fn push_call(calls: &mut Vec<u8>, call: impl FnOnce(&mut Fields<'_>)) {
     Fields(calls).message(CALLS, call);
-}
-
-/// A field `canonical` of a `SubscribeResponse`. `head`: the fields `indexes` and `targets` of its `CanonicalCalls`. `lengths`: the bytes of
-/// `calls`, `receipts` and `writes`, which `append` appends, told the place of the length.
-pub fn canonical(head: &[u8], lengths: [usize; 3], mut append: impl FnMut(usize, &mut Vec<u8>)) -> Vec<u8> {
-    let field_bytes = |length: usize| key_len(CANONICAL_PARTS[0]) + encoded_len_varint(length as u64) + length;
-    let parts: usize = lengths.iter().filter(|length| **length > 0).map(|length| field_bytes(*length)).sum();
-    let mut field = Vec::with_capacity(field_bytes(head.len() + parts));
-    encode_key(CANONICAL, WireType::LengthDelimited, &mut field);
-    encode_varint((head.len() + parts) as u64, &mut field);
-    field.extend_from_slice(head);
-    for (at, (number, length)) in CANONICAL_PARTS.into_iter().zip(lengths).enumerate().filter(|(_, (_, it))| *it > 0) {
-        encode_key(number, WireType::LengthDelimited, &mut field);
-        encode_varint(length as u64, &mut field);
-        let start = field.len();
-        append(at, &mut field);
-        assert_eq!(field.len() - start, length, "the length stands before it");
-    }
-    field
 }
 
 /// Appends fields of a message, in the order of their numbers.
@@ -140,7 +173,7 @@ impl Message for EncodedSubscribeResponse {
         if let Some(next) = &self.next {
             message::encode(4, next, buf);
         }
-        buf.put_slice(&self.canonical);
+        self.canonical.iter().for_each(|canonical| canonical.encode(buf));
     }
 
     // Nobody but a test decodes what servers alone encode: whoever is told has the generated type.
@@ -154,13 +187,18 @@ impl Message for EncodedSubscribeResponse {
         match tag {
             1 => uint64::merge(wire_type, &mut self.height, buf, ctx),
             2 => uint64::merge(wire_type, &mut self.time_ms, buf, ctx),
-            CALLS | CANONICAL => {
-                let encoded = if tag == CALLS { &mut self.calls } else { &mut self.canonical };
+            CALLS => {
                 let mut field = Bytes::new();
                 bytes::merge(wire_type, &mut field, buf, ctx)?;
-                let mut fields = BytesMut::from(&encoded[..]);
+                let mut fields = BytesMut::from(&self.calls[..]);
                 bytes::encode(tag, &field, &mut fields);
-                *encoded = fields.freeze();
+                self.calls = fields.freeze();
+                Ok(())
+            }
+            CANONICAL => {
+                let mut told = CanonicalCalls::default();
+                message::merge(wire_type, &mut told, buf, ctx)?;
+                self.canonical = Some(told.into());
                 Ok(())
             }
             4 => message::merge(wire_type, self.next.get_or_insert_default(), buf, ctx),
@@ -171,7 +209,8 @@ impl Message for EncodedSubscribeResponse {
     fn encoded_len(&self) -> usize {
         let integer = |number, value: &u64| if *value == 0 { 0 } else { uint64::encoded_len(number, value) };
         let next = self.next.as_ref().map_or(0, |next| message::encoded_len(4, next));
-        integer(1, &self.height) + integer(2, &self.time_ms) + self.calls.len() + next + self.canonical.len()
+        let canonical = self.canonical.as_ref().map_or(0, EncodedCanonicalCalls::encoded_len);
+        integer(1, &self.height) + integer(2, &self.time_ms) + self.calls.len() + next + canonical
     }
 
     fn clear(&mut self) {

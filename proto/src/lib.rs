@@ -24,6 +24,7 @@
 pub mod answers;
 mod bounded;
 mod call_list;
+pub mod codec;
 pub mod history;
 pub mod signing;
 

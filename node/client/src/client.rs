@@ -17,6 +17,8 @@ use crate::retry::Attempts;
 
 /// Bytes of a message that the client takes in: a batch's receipts may be larger than the batch.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
+/// Bytes of a frame that a node may send. Each frame costs a system call on either side: by default they are of 16 KiB.
+const FRAME_BYTES_MAX: u32 = 1 << 20;
 
 /// How often a node that says nothing is asked whether it is still there, and how long it has to answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -100,7 +102,7 @@ impl Client {
         let endpoint = endpoint.connect_timeout(options.timeout);
         // A stream that waits for an answer would not notice that its node has gone without a word.
         let endpoint = endpoint.http2_keep_alive_interval(KEEPALIVE_INTERVAL).keep_alive_timeout(KEEPALIVE_TIMEOUT);
-        let channel = endpoint.connect().await?;
+        let channel = endpoint.max_frame_size(FRAME_BYTES_MAX).connect().await?;
         let execution = ExecutionServiceClient::with_interceptor(channel.clone(), with_token.clone());
         let query = QueryServiceClient::with_interceptor(channel, with_token);
         Ok(Client {

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::subscribers::Subscribers;
-use super::wire::Height;
+use super::wire::{Height, Left};
 
-/// Bytes that they may take together, with what was encoded of them. At full load they are those of some tenths of a second.
-const RECENT_BYTES_MAX: usize = 64 << 20;
+/// Bytes that they may take together, with what was encoded of them. At full load they are those of half a second.
+const RECENT_BYTES_MAX: usize = 256 << 20;
 /// Heights, at most: small ones are quickly read from the log.
 const RECENT_HEIGHTS_MAX: usize = 1_024;
 
@@ -31,12 +31,11 @@ impl Recent {
 
     /// Keeps a height that was executed, if anybody may ask for it.
     pub(crate) fn keep(&self, batch: &BatchBytes, executed: &Executed) {
-        if self.subscribers.count() == 0 {
-            return self.heights.lock().clear();
-        }
+        let Some(needed) = self.subscribers.needs() else { return self.heights.lock().clear() };
         let batch = Batch::decode(batch.clone()).expect("it was decoded to be executed");
-        let left = (executed.receipts().bytes().into_owned(), executed.write_set().bytes().into_owned());
-        self.push(Height::of(batch, Some(left)));
+        let receipts = needed.receipts.then(|| executed.receipts().bytes().into_owned());
+        let writes = needed.writes.then(|| executed.write_set().bytes().into_owned());
+        self.push(Height::of(batch, receipts, writes));
     }
 
     fn push(&self, height: Height) {
@@ -52,11 +51,11 @@ impl Recent {
         }
     }
 
-    /// A height, if it is a recent one.
-    pub(crate) fn get(&self, height: u64) -> Option<Arc<Height>> {
+    /// A height, if it is a recent one, and has what is needed: whoever came last may need what nobody did before.
+    pub(crate) fn get(&self, height: u64, needed: Left) -> Option<Arc<Height>> {
         let heights = self.heights.lock();
         let place = height.checked_sub(heights.front()?.number())?;
-        heights.get(place as usize).cloned()
+        heights.get(place as usize).filter(|height| height.left().serves(needed)).cloned()
     }
 }
 
@@ -70,7 +69,7 @@ mod tests {
         let arguments = &vec![7; argument_bytes];
         let call = Call { contract: [1; 32], method: "m", sender: [2; 32], arguments, gas_limit: 0 };
         batch.push(&call).expect("it fits");
-        Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None)
+        Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None, None)
     }
 
     fn kept(recent: &Recent) -> (Option<u64>, Option<u64>) {
@@ -85,9 +84,10 @@ mod tests {
         (1..=10).for_each(|number| recent.push(height(number, 10 << 20)));
         assert_eq!(kept(&recent), (Some(5), Some(10)));
         assert_eq!(
-            [4, 5, 10, 11].map(|number| recent.get(number).map(|height| height.number())),
+            [4, 5, 10, 11].map(|number| recent.get(number, Left::default()).map(|height| height.number())),
             [None, Some(5), Some(10), None]
         );
+        assert!(recent.get(5, Left { writes: true, ..Left::default() }).is_none(), "it has no writes");
         (11..=10 + 1_030).for_each(|number| recent.push(height(number, 10)));
         assert_eq!(kept(&recent), (Some(17), Some(1_040)));
         // Behind a gap others come first.

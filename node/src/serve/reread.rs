@@ -192,7 +192,8 @@ impl Reading {
             let batch = Batch::decode(input.batch);
             let batch = batch.map_err(|error| Refusal::unreadable(format_args!("the log: {error}")))?;
             let left = whole.then(|| kept(logged, batch.height())).transpose()?;
-            let height = Height::of(batch, left);
+            let (receipts, writes) = left.unzip();
+            let height = Height::of(batch, receipts, writes);
             self.next = height.number() + 1;
             bytes += height.bytes();
             heights.push_back(Arc::new(height));

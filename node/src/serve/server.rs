@@ -23,6 +23,8 @@ use crate::exit::Failure;
 /// Bytes that a client may send ahead, a request and a connection. Large messages over a long way need them.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Bytes of a frame that a client may send. Each frame costs a system call on either side: by default they are of 16 KiB.
+const FRAME_BYTES_MAX: u32 = 1 << 20;
 /// A connection that says nothing is asked whether it is still there, and closed if it does not answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +47,7 @@ pub(super) async fn run(
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(METADATA_BYTES_MAX)

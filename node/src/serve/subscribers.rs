@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-use super::wire::{AUDIENCE_MAX, Audience, Filter};
+use super::wire::{AUDIENCE_MAX, Audience, Filter, Left};
 
 /// Subscribers. Each holds the bytes of one height, which those at the same height share.
 pub(crate) const SUBSCRIBERS_MAX: usize = 128;
@@ -44,6 +44,12 @@ impl Subscribers {
         self.0.lock().filters.len()
     }
 
+    /// What they need of each height besides its batch; `None` if there is nobody.
+    pub(crate) fn needs(&self) -> Option<Left> {
+        let state = self.0.lock();
+        state.filters.iter().map(|filter| filter.needs()).reduce(Left::or)
+    }
+
     /// What all of them choose.
     pub(crate) fn audience(&self) -> Arc<Audience> {
         let mut state = self.0.lock();
@@ -60,6 +66,11 @@ impl Subscriber {
     /// What all of them choose.
     pub(crate) fn audience(&self) -> Arc<Audience> {
         self.subscribers.audience()
+    }
+
+    /// How many others there are.
+    pub(crate) fn others(&self) -> u32 {
+        self.subscribers.count().saturating_sub(1) as u32
     }
 }
 

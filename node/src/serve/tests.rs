@@ -353,14 +353,18 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
         let batch = batch.finish();
         let executed = logged.execute(batch.clone()).expect("nothing fails");
         if height == 7 {
-            let filter = wire::Filter::of(&v1::SubscribeRequest::default()).map_err(Status::from);
+            let filter = wire::Filter::of(&v1::SubscribeRequest {
+                include_receipts: true,
+                include_writes: true,
+                ..v1::SubscribeRequest::default()
+            })
+            .map_err(Status::from);
             subscriber = recent.subscribers().join(filter.expect("it is well formed"));
         }
         recent.keep(&batch, &executed);
     }
-    assert!(
-        subscriber.is_some() && recent.get(6).is_none() && recent.get(7).is_some() && recent.get(HEIGHTS).is_some()
-    );
+    let is_recent = |height| recent.get(height, wire::Left { receipts: true, writes: true }).is_some();
+    assert!(subscriber.is_some() && !is_recent(6) && is_recent(7) && is_recent(HEIGHTS));
     logged.wait_durable(HEIGHTS).expect("nothing fails");
     let of_log = without_recent(&still.node);
     let asked = |from: (u64, u32), senders: &[u8], methods: &[&str]| v1::SubscribeRequest {

@@ -1,6 +1,6 @@
 //! The history as servers send it, beside the generated types.
 
-use phalanx_proto::history::{EncodedSubscribeResponse, Fields, canonical, push_call};
+use phalanx_proto::history::{EncodedCanonicalCalls, EncodedSubscribeResponse, Fields, push_call};
 use phalanx_proto::{Bytes, Message, v1};
 
 #[test]
@@ -23,10 +23,14 @@ fn what_a_server_sends_is_the_message_that_a_client_knows() {
         let mut head = Vec::new();
         Fields::of(&mut head).integers(1, [0, 300].into_iter());
         Fields::of(&mut head).message(2, |fields| fields.bytes(3, b"transfer"));
-        let pieces = [&arguments[..], b"", b"writes"];
-        let field = canonical(&head, pieces.map(<[u8]>::len), |at, field| field.extend_from_slice(pieces[at]));
+        let canonical = EncodedCanonicalCalls {
+            head: head.into(),
+            calls: arguments.clone().into(),
+            receipts: Bytes::new(),
+            writes: b"writes"[..].into(),
+        };
         let calls = calls.into();
-        let sent = EncodedSubscribeResponse { height: 2, time_ms: 1, calls, next, canonical: field.into() };
+        let sent = EncodedSubscribeResponse { height: 2, time_ms: 1, calls, next, canonical: Some(canonical) };
         let target = v1::CanonicalTarget { method: "transfer".into(), ..v1::CanonicalTarget::default() };
         let told = v1::CanonicalCalls {
             indexes: vec![0, 300],

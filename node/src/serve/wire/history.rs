@@ -8,11 +8,13 @@ mod canonical;
 
 pub(crate) use self::audience::{AUDIENCE_MAX, Audience};
 use self::audience::{Chosen, Routes};
+use self::canonical::COLUMNS;
 use parking_lot::Mutex;
-use phalanx_engine::{Address, Batch, Receipts, WriteSet};
-use phalanx_proto::history::{Fields, push_call};
+use phalanx_engine::{Address, Batch, BatchBytes, Receipts, WriteSet};
+use phalanx_proto::history::{EncodedCanonicalCalls, Fields, push_call};
 use phalanx_proto::{Bytes, v1};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -85,9 +87,9 @@ impl Filter {
         })
     }
 
-    /// Whether receipt segments are needed.
-    pub(crate) fn needs_receipts(&self) -> bool {
-        self.form.receipts || self.form.writes
+    /// What is needed of a height besides its batch.
+    pub(crate) fn needs(&self) -> Left {
+        Left { receipts: self.form.receipts, writes: self.form.writes }
     }
 
     fn chooses_target(&self, (contract, method): (&Address, &[u8])) -> bool {
@@ -96,9 +98,33 @@ impl Filter {
     }
 }
 
+/// What is kept of what a batch left.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Left {
+    pub(crate) receipts: bool,
+    pub(crate) writes: bool,
+}
+
+impl Left {
+    pub(crate) fn or(self, other: Left) -> Left {
+        Left { receipts: self.receipts || other.receipts, writes: self.writes || other.writes }
+    }
+
+    /// Whether it is anything.
+    pub(crate) fn any(self) -> bool {
+        self != Left::default()
+    }
+
+    /// Whether it has all that is needed.
+    pub(crate) fn serves(self, needed: Left) -> bool {
+        self.or(needed) == self
+    }
+}
+
 /// A height with all that is told of it.
 pub(crate) struct Height {
     batch: Batch,
+    left: Left,
     receipts: Placed,
     writes: Placed,
     routes: OnceLock<Routes>,
@@ -107,20 +133,66 @@ pub(crate) struct Height {
     encoded_bytes: AtomicUsize,
 }
 
-/// Encoded receipts or writes, with the place where each call's begin.
+/// Encoded receipts or writes of a batch.
 struct Placed {
-    bytes: Vec<u8>,
-    /// One more than there are calls; or none, if nobody asks for any.
-    starts: Vec<usize>,
+    bytes: Bytes,
+    /// Calls of the batch.
+    calls: usize,
+    /// Where each call's begin, and where the last one's end; found by `find` when they are first asked for.
+    starts: OnceLock<Vec<usize>>,
+    find: fn(&[u8], usize) -> Vec<usize>,
 }
 
 impl Placed {
+    fn new(bytes: Option<Vec<u8>>, calls: usize, find: fn(&[u8], usize) -> Vec<usize>) -> Placed {
+        Placed { bytes: bytes.unwrap_or_default().into(), calls, starts: OnceLock::new(), find }
+    }
+
+    fn starts(&self) -> &[usize] {
+        self.starts.get_or_init(|| (self.find)(&self.bytes, self.calls))
+    }
+
     fn of_call(&self, call: u32) -> &[u8] {
-        match self.starts.get(call as usize..=call as usize + 1) {
+        match self.starts().get(call as usize..=call as usize + 1) {
             Some(&[start, end]) => &self.bytes[start..end],
             _ => &[],
         }
     }
+
+    /// The same of calls behind one another, without a copy.
+    fn of_calls(&self, calls: Range<u32>) -> Bytes {
+        let place = |call: u32| self.starts().get(call as usize).copied().unwrap_or(self.bytes.len());
+        self.bytes.slice(place(calls.start)..place(calls.end))
+    }
+
+    /// Bytes of memory that it takes.
+    fn memory_bytes(&self) -> usize {
+        self.bytes.len() + self.starts.get().map_or(0, |starts| size_of_val(&**starts))
+    }
+}
+
+fn receipt_starts(receipts: &[u8], calls: usize) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(calls + 1);
+    starts.push(0);
+    let mut end = 0;
+    starts.extend(Receipts::new(receipts).map(|receipt| {
+        end += receipt.record().len();
+        end
+    }));
+    starts
+}
+
+fn write_starts(writes: &[u8], calls: usize) -> Vec<usize> {
+    let (mut items, mut start) = (WriteSet::new(writes).peekable(), 0);
+    let mut starts = Vec::with_capacity(calls + 1);
+    for call in 0..calls as u32 {
+        starts.push(start);
+        while let Some(item) = items.next_if(|item| item.call() <= call) {
+            start += item.record().len();
+        }
+    }
+    starts.push(start);
+    starts
 }
 
 /// What a message holds, and the index of the call behind it; `None` at the end of the height.
@@ -128,46 +200,34 @@ impl Placed {
 pub(crate) struct Part {
     pub(crate) calls: Bytes,
     /// Instead of these, if the reader wants canonical bytes.
-    pub(crate) canonical: Bytes,
+    pub(crate) canonical: Option<EncodedCanonicalCalls>,
     pub(crate) next: Option<u32>,
 }
 
 impl Part {
-    fn bytes(&self) -> usize {
-        self.calls.len() + self.canonical.len()
+    pub(crate) fn bytes(&self) -> usize {
+        self.calls.len() + self.canonical.as_ref().map_or(0, EncodedCanonicalCalls::piece_bytes)
     }
 }
 
 impl Height {
-    /// Of the height's batch, and its encoded receipts and writes; without these two it can tell calls alone.
-    pub(crate) fn of(batch: Batch, left: Option<(Vec<u8>, Vec<u8>)>) -> Height {
-        let (mut receipt_starts, mut write_starts) = (Vec::new(), Vec::new());
-        let (receipts, writes) = left.unwrap_or_default();
-        if !receipts.is_empty() {
-            let lengths = Receipts::new(&receipts).map(|receipt| receipt.record().len());
-            receipt_starts = std::iter::once(0)
-                .chain(lengths.scan(0, |end, length| {
-                    *end += length;
-                    Some(*end)
-                }))
-                .collect();
-            let (mut items, mut start) = (WriteSet::new(&writes).peekable(), 0);
-            for call in 0..batch.len() as u32 {
-                write_starts.push(start);
-                while let Some(item) = items.next_if(|item| item.call() <= call) {
-                    start += item.record().len();
-                }
-            }
-            write_starts.push(start);
-        }
+    /// Of the height's batch, and its encoded receipts and writes as far as they are kept; without these two it can tell calls alone.
+    pub(crate) fn of(batch: Batch, receipts: Option<Vec<u8>>, writes: Option<Vec<u8>>) -> Height {
+        let calls = batch.len();
         Height {
             batch,
-            receipts: Placed { bytes: receipts, starts: receipt_starts },
-            writes: Placed { bytes: writes, starts: write_starts },
+            left: Left { receipts: receipts.is_some(), writes: writes.is_some() },
+            receipts: Placed::new(receipts, calls, receipt_starts),
+            writes: Placed::new(writes, calls, write_starts),
             routes: OnceLock::new(),
             wholes: Default::default(),
             encoded_bytes: AtomicUsize::new(0),
         }
+    }
+
+    /// What it has besides its batch.
+    pub(crate) fn left(&self) -> Left {
+        self.left
     }
 
     /// The height.
@@ -182,34 +242,54 @@ impl Height {
 
     /// Bytes of memory that it takes, with what was encoded of it so far.
     pub(crate) fn bytes(&self) -> usize {
-        let kept = self.batch.bytes().as_slice().len() + self.receipts.bytes.len() + self.writes.bytes.len();
-        // Nothing else depends on it: relaxed is enough.
-        let starts = size_of_val(&*self.receipts.starts) + size_of_val(&*self.writes.starts);
-        kept + starts + self.routes.get().map_or(0, Routes::bytes) + self.encoded_bytes.load(Ordering::Relaxed)
+        let kept = self.batch_bytes().as_slice().len() + self.receipts.memory_bytes() + self.writes.memory_bytes();
+        // Nothing else depends on the number: relaxed is enough.
+        kept + self.routes.get().map_or(0, Routes::bytes) + self.encoded_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of each column of canonical calls, if all are told.
+    fn column_bytes(&self) -> [usize; COLUMNS] {
+        [self.batch_bytes().as_slice().len(), self.receipts.bytes.len(), self.writes.bytes.len()]
+    }
+
+    fn batch_bytes(&self) -> &BatchBytes {
+        self.batch.bytes()
+    }
+
+    /// The records of calls, without a copy.
+    fn records(&self, calls: Range<u32>) -> Bytes {
+        let records = self.batch.records(calls.start as usize..calls.end as usize);
+        Bytes::from_owner(self.batch_bytes().clone()).slice_ref(records)
     }
 
     /// The part that begins at a call. The last one of a height has no `next`; each height has one at least. The first who asks tells
     /// who else may ask.
     pub(crate) fn part(&self, filter: &Arc<Filter>, from: u32, audience: impl FnOnce() -> Arc<Audience>) -> Part {
-        let routes = self.routes.get_or_init(|| Routes::of(&self.batch, audience()));
+        let routes = self.routes.get_or_init(|| Routes::of(self, audience()));
         let looked_for;
-        let chosen = match routes.chosen(filter) {
+        let calls = match routes.chosen(filter) {
             Some(Chosen::All) => return self.whole(filter.form, from),
             Some(Chosen::Calls(calls)) => calls,
-            None => {
+            Some(Chosen::Parts(parts)) if let Some((_, part)) = parts.iter().find(|(first, _)| *first == from) => {
+                return part.clone();
+            }
+            // It came later, or goes on in between.
+            Some(Chosen::Parts(_)) | None => {
                 looked_for = self.looked_for(filter);
-                if looked_for.len() == self.batch.len() {
-                    return self.whole(filter.form, from);
-                }
                 &looked_for
             }
         };
-        let start = chosen.partition_point(|call| *call < from);
-        self.encode(&chosen[start..], filter.form)
+        if calls.len() == self.batch.len() {
+            return self.whole(filter.form, from);
+        }
+        self.encode(&calls[calls.partition_point(|call| *call < from)..], filter.form)
     }
 
     /// A part of all calls, that may have been encoded for somebody else.
     fn whole(&self, form: Form, from: u32) -> Part {
+        if form.canonical {
+            return self.share_canonical(from, form);
+        }
         let encode = || self.encode(&(from..self.batch.len() as u32).collect::<Vec<_>>(), form);
         let mut parts = self.wholes[form.number()].lock();
         if let Some((_, part)) = parts.iter().find(|(first, _)| *first == from) {

@@ -3,13 +3,14 @@
 //! A hundred subscribers that each follow some senders would otherwise look for each of their senders in each height.
 
 use foldhash::quality::RandomState;
-use phalanx_engine::{Address, Batch};
+use phalanx_engine::Address;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::Filter;
+use super::canonical::{COLUMNS, Gathering};
+use super::{Filter, Form, Height, Part};
 
 /// Filters, a bit each: by their numbers in an audience.
 type Members = u128;
@@ -73,29 +74,42 @@ impl Audience {
     }
 }
 
-/// The calls of a height that each of an audience chooses.
+/// What each filter of an audience chooses of a height.
 pub(super) struct Routes {
     audience: Arc<Audience>,
-    /// Who chooses all calls. They have no list.
+    /// Who chooses all calls. They have nothing else here.
     wholes: Members,
-    /// Of the filter of each number, in order.
-    calls: Vec<Vec<u32>>,
+    /// Of the filter of each number.
+    chosen: Vec<Choosing>,
 }
 
 /// What a filter chooses of a height.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 pub(super) enum Chosen<'a> {
     All,
+    /// These calls, in order.
     Calls(&'a [u32]),
+    /// Calls in canonical bytes, in parts that begin at these cursors' indexes.
+    Parts(&'a [(u32, Part)]),
+}
+
+/// The same, while it is put together.
+enum Choosing {
+    Calls(Vec<u32>),
+    Parts(Parts),
 }
 
 impl Routes {
-    pub(super) fn of(batch: &Batch, audience: Arc<Audience>) -> Routes {
+    pub(super) fn of(height: &Height, audience: Arc<Audience>) -> Routes {
+        let batch = &height.batch;
         let Audience { filters, contracts, senders, methods } = &*audience;
         let of_target = |(contract, method): (&Address, &[u8])| contracts.of(contract) & methods.of(method);
         let targets: Vec<Members> = batch.targets().map(of_target).collect();
         let wholes = targets.iter().fold(senders.all, |wholes, of_target| wholes & of_target);
-        let mut calls = vec![Vec::new(); filters.len()];
+        let mut chosen: Vec<Choosing> = filters.iter().map(|filter| Choosing::of(filter.form)).collect();
+        // As if all had about the same share. More is found as it is needed.
+        let members = filters.len() - wholes.count_ones() as usize;
+        let room = height.column_bytes().map(|bytes| (bytes + bytes / 4) / members.max(1));
         for index in 0..batch.len() as u32 {
             let call = batch.call(index as usize);
             let mut members = targets[call.target()] & !wholes;
@@ -103,24 +117,77 @@ impl Routes {
                 members &= senders.of(call.sender());
             }
             while members != 0 {
-                calls[members.trailing_zeros() as usize].push(index);
+                chosen[members.trailing_zeros() as usize].add(height, index, &room);
                 members &= members - 1;
             }
         }
-        Routes { audience, wholes, calls }
+        chosen.iter_mut().for_each(|chosen| chosen.end(height));
+        Routes { audience, wholes, chosen }
     }
 
     /// What a filter chooses; `None` if it is not one of the audience.
     pub(super) fn chosen(&self, filter: &Arc<Filter>) -> Option<Chosen<'_>> {
         let number = self.audience.filters.iter().position(|other| Arc::ptr_eq(other, filter))?;
-        Some(match self.wholes >> number & 1 {
-            0 => Chosen::Calls(&self.calls[number]),
-            _ => Chosen::All,
+        Some(match &self.chosen[number] {
+            _ if self.wholes >> number & 1 != 0 => Chosen::All,
+            Choosing::Calls(calls) => Chosen::Calls(calls),
+            Choosing::Parts(parts) => Chosen::Parts(&parts.ended),
         })
     }
 
-    /// Bytes of memory that the lists take.
+    /// Bytes of memory that it takes.
     pub(super) fn bytes(&self) -> usize {
-        self.calls.iter().map(|calls| size_of_val(calls) + calls.capacity() * size_of::<u32>()).sum()
+        let of_parts = |parts: &Parts| parts.ended.iter().map(|(_, part)| size_of_val(part) + part.bytes()).sum();
+        let of_one = |chosen: &Choosing| match chosen {
+            Choosing::Calls(calls) => calls.capacity() * size_of::<u32>(),
+            Choosing::Parts(parts) => of_parts(parts),
+        };
+        self.chosen.iter().map(|chosen| size_of_val(chosen) + of_one(chosen)).sum()
+    }
+}
+
+impl Choosing {
+    fn of(form: Form) -> Choosing {
+        match form.canonical {
+            true => Choosing::Parts(Parts { form, ended: Vec::new(), from: 0, open: Gathering::default() }),
+            false => Choosing::Calls(Vec::new()),
+        }
+    }
+
+    fn add(&mut self, height: &Height, index: u32, room: &[usize; COLUMNS]) {
+        match self {
+            Choosing::Calls(calls) => calls.push(index),
+            Choosing::Parts(parts) => parts.add(height, index, room),
+        }
+    }
+
+    fn end(&mut self, height: &Height) {
+        if let Choosing::Parts(parts) = self {
+            parts.end(height, None);
+        }
+    }
+}
+
+/// Calls in canonical bytes, a part after the other.
+struct Parts {
+    form: Form,
+    ended: Vec<(u32, Part)>,
+    /// Where the open one begins.
+    from: u32,
+    open: Gathering,
+}
+
+impl Parts {
+    fn add(&mut self, height: &Height, index: u32, room: &[usize; COLUMNS]) {
+        if !self.open.push(height, self.form, index, room) {
+            self.end(height, Some(index));
+            self.open.push(height, self.form, index, room);
+        }
+    }
+
+    fn end(&mut self, height: &Height, next: Option<u32>) {
+        let part = core::mem::take(&mut self.open).part(height, next);
+        self.ended.push((self.from, part));
+        self.from = next.unwrap_or(u32::MAX);
     }
 }

@@ -165,7 +165,7 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
             // Once for all who are known before, and once for those who came later.
             let told_to: Vec<_> = filters().into_iter().map(|asked| filter(form, asked)).collect();
             let heights = [Audience::of(told_to.clone()), Audience::default()].map(|audience| {
-                (Height::of(batch.clone(), Some((receipts.clone(), writes.clone()))), Arc::new(audience))
+                (Height::of(batch.clone(), Some(receipts.clone()), Some(writes.clone())), Arc::new(audience))
             });
             for (asked, filter) in filters().into_iter().zip(told_to) {
                 let is_asked = |call: &CallRef<'_>| {
@@ -210,6 +210,17 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
     assert!(chosen > 1_000 && chosen < all, "{chosen} of {all}");
 }
 
+/// What a message has of a part.
+fn encoded(part: &Part) -> Vec<u8> {
+    let Part { calls, canonical, .. } = part.clone();
+    EncodedSubscribeResponse { calls, canonical, ..EncodedSubscribeResponse::default() }.encode_to_vec()
+}
+
+fn canonical_of(part: &Part) -> v1::CanonicalCalls {
+    let message = v1::SubscribeResponse::decode(&encoded(part)[..]).expect("it is well formed");
+    message.canonical.expect("it is there")
+}
+
 fn encoded_head(message: &v1::SubscribeResponse) -> EncodedSubscribeResponse {
     let v1::SubscribeResponse { height, time_ms, next, .. } = message;
     EncodedSubscribeResponse { height: *height, time_ms: *time_ms, next: *next, ..EncodedSubscribeResponse::default() }
@@ -226,14 +237,13 @@ fn targets_count_in_parts_of_canonical_calls() {
             .push(&Call { contract: [9; 32], method, sender: account(0), arguments: &[], gas_limit: 0 })
             .expect("it fits");
     }
-    let height = Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None);
+    let height = Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None, None);
     let form = Form { calls: true, receipts: false, writes: false, canonical: true };
     let (filter, mut from, mut parts) = (filter(form, v1::CallFilter::default()), Some(0), 0);
     while let Some(first) = from {
         let part = height.part(&filter, first, Arc::default);
-        assert!(part.canonical.len() <= PART_BYTES + 20, "{}", part.canonical.len());
-        let message = v1::SubscribeResponse::decode(&part.canonical[..]).expect("it is well formed");
-        let told = message.canonical.expect("it is there");
+        assert!(encoded(&part).len() <= PART_BYTES + 20, "{}", encoded(&part).len());
+        let told = canonical_of(&part);
         assert!(told.indexes.iter().copied().eq(first..part.next.unwrap_or(CALLS)));
         let named =
             told.targets.iter().zip(&told.indexes).all(|(target, index)| target.method == format!("{index:064}"));
@@ -260,13 +270,14 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
     let batch = Batch::decode(batch.finish()).expect("it is well formed");
     let form = Form { calls: true, receipts: false, writes: false, canonical };
     let by = |senders| filter(form, v1::CallFilter { senders, ..v1::CallFilter::default() });
-    let (height, all) = (Height::of(batch.clone(), None), by(Vec::new()));
+    let (height, all) = (Height::of(batch.clone(), None, None), by(Vec::new()));
     let parts = |filter: &Arc<Filter>, mut from: u32| {
         let mut parts = Vec::new();
         loop {
             let part = height.part(filter, from, Arc::default);
-            parts.push(if canonical { part.canonical } else { part.calls });
-            match part.next {
+            let next = part.next;
+            parts.push(part);
+            match next {
                 Some(next) => from = next,
                 None => return parts,
             }
@@ -276,23 +287,20 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
     let told = parts(&all, 0);
     // The keys and lengths of what canonical calls are put together of come on top.
     let most = if canonical { PART_BYTES + 20 } else { PART_BYTES };
-    assert_eq!((told.len(), told.iter().all(|part| part.len() <= most)), (6, true));
-    assert!(height.bytes() - before > 100 * arguments.len(), "what was encoded counts");
+    assert_eq!((told.len(), told.iter().all(|part| encoded(part).len() <= most)), (6, true));
+    let counts = height.bytes() - before > 100 * arguments.len();
+    assert_eq!(counts, !canonical, "what was encoded counts, and canonical bytes are shared");
     let again = parts(&all, 0);
-    assert!(told.iter().zip(&again).all(|(part, other)| part.as_ptr() == other.as_ptr()), "encoded once");
+    let place = |part: &Part| part.canonical.as_ref().map_or(&part.calls, |canonical| &canonical.calls).as_ptr();
+    assert!(told.iter().zip(&again).all(|(part, other)| place(part) == place(other)), "encoded once");
+    let each = |parts: &[Part]| parts.iter().map(encoded).collect::<Vec<_>>();
     let senders = (0..100).map(|number| copied(&account(number))).collect();
-    assert_eq!(parts(&by(senders), 0), told);
+    assert_eq!(each(&parts(&by(senders), 0)), each(&told));
     // From elsewhere it is the same calls in other parts.
     match canonical {
-        false => assert!(told.concat().ends_with(&parts(&all, 50).concat())),
+        false => assert!(each(&told).concat().ends_with(&each(&parts(&all, 50)).concat())),
         true => {
-            let calls = |parts: &[Bytes]| {
-                let each = parts.iter().map(|part| {
-                    let message = v1::SubscribeResponse::decode(&part[..]).expect("it is well formed");
-                    message.canonical.expect("it is there").calls
-                });
-                each.collect::<Vec<_>>().concat()
-            };
+            let calls = |parts: &[Part]| parts.iter().map(|part| canonical_of(part).calls).collect::<Vec<_>>().concat();
             let records: Vec<_> = (0..100).map(|call| batch.call(call).record()).collect();
             assert_eq!(calls(&told), records.concat());
             assert!(calls(&told).ends_with(&calls(&parts(&all, 50))));

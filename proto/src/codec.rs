@@ -1,0 +1,45 @@
+//! How messages get onto the wire: as with prost's own codec, but that each finds the room that it needs.
+
+use prost::Message;
+use std::marker::PhantomData;
+use tonic::Status;
+use tonic::codec::{Codec, EncodeBuf, Encoder};
+use tonic_prost::{ProstCodec, ProstDecoder};
+
+/// The codec of all services. A large message would otherwise be copied several times while the buffer grows below it.
+pub struct RoomyCodec<T, U>(ProstCodec<T, U>);
+
+impl<T, U> Default for RoomyCodec<T, U> {
+    fn default() -> Self {
+        Self(ProstCodec::default())
+    }
+}
+
+impl<T: Message + Send + 'static, U: Message + Default + Send + 'static> Codec for RoomyCodec<T, U> {
+    type Encode = T;
+    type Decode = U;
+    type Encoder = RoomyEncoder<T>;
+    type Decoder = ProstDecoder<U>;
+
+    fn encoder(&mut self) -> RoomyEncoder<T> {
+        RoomyEncoder(PhantomData)
+    }
+
+    fn decoder(&mut self) -> ProstDecoder<U> {
+        self.0.decoder()
+    }
+}
+
+/// See [`RoomyCodec`].
+pub struct RoomyEncoder<T>(PhantomData<T>);
+
+impl<T: Message> Encoder for RoomyEncoder<T> {
+    type Item = T;
+    type Error = Status;
+
+    fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.reserve(message.encoded_len());
+        message.encode_raw(buffer);
+        Ok(())
+    }
+}
