@@ -9,7 +9,6 @@ use phalanx_proto::history::EncodedSubscribeResponse;
 use phalanx_proto::v1;
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
@@ -137,39 +136,40 @@ impl Follower {
     async fn gather(&mut self) -> (Bundle, Result<(), Refusal>) {
         let (mut bundle, mut bytes) = (Bundle::new(), 0);
         while bytes < BUNDLE_BYTES && (bundle.is_empty() || self.from.height <= self.node.durable_height()) {
-            let height = match self.next_height().await {
-                Ok(height) => height,
+            match self.message().await {
+                Ok(message) => {
+                    bytes += message.encoded_len();
+                    bundle.push_back(message);
+                }
                 Err(refusal) => return (bundle, Err(refusal)),
-            };
-            while self.from.height == height.number() && bytes < BUNDLE_BYTES {
-                let message = self.message(&height);
-                bytes += message.encoded_len();
-                bundle.push_back(message);
             }
         }
         (bundle, Ok(()))
     }
 
-    /// The height that comes next, which is durable.
-    async fn next_height(&mut self) -> Result<Arc<Height>, Refusal> {
-        let (next, needed) = (self.from.height, self.subscriber.filter().needs());
-        if let Some(height) = self.node.shared.recent.get(next, needed) {
-            self.behind = None;
-            return Ok(height);
-        }
-        self.behind.get_or_insert_with(|| Behind::new(&self.node));
-        self.node.shared.reread.height(&self.node, next, needed.any()).await
-    }
-
-    /// The next part of a height.
-    fn message(&mut self, height: &Height) -> EncodedSubscribeResponse {
-        let part = height.part(self.subscriber.filter(), self.from.index, || self.subscriber.audience());
-        let number = height.number();
+    /// The next part of the height that comes next, which is durable.
+    async fn message(&mut self) -> Result<EncodedSubscribeResponse, Refusal> {
+        let v1::Cursor { height: number, index } = self.from;
+        let part = |height: &Height| height.part(self.subscriber.filter(), index, || self.subscriber.audience());
+        let recent = self.node.shared.recent.get(number);
+        let (height, part) = match recent.and_then(|height| part(&height).map(|part| (height, part))) {
+            Some(found) => {
+                self.behind = None;
+                found
+            }
+            None => {
+                self.behind.get_or_insert_with(|| Behind::new(&self.node));
+                let needed = self.subscriber.filter().needs();
+                let height = self.node.shared.reread.height(&self.node, number, needed.any()).await?;
+                let part = part(&height).ok_or_else(|| Refusal::unreadable("the receipts of a height"))?;
+                (height, part)
+            }
+        };
         self.from = match part.next {
             Some(index) => v1::Cursor { height: number, index },
             None => v1::Cursor { height: number + 1, index: 0 },
         };
         let (time_ms, next) = (height.time_ms(), Some(self.from));
-        EncodedSubscribeResponse { height: number, time_ms, calls: part.calls, next, canonical: part.canonical }
+        Ok(EncodedSubscribeResponse { height: number, time_ms, calls: part.calls, next, canonical: part.canonical })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::subscribers::Subscribers;
-use super::wire::{Height, Left};
+use super::wire::Height;
 
 /// Bytes that they may take together, with what was encoded of them. At full load they are those of half a second.
 const RECENT_BYTES_MAX: usize = 256 << 20;
@@ -31,11 +31,11 @@ impl Recent {
 
     /// Keeps a height that was executed, if anybody may ask for it.
     pub(crate) fn keep(&self, batch: &BatchBytes, executed: &Executed) {
-        let Some(needed) = self.subscribers.needs() else { return self.heights.lock().clear() };
+        if self.subscribers.count() == 0 {
+            return self.heights.lock().clear();
+        }
         let batch = Batch::decode(batch.clone()).expect("it was decoded to be executed");
-        let receipts = needed.receipts.then(|| executed.receipts().bytes().into_owned());
-        let writes = needed.writes.then(|| executed.write_set().bytes().into_owned());
-        self.push(Height::of(batch, receipts, writes));
+        self.push(Height::executed(batch, executed, self.subscribers.audience()));
     }
 
     fn push(&self, height: Height) {
@@ -51,11 +51,11 @@ impl Recent {
         }
     }
 
-    /// A height, if it is a recent one, and has what is needed: whoever came last may need what nobody did before.
-    pub(crate) fn get(&self, height: u64, needed: Left) -> Option<Arc<Height>> {
+    /// A height, if it is a recent one.
+    pub(crate) fn get(&self, height: u64) -> Option<Arc<Height>> {
         let heights = self.heights.lock();
         let place = height.checked_sub(heights.front()?.number())?;
-        heights.get(place as usize).filter(|height| height.left().serves(needed)).cloned()
+        heights.get(place as usize).cloned()
     }
 }
 
@@ -81,15 +81,14 @@ mod tests {
     #[test]
     fn the_last_heights_are_kept_within_bytes_and_number() {
         let recent = Recent::new();
-        (1..=10).for_each(|number| recent.push(height(number, 10 << 20)));
-        assert_eq!(kept(&recent), (Some(5), Some(10)));
+        (1..=30).for_each(|number| recent.push(height(number, 10 << 20)));
+        assert_eq!(kept(&recent), (Some(6), Some(30)));
         assert_eq!(
-            [4, 5, 10, 11].map(|number| recent.get(number, Left::default()).map(|height| height.number())),
-            [None, Some(5), Some(10), None]
+            [5, 6, 30, 31].map(|number| recent.get(number).map(|height| height.number())),
+            [None, Some(6), Some(30), None]
         );
-        assert!(recent.get(5, Left { writes: true, ..Left::default() }).is_none(), "it has no writes");
-        (11..=10 + 1_030).for_each(|number| recent.push(height(number, 10)));
-        assert_eq!(kept(&recent), (Some(17), Some(1_040)));
+        (31..=30 + 1_030).for_each(|number| recent.push(height(number, 10)));
+        assert_eq!(kept(&recent), (Some(37), Some(1_060)));
         // Behind a gap others come first.
         recent.push(height(2_000, 10));
         assert_eq!(kept(&recent), (Some(2_000), Some(2_000)));

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-use super::wire::{AUDIENCE_MAX, Audience, Filter, Left};
+use super::wire::{AUDIENCE_MAX, Audience, Filter};
 
 /// Subscribers. Each holds the bytes of one height, which those at the same height share.
 pub(crate) const SUBSCRIBERS_MAX: usize = 128;
@@ -42,12 +42,6 @@ impl Subscribers {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.0.lock().filters.len()
-    }
-
-    /// What they need of each height besides its batch; `None` if there is nobody.
-    pub(crate) fn needs(&self) -> Option<Left> {
-        let state = self.0.lock();
-        state.filters.iter().map(|filter| filter.needs()).reduce(Left::or)
     }
 
     /// What all of them choose.

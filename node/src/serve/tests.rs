@@ -363,7 +363,7 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
         }
         recent.keep(&batch, &executed);
     }
-    let is_recent = |height| recent.get(height, wire::Left { receipts: true, writes: true }).is_some();
+    let is_recent = |height| recent.get(height).is_some();
     assert!(subscriber.is_some() && !is_recent(6) && is_recent(7) && is_recent(HEIGHTS));
     logged.wait_durable(HEIGHTS).expect("nothing fails");
     let of_log = without_recent(&still.node);

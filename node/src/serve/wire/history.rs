@@ -8,9 +8,8 @@ mod canonical;
 
 pub(crate) use self::audience::{AUDIENCE_MAX, Audience};
 use self::audience::{Chosen, Routes};
-use self::canonical::COLUMNS;
 use parking_lot::Mutex;
-use phalanx_engine::{Address, Batch, BatchBytes, Receipts, WriteSet};
+use phalanx_engine::{Address, Batch, BatchBytes, Executed, Receipts, WriteSet};
 use phalanx_proto::history::{EncodedCanonicalCalls, Fields, push_call};
 use phalanx_proto::{Bytes, v1};
 use std::collections::HashSet;
@@ -225,9 +224,14 @@ impl Height {
         }
     }
 
-    /// What it has besides its batch.
-    pub(crate) fn left(&self) -> Left {
-        self.left
+    /// Of what was executed, for those who there are. What none of them needs is not kept.
+    pub(crate) fn executed(batch: Batch, executed: &Executed, audience: Arc<Audience>) -> Height {
+        let left = (executed.receipts(), executed.write_set());
+        let routes = Routes::of(&batch, Left { receipts: true, writes: true }, left, audience);
+        let needed = routes.needs();
+        let receipts = needed.receipts.then(|| executed.receipts().bytes().into_owned());
+        let writes = needed.writes.then(|| executed.write_set().bytes().into_owned());
+        Height { routes: routes.into(), ..Height::of(batch, receipts, writes) }
     }
 
     /// The height.
@@ -247,11 +251,6 @@ impl Height {
         kept + self.routes.get().map_or(0, Routes::bytes) + self.encoded_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes of each column of canonical calls, if all are told.
-    fn column_bytes(&self) -> [usize; COLUMNS] {
-        [self.batch_bytes().as_slice().len(), self.receipts.bytes.len(), self.writes.bytes.len()]
-    }
-
     fn batch_bytes(&self) -> &BatchBytes {
         self.batch.bytes()
     }
@@ -262,17 +261,29 @@ impl Height {
         Bytes::from_owner(self.batch_bytes().clone()).slice_ref(records)
     }
 
-    /// The part that begins at a call. The last one of a height has no `next`; each height has one at least. The first who asks tells
-    /// who else may ask.
-    pub(crate) fn part(&self, filter: &Arc<Filter>, from: u32, audience: impl FnOnce() -> Arc<Audience>) -> Part {
-        let routes = self.routes.get_or_init(|| Routes::of(self, audience()));
+    /// The part that begins at a call; `None` if what it needs was not kept. The last one of a height has no `next`; each height has
+    /// one at least. The first who asks tells who else may ask.
+    pub(crate) fn part(
+        &self,
+        filter: &Arc<Filter>,
+        from: u32,
+        audience: impl FnOnce() -> Arc<Audience>,
+    ) -> Option<Part> {
+        let left = || (Receipts::new(&self.receipts.bytes), WriteSet::new(&self.writes.bytes));
+        let routes = self.routes.get_or_init(|| Routes::of(&self.batch, self.left, left(), audience()));
+        let chosen = routes.chosen(filter);
+        if let Some(Chosen::Parts(parts)) = chosen
+            && let Some((_, part)) = parts.iter().find(|(first, _)| *first == from)
+        {
+            return Some(part.clone());
+        }
+        if !self.left.serves(filter.needs()) {
+            return None;
+        }
         let looked_for;
-        let calls = match routes.chosen(filter) {
-            Some(Chosen::All) => return self.whole(filter.form, from),
+        let calls = match chosen {
+            Some(Chosen::All) => return Some(self.whole(filter.form, from)),
             Some(Chosen::Calls(calls)) => calls,
-            Some(Chosen::Parts(parts)) if let Some((_, part)) = parts.iter().find(|(first, _)| *first == from) => {
-                return part.clone();
-            }
             // It came later, or goes on in between.
             Some(Chosen::Parts(_)) | None => {
                 looked_for = self.looked_for(filter);
@@ -280,9 +291,9 @@ impl Height {
             }
         };
         if calls.len() == self.batch.len() {
-            return self.whole(filter.form, from);
+            return Some(self.whole(filter.form, from));
         }
-        self.encode(&calls[calls.partition_point(|call| *call < from)..], filter.form)
+        Some(self.encode(&calls[calls.partition_point(|call| *call < from)..], filter.form))
     }
 
     /// A part of all calls, that may have been encoded for somebody else.

@@ -1,15 +1,15 @@
 //! Calls of a height as the engine keeps them: pieces of its bytes put together, where messages would cost a dozen fields a call.
 
-use phalanx_engine::CallRef;
+use phalanx_engine::{Batch, CallRef};
 use phalanx_proto::Bytes;
 use phalanx_proto::history::{EncodedCanonicalCalls, Fields};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::{Form, Height, PART_BYTES, Part};
 
-/// Columns of a message: calls, receipts and writes.
-pub(super) const COLUMNS: usize = 3;
+/// What a call left: its receipt, and its writes one after the other. Nothing of what nobody wants.
+pub(super) type Pieces<'a> = (&'a [u8], &'a [&'a [u8]]);
+
 /// Bytes that an index takes at most: a batch has no more calls than fit into three.
 const INDEX_BYTES_MAX: usize = 3;
 /// Bytes that a target takes at most besides its method's name.
@@ -20,35 +20,35 @@ const TARGET_BYTES_MAX: usize = 44;
 struct Extent {
     /// The first call that names each target, by the target's number.
     targets: BTreeMap<usize, u32>,
+    /// Target of the last call.
+    last: Option<usize>,
     calls: u32,
     bytes: usize,
 }
 
 impl Extent {
     /// Adds a call, unless the part is full: a single call may exceed it. `bytes`: of its pieces.
-    fn add(&mut self, height: &Height, form: Form, index: u32, call: &CallRef<'_>, bytes: usize) -> bool {
-        let place = if form.calls { Some(self.targets.entry(call.target())) } else { None };
-        let target = match &place {
-            Some(Entry::Vacant(_)) => TARGET_BYTES_MAX + height.batch.target_of(call).1.len(),
-            _ => 0,
-        };
+    fn add(&mut self, batch: &Batch, form: Form, index: u32, call: &CallRef<'_>, bytes: usize) -> bool {
+        // Nearly all of a batch's calls name one target, and then the last one.
+        let is_new = form.calls && self.last != Some(call.target()) && !self.targets.contains_key(&call.target());
+        let target = if is_new { TARGET_BYTES_MAX + batch.target_of(call).1.len() } else { 0 };
         let with = self.bytes + INDEX_BYTES_MAX + target + bytes;
         if self.calls > 0 && with > PART_BYTES {
             return false;
         }
-        if let Some(place) = place {
-            place.or_insert(index);
+        if is_new {
+            self.targets.insert(call.target(), index);
         }
-        (self.calls, self.bytes) = (self.calls + 1, with);
+        (self.last, self.calls, self.bytes) = (Some(call.target()), self.calls + 1, with);
         true
     }
 
     /// The fields in front of the columns.
-    fn head(&self, height: &Height, indexes: impl Iterator<Item = u32> + Clone) -> Bytes {
+    fn head(&self, batch: &Batch, indexes: impl Iterator<Item = u32> + Clone) -> Bytes {
         let mut head = Vec::with_capacity(self.calls as usize * INDEX_BYTES_MAX + INDEX_BYTES_MAX + 1);
         Fields::of(&mut head).integers(1, indexes.map(u64::from));
         for (number, first) in &self.targets {
-            let (contract, method) = height.batch.target_of(&height.batch.call(*first as usize));
+            let (contract, method) = batch.target_of(&batch.call(*first as usize));
             Fields::of(&mut head).message(2, |fields| {
                 fields.integer(1, *number as u64);
                 fields.bytes(2, contract);
@@ -65,48 +65,58 @@ impl Extent {
 pub(super) struct Gathering {
     extent: Extent,
     indexes: Vec<u32>,
-    columns: [Vec<u8>; COLUMNS],
+    calls: Vec<u8>,
+    receipts: Vec<u8>,
+    writes: Vec<u8>,
 }
 
 impl Gathering {
-    /// Adds a call, unless the part is full. `room`: the bytes that each column will need, about.
-    pub(super) fn push(&mut self, height: &Height, form: Form, index: u32, room: &[usize; COLUMNS]) -> bool {
-        let call = height.batch.call(index as usize);
-        let pieces = [
-            if form.calls { call.record() } else { &[] },
-            if form.receipts { height.receipts.of_call(index) } else { &[] },
-            if form.writes { height.writes.of_call(index) } else { &[] },
-        ];
-        if !self.extent.add(height, form, index, &call, pieces.iter().map(|piece| piece.len()).sum()) {
+    /// Adds a call, unless the part is full. `share`: how many there will be, about.
+    pub(super) fn push(&mut self, batch: &Batch, form: Form, index: u32, left: Pieces<'_>, share: usize) -> bool {
+        let call = batch.call(index as usize);
+        let record = if form.calls { call.record() } else { &[] };
+        let receipt = if form.receipts { left.0 } else { &[] };
+        let writes = if form.writes { left.1 } else { &[] };
+        let write_bytes: usize = writes.iter().map(|write| write.len()).sum();
+        if !self.extent.add(batch, form, index, &call, record.len() + receipt.len() + write_bytes) {
             return false;
         }
         self.indexes.push(index);
-        for ((column, piece), room) in self.columns.iter_mut().zip(pieces).zip(room) {
-            if column.capacity() == 0 && !piece.is_empty() {
-                column.reserve(*room);
-            }
-            column.extend_from_slice(piece);
-        }
+        append(&mut self.calls, record, share);
+        append(&mut self.receipts, receipt, share);
+        writes.iter().for_each(|write| append(&mut self.writes, write, share));
         true
     }
 
     /// The part. `next`: the call behind it.
-    pub(super) fn part(self, height: &Height, next: Option<u32>) -> Part {
+    pub(super) fn part(self, batch: &Batch, next: Option<u32>) -> Part {
         if self.indexes.is_empty() {
             return Part { next, ..Part::default() };
         }
-        let head = self.extent.head(height, self.indexes.iter().copied());
-        let [calls, receipts, writes] = self.columns.map(Bytes::from);
+        let head = self.extent.head(batch, self.indexes.iter().copied());
+        let (calls, receipts, writes) = (self.calls.into(), self.receipts.into(), self.writes.into());
         Part { canonical: Some(EncodedCanonicalCalls { head, calls, receipts, writes }), next, ..Part::default() }
     }
+}
+
+/// Appends a piece to a column, which has room for as many as there will be if all are as long as the first.
+fn append(column: &mut Vec<u8>, piece: &[u8], share: usize) {
+    if column.capacity() == 0 && !piece.is_empty() {
+        column.reserve((piece.len() * share).min(PART_BYTES));
+    }
+    column.extend_from_slice(piece);
 }
 
 impl Height {
     /// The part that begins at the first of these calls.
     pub(super) fn encode_canonical(&self, calls: &[u32], form: Form) -> Part {
         let mut part = Gathering::default();
-        let full = calls.iter().find(|call| !part.push(self, form, **call, &[0; COLUMNS]));
-        part.part(self, full.copied())
+        let is_full = |call: &&u32| {
+            let left: Pieces<'_> = (self.receipts.of_call(**call), &[self.writes.of_call(**call)]);
+            !part.push(&self.batch, form, **call, left, calls.len())
+        };
+        let next = calls.iter().find(is_full).copied();
+        part.part(&self.batch, next)
     }
 
     /// The part of all calls from one on. It shares the height's bytes.
@@ -114,12 +124,10 @@ impl Height {
         let (end, mut extent) = (self.batch.len() as u32, Extent::default());
         let is_full = |index: &u32| {
             let call = self.batch.call(*index as usize);
-            let pieces = [
-                if form.calls { call.record().len() } else { 0 },
-                if form.receipts { self.receipts.of_call(*index).len() } else { 0 },
-                if form.writes { self.writes.of_call(*index).len() } else { 0 },
-            ];
-            !extent.add(self, form, *index, &call, pieces.iter().sum())
+            let record = if form.calls { call.record().len() } else { 0 };
+            let receipt = if form.receipts { self.receipts.of_call(*index).len() } else { 0 };
+            let writes = if form.writes { self.writes.of_call(*index).len() } else { 0 };
+            !extent.add(&self.batch, form, *index, &call, record + receipt + writes)
         };
         let next = (from..end).find(is_full);
         let calls = from.min(end)..next.unwrap_or(end);
@@ -129,7 +137,7 @@ impl Height {
         let records = if form.calls { self.records(calls.clone()) } else { Bytes::new() };
         let receipts = if form.receipts { self.receipts.of_calls(calls.clone()) } else { Bytes::new() };
         let writes = if form.writes { self.writes.of_calls(calls.clone()) } else { Bytes::new() };
-        let head = extent.head(self, calls);
+        let head = extent.head(&self.batch, calls);
         let canonical = Some(EncodedCanonicalCalls { head, calls: records, receipts, writes });
         Part { canonical, next, ..Part::default() }
     }

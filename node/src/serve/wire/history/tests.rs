@@ -195,7 +195,8 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
                     }
                     // The second time from what was encoded before, if that is all of it.
                     for (height, audience) in heights.iter().chain(&heights) {
-                        let Part { calls, canonical, next } = height.part(&filter, from, || Arc::clone(audience));
+                        let Part { calls, canonical, next } =
+                            height.part(&filter, from, || Arc::clone(audience)).expect("all is kept");
                         assert_eq!(next, None);
                         let told = EncodedSubscribeResponse { calls, canonical, ..encoded_head(&expected) };
                         assert_eq!(told.encode_to_vec(), expected.encode_to_vec(), "{form:?} {asked:?} {from}");
@@ -241,7 +242,7 @@ fn targets_count_in_parts_of_canonical_calls() {
     let form = Form { calls: true, receipts: false, writes: false, canonical: true };
     let (filter, mut from, mut parts) = (filter(form, v1::CallFilter::default()), Some(0), 0);
     while let Some(first) = from {
-        let part = height.part(&filter, first, Arc::default);
+        let part = height.part(&filter, first, Arc::default).expect("calls are there");
         assert!(encoded(&part).len() <= PART_BYTES + 20, "{}", encoded(&part).len());
         let told = canonical_of(&part);
         assert!(told.indexes.iter().copied().eq(first..part.next.unwrap_or(CALLS)));
@@ -274,7 +275,7 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
     let parts = |filter: &Arc<Filter>, mut from: u32| {
         let mut parts = Vec::new();
         loop {
-            let part = height.part(filter, from, Arc::default);
+            let part = height.part(filter, from, Arc::default).expect("calls are there");
             let next = part.next;
             parts.push(part);
             match next {
