@@ -20,6 +20,7 @@ pub(crate) mod config;
 mod connect;
 mod connections;
 mod cutter;
+mod direct;
 mod execution_service;
 mod history;
 mod limits;

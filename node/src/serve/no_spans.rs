@@ -35,6 +35,11 @@ impl Spans {
         None
     }
 
+    /// Whether any are made.
+    pub(super) fn any(&self) -> bool {
+        false
+    }
+
     pub(super) fn around(&self, services: Router) -> Router {
         services
     }

@@ -12,6 +12,7 @@ use tonic_health::server::HealthReporter;
 
 use super::connect::{self, Connect};
 use super::connections::{self, BEGINNING_TIMEOUT};
+use super::direct::{Direct, Shortening};
 use super::limits::{
     CONNECTION_STREAMS_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, QUESTION_BYTES_MAX, REQUEST_SECONDS_MAX,
 };
@@ -42,6 +43,9 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let failure =
         |error: &dyn std::fmt::Display| Failure::failed(format_args!("the server: {error}"), "check the address");
+    let execution = ExecutionServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(QUESTION_BYTES_MAX);
+    let direct = Direct { execution: execution.clone(), query: query.clone() };
     let mut server = Server::builder()
         .timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
@@ -53,7 +57,8 @@ pub(super) async fn run(
         .http2_max_header_list_size(METADATA_BYTES_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         // For JSON alone; `connect` turns all else away.
-        .accept_http1(true);
+        .accept_http1(true)
+        .layer(Shortening((!spans.any()).then_some(direct)));
     let (health, health_service) = tonic_health::server::health_reporter();
     set_serving(&health).await;
     let reflection = || {
@@ -63,8 +68,6 @@ pub(super) async fn run(
             // So that clients can show the details of errors.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    let execution = ExecutionServiceServer::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let query = QueryServiceServer::new(node.clone()).max_decoding_message_size(QUESTION_BYTES_MAX);
     let connect = Connect::new().map_err(|error| failure(&error))?;
     let routes = Routes::new(execution)
         .add_service(query)

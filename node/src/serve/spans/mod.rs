@@ -80,6 +80,11 @@ impl Spans {
         self.queue.is_some().then_some(clock::nanoseconds as Clock)
     }
 
+    /// Whether any are made.
+    pub(super) fn any(&self) -> bool {
+        self.queue.is_some()
+    }
+
     /// The services, with a span for each unary request.
     pub(super) fn around(&self, services: Router) -> Router {
         let Some(queue) = &self.queue else { return services };
