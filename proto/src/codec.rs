@@ -4,14 +4,14 @@ use prost::Message;
 use std::marker::PhantomData;
 use tonic::Status;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
-use tonic_prost::{ProstCodec, ProstDecoder};
+use tonic_prost::ProstDecoder;
 
 /// The codec of all services. A large message would otherwise be copied several times while the buffer grows below it.
-pub struct RoomyCodec<T, U>(ProstCodec<T, U>);
+pub struct RoomyCodec<T, U>(PhantomData<(T, U)>);
 
 impl<T, U> Default for RoomyCodec<T, U> {
     fn default() -> Self {
-        Self(ProstCodec::default())
+        Self(PhantomData)
     }
 }
 
@@ -26,7 +26,7 @@ impl<T: Message + Send + 'static, U: Message + Default + Send + 'static> Codec f
     }
 
     fn decoder(&mut self) -> ProstDecoder<U> {
-        self.0.decoder()
+        ProstDecoder::default()
     }
 }
 
@@ -39,6 +39,7 @@ impl<T: Message> Encoder for RoomyEncoder<T> {
 
     fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         buffer.reserve(message.encoded_len());
+        // As `encode` does, which would find the length once more.
         message.encode_raw(buffer);
         Ok(())
     }

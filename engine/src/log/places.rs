@@ -12,7 +12,7 @@ use super::record::Position;
 
 /// Bytes of the log between two places.
 const DISTANCE_BYTES: u64 = 2 << 20;
-/// Places that are kept, the last ones: of some gigabytes. Each takes about 200 bytes.
+/// Places that are kept, the last ones: of some gigabytes.
 const PLACES_MAX: usize = 2_048;
 
 /// Where a group begins.
@@ -30,16 +30,18 @@ pub(crate) struct Place {
 pub(crate) struct Places(Mutex<VecDeque<Place>>);
 
 impl Places {
-    /// Keeps a place that lies behind the others, unless it is too near to the last.
-    pub(crate) fn note(&self, position: Position, place: impl FnOnce() -> Place) {
+    /// Whether this position is far enough behind the last place.
+    pub(crate) fn is_due(&self, position: Position) -> bool {
+        self.0.lock().back().is_none_or(|last| position.0 >= last.position.0 + DISTANCE_BYTES)
+    }
+
+    /// Keeps a place that lies behind the others.
+    pub(crate) fn keep(&self, place: Place) {
         let mut places = self.0.lock();
-        if places.back().is_some_and(|last| position.0 < last.position.0 + DISTANCE_BYTES) {
-            return;
-        }
         if places.len() == PLACES_MAX {
             places.pop_front();
         }
-        places.push_back(place());
+        places.push_back(place);
     }
 
     /// The last place before the Input of a height, if one is kept.
@@ -65,7 +67,9 @@ mod tests {
         for last_input in 0..3 * (PLACES_MAX as u64 + 10) {
             let position = Position(last_input * (DISTANCE_BYTES / 3 + 1));
             let chain = Chain { last_input, ..Chain::new(genesis) };
-            places.note(position, || Place { position, chain, mark: position });
+            if places.is_due(position) {
+                places.keep(Place { position, chain, mark: position });
+            }
         }
         assert_eq!(places.0.lock().len(), PLACES_MAX);
         assert_eq!((before(30), before(31), before(33), before(34)), (None, Some(30), Some(30), Some(33)));

@@ -39,7 +39,9 @@ fn run(queue: &Queue, mut writer: Writer) -> Result<(), LogError> {
                 writer.write(records)?;
                 queue.advance(height, writer.end());
                 writer.hash_last();
-                queue.places().note(writer.end(), || writer.place());
+                if queue.places().is_due(writer.end()) {
+                    queue.places().keep(writer.place());
+                }
             }
             Work::WriteAhead => writer.write_ahead()?,
             Work::End(End::Close) => return writer.close(),

@@ -97,12 +97,15 @@ impl Walk {
     /// Goes to a place behind, if its segment is one of those that are known.
     pub(crate) fn skip_to(&mut self, place: Place) {
         // A segment that begins at the place does not hold it: its first record comes behind its header.
-        let holds = |segment: &Segment| match &segment.header {
-            Ok(header) if header.base.0 + BLOCK_BYTES <= place.position.0 => Some(header.clone()),
-            _ => None,
+        let may_hold = |segment: &Segment| match &segment.header {
+            Ok(header) => header.base.0 + BLOCK_BYTES <= place.position.0,
+            Err(_) => true,
         };
-        let held = self.segments.iter().enumerate().rev().find_map(|(index, segment)| Some((index, holds(segment)?)));
-        let Some((index, header)) = held.filter(|_| place.position > self.position()) else { return };
+        let Some(index) = self.segments.iter().rposition(may_hold) else { return };
+        let Ok(header) = self.segments[index].header.clone() else { return };
+        if place.position <= self.position() {
+            return;
+        }
         self.index = index;
         self.base = header.base;
         self.tag = header.tag();

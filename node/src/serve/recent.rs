@@ -35,7 +35,7 @@ impl Recent {
             return self.heights.lock().clear();
         }
         let batch = Batch::decode(batch.clone()).expect("it was decoded to be executed");
-        self.push(Height::executed(batch, executed, self.subscribers.audience()));
+        self.push(Height::executed(batch, executed, &self.subscribers.audience()));
     }
 
     fn push(&self, height: Height) {
@@ -61,6 +61,7 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::Audience;
     use super::*;
     use phalanx_engine::{BatchBuilder, Call};
 
@@ -69,7 +70,7 @@ mod tests {
         let arguments = &vec![7; argument_bytes];
         let call = Call { contract: [1; 32], method: "m", sender: [2; 32], arguments, gas_limit: 0 };
         batch.push(&call).expect("it fits");
-        Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None, None)
+        Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None, &Audience::default())
     }
 
     fn kept(recent: &Recent) -> (Option<u64>, Option<u64>) {

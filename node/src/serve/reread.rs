@@ -10,13 +10,12 @@ use phalanx_engine::log::{LogError, Record, Records};
 use phalanx_engine::{Batch, LoggedEngine};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::OnceCell;
 
 use super::node::{Node, blocking};
 use super::refusal::Refusal;
-use super::subscribers::SUBSCRIBERS_MAX;
-use super::wire::Height;
+use super::subscribers::{SUBSCRIBERS_MAX, Subscriber, Subscribers};
+use super::wire::{Audience, Filter, Height};
 
 /// Bytes of heights that are kept for others, but for the one that was asked for last.
 const KEPT_BYTES_MAX: usize = 64 << 20;
@@ -38,24 +37,27 @@ type Cell = Arc<OnceCell<Arc<Height>>>;
 pub(crate) struct Reread {
     state: Mutex<State>,
     /// Subscribers that are behind.
-    behind: AtomicUsize,
+    behind: Arc<Subscribers>,
 }
 
 /// A subscriber that is behind. When the last of them is not any more, heights and open files are let go.
-pub(super) struct Behind(Node);
+pub(super) struct Behind {
+    node: Node,
+    /// Its place among those that are behind.
+    place: Option<Subscriber>,
+}
 
 impl Behind {
-    pub(super) fn new(node: &Node) -> Behind {
-        // Nothing else is seen by it: relaxed is enough.
-        node.shared.reread.behind.fetch_add(1, Ordering::Relaxed);
-        Behind(node.clone())
+    pub(super) fn new(node: &Node, filter: &Arc<Filter>) -> Behind {
+        Behind { node: node.clone(), place: Some(node.shared.reread.behind.add(filter)) }
     }
 }
 
 impl Drop for Behind {
     fn drop(&mut self) {
-        let reread = &self.0.shared.reread;
-        if reread.behind.fetch_sub(1, Ordering::Relaxed) == 1 {
+        let reread = &self.node.shared.reread;
+        self.place = None;
+        if reread.behind.count() == 0 {
             // Who comes meanwhile reads again what is gone. Files are closed once the lock is free.
             let state = core::mem::take(&mut *reread.state.lock());
             drop(state);
@@ -100,9 +102,10 @@ impl Reread {
             let reading = self.reading(number);
             let of_node = node.clone();
             let (reading, mut heights) = blocking(move || {
-                let logged = &of_node.shared.logged;
+                let (logged, behind) = (&of_node.shared.logged, &of_node.shared.reread.behind);
+                behind.refresh();
                 let reading = reading.map_or_else(|| Reading::from(logged, number), Ok)?;
-                reading.read(logged, whole, of_node.durable_height())
+                reading.read(logged, whole, of_node.durable_height(), &behind.audience())
             })
             .await?;
             let first = heights.pop_front();
@@ -175,12 +178,13 @@ impl Reading {
         Ok(Reading { next: height, records })
     }
 
-    /// Reads the next height, which is durable, and some behind it, but none above `durable`.
+    /// Reads the next height, which is durable, and some behind it, but none above `durable`. They are looked through for an audience.
     fn read(
         mut self,
         logged: &LoggedEngine,
         whole: bool,
         durable: u64,
+        audience: &Audience,
     ) -> Result<(Reading, VecDeque<Arc<Height>>), Refusal> {
         let (mut bytes, mut heights) = (0, VecDeque::new());
         while bytes < READ_AHEAD_BYTES
@@ -192,8 +196,7 @@ impl Reading {
             let batch = Batch::decode(input.batch);
             let batch = batch.map_err(|error| Refusal::unreadable(format_args!("the log: {error}")))?;
             let left = whole.then(|| kept(logged, batch.height())).transpose()?;
-            let (receipts, writes) = left.unzip();
-            let height = Height::of(batch, receipts, writes);
+            let height = Height::of(batch, left, audience);
             self.next = height.number() + 1;
             bytes += height.bytes();
             heights.push_back(Arc::new(height));

@@ -339,34 +339,6 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
     const CALLS: u8 = 100;
     let still = Still::new();
     let Shared { logged, recent, .. } = &*still.node.shared;
-    // As if there had been a subscriber from the seventh height on.
-    let mut subscriber = None;
-    for height in 1..=HEIGHTS {
-        let mut batch = phalanx_engine::BatchBuilder::new(height, height);
-        for number in 0..CALLS {
-            // Long ones, so that heights come in parts.
-            let arguments = &vec![number; 20_000];
-            let (sender, method) = ([number % 5; 32], if number % 3 == 0 { "m" } else { "n" });
-            let call = phalanx_engine::Call { contract: [9; 32], method, sender, arguments, gas_limit: 1_000 };
-            batch.push(&call).expect("it fits");
-        }
-        let batch = batch.finish();
-        let executed = logged.execute(batch.clone()).expect("nothing fails");
-        if height == 7 {
-            let filter = wire::Filter::of(&v1::SubscribeRequest {
-                include_receipts: true,
-                include_writes: true,
-                ..v1::SubscribeRequest::default()
-            })
-            .map_err(Status::from);
-            subscriber = recent.subscribers().join(filter.expect("it is well formed"));
-        }
-        recent.keep(&batch, &executed);
-    }
-    let is_recent = |height| recent.get(height).is_some();
-    assert!(subscriber.is_some() && !is_recent(6) && is_recent(7) && is_recent(HEIGHTS));
-    logged.wait_durable(HEIGHTS).expect("nothing fails");
-    let of_log = without_recent(&still.node);
     let asked = |from: (u64, u32), senders: &[u8], methods: &[&str]| v1::SubscribeRequest {
         from: Some(v1::Cursor { height: from.0, index: from.1 }),
         filter: Some(v1::CallFilter {
@@ -387,6 +359,32 @@ async fn recent_heights_are_told_as_the_log_tells_them() {
         asked((9, 99), &[77], &[]),
         v1::SubscribeRequest { canonical: true, ..asked((1, 0), &[1, 3], &[]) },
     ];
+    // As if there had been subscribers from the seventh height on.
+    let mut subscribers = Vec::new();
+    for height in 1..=HEIGHTS {
+        let mut batch = phalanx_engine::BatchBuilder::new(height, height);
+        for number in 0..CALLS {
+            // Long ones, so that heights come in parts.
+            let arguments = &vec![number; 20_000];
+            let (sender, method) = ([number % 5; 32], if number % 3 == 0 { "m" } else { "n" });
+            let call = phalanx_engine::Call { contract: [9; 32], method, sender, arguments, gas_limit: 1_000 };
+            batch.push(&call).expect("it fits");
+        }
+        let batch = batch.finish();
+        let executed = logged.execute(batch.clone()).expect("nothing fails");
+        if height == 7 {
+            // One that is told all, and one of those whose calls are gathered.
+            let requests = [&requests[0], &requests[5]];
+            let filters = requests.map(|request| wire::Filter::of(request).map_err(Status::from));
+            subscribers = filters.map(|filter| recent.subscribers().join(filter.expect("it is well formed"))).into();
+            recent.subscribers().refresh();
+        }
+        recent.keep(&batch, &executed);
+    }
+    let is_recent = |height| recent.get(height).is_some();
+    assert!(!subscribers.is_empty() && !is_recent(6) && is_recent(7) && is_recent(HEIGHTS));
+    logged.wait_durable(HEIGHTS).expect("nothing fails");
+    let of_log = without_recent(&still.node);
     // Nothing is told of what is recent and not durable.
     let mut early = history::follow(&still.node, &requests[3]).map_err(Status::from).expect("there is a place");
     assert!(timeout(Duration::from_millis(100), early.next()).await.is_err());
@@ -416,7 +414,9 @@ async fn heights_are_read_again_once_for_all_who_are_behind() {
     still.progress.send_modify(|progress| progress.durable_height = HEIGHTS);
     let node = &still.node;
     let reread = &node.shared.reread;
-    let (first, second) = (reread::Behind::new(node), reread::Behind::new(node));
+    let filter = wire::Filter::of(&v1::SubscribeRequest::default()).map_err(Status::from);
+    let filter = Arc::new(filter.expect("it is well formed"));
+    let (first, second) = (reread::Behind::new(node, &filter), reread::Behind::new(node, &filter));
     for number in 1..=HEIGHTS {
         let read = || async { reread.height(node, number, true).await.map_err(Status::from).expect("it is durable") };
         let (one, other) = tokio::join!(read(), read());

@@ -1,13 +1,14 @@
 //! Heights of the past as subscribers are told them: the calls that each chose, in parts that a message can hold.
 //!
-//! A height is looked through once for all: where its receipts and writes begin, and which calls are whose (`audience.rs`). So a
-//! filter costs in proportion to what it chooses, and parts of the whole height are encoded once for all who ask for the same of it.
+//! A height is looked through once for all who are there: which calls are whose (`routes.rs`). So a filter costs in proportion to
+//! what it chooses, and parts of the whole height are made once for all who ask for the same of it.
 
 mod audience;
 mod canonical;
+mod routes;
 
 pub(crate) use self::audience::{AUDIENCE_MAX, Audience};
-use self::audience::{Chosen, Routes};
+use self::routes::{Chosen, Routes};
 use parking_lot::Mutex;
 use phalanx_engine::{Address, Batch, BatchBytes, Executed, Receipts, WriteSet};
 use phalanx_proto::history::{EncodedCanonicalCalls, Fields, push_call};
@@ -26,6 +27,7 @@ pub(crate) const FILTER_ENTRIES_MAX: usize = 256;
 const PART_BYTES: usize = 1 << 20;
 
 /// What a subscriber wants to see.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Filter {
     contracts: HashSet<Address>,
     senders: HashSet<Address>,
@@ -87,8 +89,8 @@ impl Filter {
     }
 
     /// What is needed of a height besides its batch.
-    pub(crate) fn needs(&self) -> Left {
-        Left { receipts: self.form.receipts, writes: self.form.writes }
+    pub(crate) fn needs(&self) -> Kept {
+        Kept { receipts: self.form.receipts, writes: self.form.writes }
     }
 
     fn chooses_target(&self, (contract, method): (&Address, &[u8])) -> bool {
@@ -97,25 +99,25 @@ impl Filter {
     }
 }
 
-/// What is kept of what a batch left.
+/// What there is, or is needed, of what a batch left.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Left {
+pub(crate) struct Kept {
     pub(crate) receipts: bool,
     pub(crate) writes: bool,
 }
 
-impl Left {
-    pub(crate) fn or(self, other: Left) -> Left {
-        Left { receipts: self.receipts || other.receipts, writes: self.writes || other.writes }
+impl Kept {
+    pub(crate) fn or(self, other: Kept) -> Kept {
+        Kept { receipts: self.receipts || other.receipts, writes: self.writes || other.writes }
     }
 
     /// Whether it is anything.
     pub(crate) fn any(self) -> bool {
-        self != Left::default()
+        self != Kept::default()
     }
 
     /// Whether it has all that is needed.
-    pub(crate) fn serves(self, needed: Left) -> bool {
+    pub(crate) fn serves(self, needed: Kept) -> bool {
         self.or(needed) == self
     }
 }
@@ -123,10 +125,10 @@ impl Left {
 /// A height with all that is told of it.
 pub(crate) struct Height {
     batch: Batch,
-    left: Left,
+    kept: Kept,
     receipts: Placed,
     writes: Placed,
-    routes: OnceLock<Routes>,
+    routes: Routes,
     /// Parts of the whole height, by form.
     wholes: [Mutex<Vec<(u32, Part)>>; Form::COUNT],
     encoded_bytes: AtomicUsize,
@@ -143,8 +145,8 @@ struct Placed {
 }
 
 impl Placed {
-    fn new(bytes: Option<Vec<u8>>, calls: usize, find: fn(&[u8], usize) -> Vec<usize>) -> Placed {
-        Placed { bytes: bytes.unwrap_or_default().into(), calls, starts: OnceLock::new(), find }
+    fn new(bytes: Vec<u8>, calls: usize, find: fn(&[u8], usize) -> Vec<usize>) -> Placed {
+        Placed { bytes: bytes.into(), calls, starts: OnceLock::new(), find }
     }
 
     fn starts(&self) -> &[usize] {
@@ -210,28 +212,36 @@ impl Part {
 }
 
 impl Height {
-    /// Of the height's batch, and its encoded receipts and writes as far as they are kept; without these two it can tell calls alone.
-    pub(crate) fn of(batch: Batch, receipts: Option<Vec<u8>>, writes: Option<Vec<u8>>) -> Height {
+    /// Of a batch, and its encoded receipts and writes if they are kept; without them it can tell calls alone.
+    pub(crate) fn of(batch: Batch, left: Option<(Vec<u8>, Vec<u8>)>, audience: &Audience) -> Height {
+        let is_kept = left.is_some();
+        let kept = Kept { receipts: is_kept, writes: is_kept };
+        let (receipts, writes) = left.unwrap_or_default();
+        let routes = Routes::of(&batch, kept, (Receipts::new(&receipts), WriteSet::new(&writes)), audience);
+        Height::new(batch, kept, (receipts, writes), routes)
+    }
+
+    /// Of what was executed. What nobody in the audience needs is not kept.
+    pub(crate) fn executed(batch: Batch, executed: &Executed, audience: &Audience) -> Height {
+        let all = Kept { receipts: true, writes: true };
+        let routes = Routes::of(&batch, all, (executed.receipts(), executed.write_set()), audience);
+        let kept = routes.needs();
+        let receipts = if kept.receipts { executed.receipts().bytes().into_owned() } else { Vec::new() };
+        let writes = if kept.writes { executed.write_set().bytes().into_owned() } else { Vec::new() };
+        Height::new(batch, kept, (receipts, writes), routes)
+    }
+
+    fn new(batch: Batch, kept: Kept, (receipts, writes): (Vec<u8>, Vec<u8>), routes: Routes) -> Height {
         let calls = batch.len();
         Height {
             batch,
-            left: Left { receipts: receipts.is_some(), writes: writes.is_some() },
+            kept,
             receipts: Placed::new(receipts, calls, receipt_starts),
             writes: Placed::new(writes, calls, write_starts),
-            routes: OnceLock::new(),
+            routes,
             wholes: Default::default(),
             encoded_bytes: AtomicUsize::new(0),
         }
-    }
-
-    /// Of what was executed, for those who there are. What none of them needs is not kept.
-    pub(crate) fn executed(batch: Batch, executed: &Executed, audience: Arc<Audience>) -> Height {
-        let left = (executed.receipts(), executed.write_set());
-        let routes = Routes::of(&batch, Left { receipts: true, writes: true }, left, audience);
-        let needed = routes.needs();
-        let receipts = needed.receipts.then(|| executed.receipts().bytes().into_owned());
-        let writes = needed.writes.then(|| executed.write_set().bytes().into_owned());
-        Height { routes: routes.into(), ..Height::of(batch, receipts, writes) }
     }
 
     /// The height.
@@ -246,9 +256,10 @@ impl Height {
 
     /// Bytes of memory that it takes, with what was encoded of it so far.
     pub(crate) fn bytes(&self) -> usize {
-        let kept = self.batch_bytes().as_slice().len() + self.receipts.memory_bytes() + self.writes.memory_bytes();
+        let batch = self.batch_bytes().as_slice().len() + self.batch.len() * size_of::<u32>();
+        let left = self.receipts.memory_bytes() + self.writes.memory_bytes();
         // Nothing else depends on the number: relaxed is enough.
-        kept + self.routes.get().map_or(0, Routes::bytes) + self.encoded_bytes.load(Ordering::Relaxed)
+        batch + left + self.routes.bytes() + self.encoded_bytes.load(Ordering::Relaxed)
     }
 
     fn batch_bytes(&self) -> &BatchBytes {
@@ -261,23 +272,16 @@ impl Height {
         Bytes::from_owner(self.batch_bytes().clone()).slice_ref(records)
     }
 
-    /// The part that begins at a call; `None` if what it needs was not kept. The last one of a height has no `next`; each height has
-    /// one at least. The first who asks tells who else may ask.
-    pub(crate) fn part(
-        &self,
-        filter: &Arc<Filter>,
-        from: u32,
-        audience: impl FnOnce() -> Arc<Audience>,
-    ) -> Option<Part> {
-        let left = || (Receipts::new(&self.receipts.bytes), WriteSet::new(&self.writes.bytes));
-        let routes = self.routes.get_or_init(|| Routes::of(&self.batch, self.left, left(), audience()));
-        let chosen = routes.chosen(filter);
+    /// The part that begins at a call; `None` if what it needs is not kept. The last one of a height has no `next`; each height has
+    /// one at least.
+    pub(crate) fn part(&self, filter: &Arc<Filter>, from: u32) -> Option<Part> {
+        let chosen = self.routes.chosen(filter);
         if let Some(Chosen::Parts(parts)) = chosen
             && let Some((_, part)) = parts.iter().find(|(first, _)| *first == from)
         {
             return Some(part.clone());
         }
-        if !self.left.serves(filter.needs()) {
+        if !self.kept.serves(filter.needs()) {
             return None;
         }
         let looked_for;
@@ -296,12 +300,12 @@ impl Height {
         Some(self.encode(&calls[calls.partition_point(|call| *call < from)..], filter.form))
     }
 
-    /// A part of all calls, that may have been encoded for somebody else.
+    /// A part of all calls, that may have been made for somebody else.
     fn whole(&self, form: Form, from: u32) -> Part {
-        if form.canonical {
-            return self.share_canonical(from, form);
-        }
-        let encode = || self.encode(&(from..self.batch.len() as u32).collect::<Vec<_>>(), form);
+        let make = || match form.canonical {
+            true => self.share_canonical(from, form),
+            false => self.encode(&(from..self.batch.len() as u32).collect::<Vec<_>>(), form),
+        };
         let mut parts = self.wholes[form.number()].lock();
         if let Some((_, part)) = parts.iter().find(|(first, _)| *first == from) {
             return part.clone();
@@ -309,10 +313,11 @@ impl Height {
         // Who goes on from elsewhere, as nobody does for long, has parts of their own.
         if parts.last().map_or(0, |(_, part)| part.next.unwrap_or(u32::MAX)) != from {
             drop(parts);
-            return encode();
+            return make();
         }
-        let part = encode();
-        self.encoded_bytes.fetch_add(part.bytes(), Ordering::Relaxed);
+        let part = make();
+        let own = part.canonical.as_ref().map_or(part.calls.len(), |canonical| canonical.head.len());
+        self.encoded_bytes.fetch_add(own, Ordering::Relaxed);
         parts.push((from, part.clone()));
         part
     }

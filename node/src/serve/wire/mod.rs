@@ -15,7 +15,7 @@ use std::fmt::Display;
 use super::refusal::Refusal;
 use super::submission::Level;
 pub(crate) use calls::{Borrowed, Calls, Fingerprint};
-pub(crate) use history::{AUDIENCE_MAX, Audience, FILTER_ENTRIES_MAX, Filter, Height};
+pub(crate) use history::{AUDIENCE_MAX, Audience, FILTER_ENTRIES_MAX, Filter, Height, Part};
 pub(crate) use receipts::{explanation_of, first_receipt, receipts_of, simulated};
 
 /// A copy, so that a small field does not keep the whole message that it came in.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{Form, Height, PART_BYTES, Part};
 
 /// What a call left: its receipt, and its writes one after the other. Nothing of what nobody wants.
-pub(super) type Pieces<'a> = (&'a [u8], &'a [&'a [u8]]);
+pub(super) type Outputs<'a> = (&'a [u8], &'a [&'a [u8]]);
 
 /// Bytes that an index takes at most: a batch has no more calls than fit into three.
 const INDEX_BYTES_MAX: usize = 3;
@@ -71,21 +71,28 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// Adds a call, unless the part is full. `share`: how many there will be, about.
-    pub(super) fn push(&mut self, batch: &Batch, form: Form, index: u32, left: Pieces<'_>, share: usize) -> bool {
+    /// Adds a call, unless the part is full. Answers the bytes of its pieces. `expected`: calls that there will be, about.
+    pub(super) fn push(
+        &mut self,
+        batch: &Batch,
+        form: Form,
+        index: u32,
+        (receipt, writes): Outputs<'_>,
+        expected: usize,
+    ) -> Option<usize> {
         let call = batch.call(index as usize);
         let record = if form.calls { call.record() } else { &[] };
-        let receipt = if form.receipts { left.0 } else { &[] };
-        let writes = if form.writes { left.1 } else { &[] };
-        let write_bytes: usize = writes.iter().map(|write| write.len()).sum();
-        if !self.extent.add(batch, form, index, &call, record.len() + receipt.len() + write_bytes) {
-            return false;
+        let receipt = if form.receipts { receipt } else { &[] };
+        let writes = if form.writes { writes } else { &[] };
+        let bytes = record.len() + receipt.len() + writes.iter().map(|write| write.len()).sum::<usize>();
+        if !self.extent.add(batch, form, index, &call, bytes) {
+            return None;
         }
         self.indexes.push(index);
-        append(&mut self.calls, record, share);
-        append(&mut self.receipts, receipt, share);
-        writes.iter().for_each(|write| append(&mut self.writes, write, share));
-        true
+        append(&mut self.calls, record, expected);
+        append(&mut self.receipts, receipt, expected);
+        writes.iter().for_each(|write| append(&mut self.writes, write, expected));
+        Some(bytes)
     }
 
     /// The part. `next`: the call behind it.
@@ -94,15 +101,23 @@ impl Gathering {
             return Part { next, ..Part::default() };
         }
         let head = self.extent.head(batch, self.indexes.iter().copied());
-        let (calls, receipts, writes) = (self.calls.into(), self.receipts.into(), self.writes.into());
+        let [calls, receipts, writes] = [self.calls, self.receipts, self.writes].map(fitted);
         Part { canonical: Some(EncodedCanonicalCalls { head, calls, receipts, writes }), next, ..Part::default() }
     }
 }
 
-/// Appends a piece to a column, which has room for as many as there will be if all are as long as the first.
-fn append(column: &mut Vec<u8>, piece: &[u8], share: usize) {
+/// A column without the room that it did not need, if that was much.
+fn fitted(mut column: Vec<u8>) -> Bytes {
+    if column.capacity() - column.len() > column.len() / 2 {
+        column.shrink_to_fit();
+    }
+    column.into()
+}
+
+/// Appends a piece to a column, which gets room for as many as are expected, if all are as long as the first.
+fn append(column: &mut Vec<u8>, piece: &[u8], expected: usize) {
     if column.capacity() == 0 && !piece.is_empty() {
-        column.reserve((piece.len() * share).min(PART_BYTES));
+        column.reserve((piece.len() * expected).min(PART_BYTES));
     }
     column.extend_from_slice(piece);
 }
@@ -112,8 +127,8 @@ impl Height {
     pub(super) fn encode_canonical(&self, calls: &[u32], form: Form) -> Part {
         let mut part = Gathering::default();
         let is_full = |call: &&u32| {
-            let left: Pieces<'_> = (self.receipts.of_call(**call), &[self.writes.of_call(**call)]);
-            !part.push(&self.batch, form, **call, left, calls.len())
+            let outputs: Outputs<'_> = (self.receipts.of_call(**call), &[self.writes.of_call(**call)]);
+            part.push(&self.batch, form, **call, outputs, calls.len()).is_none()
         };
         let next = calls.iter().find(is_full).copied();
         part.part(&self.batch, next)

@@ -3,7 +3,7 @@
 use super::super::copied;
 use super::super::receipts::{receipt, write};
 use super::*;
-use phalanx_engine::{BatchBuilder, BatchBytes, Call, CallRef, Deployment, Engine, Identity, Signed};
+use phalanx_engine::{BatchBuilder, BatchBytes, Call, CallRef, Deployment, Engine, Executed, Identity, Signed};
 use phalanx_proto::Message;
 use phalanx_proto::history::EncodedSubscribeResponse;
 use tonic::Status;
@@ -49,11 +49,11 @@ fn batches() -> Vec<BatchBytes> {
 }
 
 /// The heights, each with its receipts and writes.
-fn heights() -> Vec<(BatchBytes, Vec<u8>, Vec<u8>)> {
+fn heights() -> Vec<(BatchBytes, Executed)> {
     let engine = Engine::default();
     let each = batches().into_iter().map(|bytes| {
         let executed = engine.execute_batch(bytes.clone()).and_then(|it| engine.commit(it)).expect("it runs");
-        (bytes, executed.receipts().bytes().into_owned(), executed.write_set().bytes().into_owned())
+        (bytes, executed)
     });
     each.collect()
 }
@@ -151,8 +151,9 @@ fn filters() -> Vec<v1::CallFilter> {
 #[test]
 fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
     let (mut chosen, mut all) = (0, 0);
-    for (bytes, receipts, writes) in heights() {
+    for (bytes, executed) in heights() {
         let batch = Batch::decode(bytes).expect("it is well formed");
+        let (receipts, writes) = (executed.receipts().bytes().into_owned(), executed.write_set().bytes().into_owned());
         for number in 0..Form::COUNT {
             let bit = |at: usize| number >> at & 1 != 0;
             let form = Form { calls: bit(0), receipts: bit(1), writes: bit(2), canonical: bit(3) };
@@ -162,11 +163,15 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
                 assert!(refused.expect_err("whose keys they are is not said").message().contains("include_calls"));
                 continue;
             }
-            // Once for all who are known before, and once for those who came later.
+            // For those who are known before, when it is executed or read, and for those who came later.
             let told_to: Vec<_> = filters().into_iter().map(|asked| filter(form, asked)).collect();
-            let heights = [Audience::of(told_to.clone()), Audience::default()].map(|audience| {
-                (Height::of(batch.clone(), Some(receipts.clone()), Some(writes.clone())), Arc::new(audience))
-            });
+            let audience = Audience::of(told_to.clone());
+            let left = || Some((receipts.clone(), writes.clone()));
+            let heights = [
+                Height::executed(batch.clone(), &executed, &audience),
+                Height::of(batch.clone(), left(), &audience),
+                Height::of(batch.clone(), left(), &Audience::default()),
+            ];
             for (asked, filter) in filters().into_iter().zip(told_to) {
                 let is_asked = |call: &CallRef<'_>| {
                     let (contract, method) = batch.target_of(call);
@@ -194,9 +199,12 @@ fn what_is_told_is_what_messages_say_for_every_filter_and_form() {
                         }
                     }
                     // The second time from what was encoded before, if that is all of it.
-                    for (height, audience) in heights.iter().chain(&heights) {
-                        let Part { calls, canonical, next } =
-                            height.part(&filter, from, || Arc::clone(audience)).expect("all is kept");
+                    for (height, again) in [0, 1, 2, 0, 1, 2].map(|number| (&heights[number], number)) {
+                        let Some(Part { calls, canonical, next }) = height.part(&filter, from) else {
+                            // Of what was executed only that is kept which somebody needs who is told it whole.
+                            assert!(again == 0 && form.canonical && from > 0 && from < batch.len() as u32);
+                            continue;
+                        };
                         assert_eq!(next, None);
                         let told = EncodedSubscribeResponse { calls, canonical, ..encoded_head(&expected) };
                         assert_eq!(told.encode_to_vec(), expected.encode_to_vec(), "{form:?} {asked:?} {from}");
@@ -238,11 +246,11 @@ fn targets_count_in_parts_of_canonical_calls() {
             .push(&Call { contract: [9; 32], method, sender: account(0), arguments: &[], gas_limit: 0 })
             .expect("it fits");
     }
-    let height = Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None, None);
+    let height = Height::of(Batch::decode(batch.finish()).expect("it is well formed"), None, &Audience::default());
     let form = Form { calls: true, receipts: false, writes: false, canonical: true };
     let (filter, mut from, mut parts) = (filter(form, v1::CallFilter::default()), Some(0), 0);
     while let Some(first) = from {
-        let part = height.part(&filter, first, Arc::default).expect("calls are there");
+        let part = height.part(&filter, first).expect("calls are there");
         assert!(encoded(&part).len() <= PART_BYTES + 20, "{}", encoded(&part).len());
         let told = canonical_of(&part);
         assert!(told.indexes.iter().copied().eq(first..part.next.unwrap_or(CALLS)));
@@ -271,11 +279,11 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
     let batch = Batch::decode(batch.finish()).expect("it is well formed");
     let form = Form { calls: true, receipts: false, writes: false, canonical };
     let by = |senders| filter(form, v1::CallFilter { senders, ..v1::CallFilter::default() });
-    let (height, all) = (Height::of(batch.clone(), None, None), by(Vec::new()));
+    let (height, all) = (Height::of(batch.clone(), None, &Audience::default()), by(Vec::new()));
     let parts = |filter: &Arc<Filter>, mut from: u32| {
         let mut parts = Vec::new();
         loop {
-            let part = height.part(filter, from, Arc::default).expect("calls are there");
+            let part = height.part(filter, from).expect("calls are there");
             let next = part.next;
             parts.push(part);
             match next {
@@ -307,4 +315,66 @@ fn parts_are_encoded_once_and_join(canonical: bool) {
             assert!(calls(&told).ends_with(&calls(&parts(&all, 50))));
         }
     }
+}
+
+/// Calls that one filter chooses are gathered in several parts, which say where the next begins; what begins elsewhere holds the same
+/// calls. Beyond some copies of a height nothing is gathered, and the answers are the same.
+#[test]
+fn gathered_parts_join_and_are_bounded() {
+    const CALLS: u32 = 100;
+    let mut batch = BatchBuilder::new(1, 0);
+    for number in 0..CALLS {
+        let arguments = &vec![number as u8; 60_000];
+        let call = Call { contract: [9; 32], method: "m", sender: account(number as u8), arguments, gas_limit: 0 };
+        batch.push(&call).expect("it fits");
+    }
+    let batch = Batch::decode(batch.finish()).expect("it is well formed");
+    let form = Form { calls: true, receipts: false, writes: false, canonical: true };
+    // Each chooses all calls but one.
+    let filters: Vec<_> = (0..40)
+        .map(|left_out| {
+            let senders = (0..CALLS as u8).filter(|number| *number != left_out).map(|number| copied(&account(number)));
+            filter(form, v1::CallFilter { senders: senders.collect(), ..v1::CallFilter::default() })
+        })
+        .collect();
+    for members in [1, 40] {
+        let height = Height::of(batch.clone(), None, &Audience::of(filters[..members].to_vec()));
+        let copies = height.routes.bytes() / batch.bytes().as_slice().len();
+        assert_eq!(copies, if members == 1 { 0 } else { 7 }, "copies but for what is not full");
+        for (left_out, filter) in (0..CALLS).zip(&filters[..members]) {
+            let chosen: Vec<_> = (0..CALLS).filter(|call| *call != left_out).collect();
+            for from in [0, 16, 17, 18, 50, CALLS] {
+                let (mut next, mut told, mut parts) = (Some(from), Vec::new(), 0);
+                while let Some(first) = next {
+                    let part = height.part(filter, first).expect("calls are there");
+                    assert!(encoded(&part).len() <= PART_BYTES + 20);
+                    if let Some(canonical) = &part.canonical {
+                        let message = canonical_of(&part);
+                        let records: Vec<_> =
+                            message.indexes.iter().map(|index| batch.call(*index as usize).record()).collect();
+                        assert_eq!(canonical.calls, records.concat());
+                        told.extend(message.indexes);
+                    }
+                    (next, parts) = (part.next, parts + 1);
+                    assert!(next.is_none_or(|next| told.last().is_some_and(|last| *last < next)));
+                }
+                assert_eq!(told, chosen[chosen.partition_point(|call| *call < from)..]);
+                assert!(from > 0 || parts == 6, "{parts} parts");
+            }
+        }
+    }
+}
+
+/// What nobody needed when a batch was executed is not there for who comes later.
+#[test]
+fn what_was_not_kept_is_not_told() {
+    let (bytes, executed) = heights().pop().expect("there are some");
+    let batch = Batch::decode(bytes).expect("it is well formed");
+    let form = |receipts, writes, canonical| Form { calls: true, receipts, writes, canonical };
+    let by_all = |form| filter(form, v1::CallFilter::default());
+    let early = by_all(form(true, false, true));
+    let height = Height::executed(batch, &executed, &Audience::of(vec![Arc::clone(&early)]));
+    assert!(height.part(&early, 0).is_some());
+    let late = [form(false, false, false), form(true, false, false), form(false, true, true), form(true, true, false)];
+    assert_eq!(late.map(|form| height.part(&by_all(form), 0).is_some()), [true, true, false, false]);
 }

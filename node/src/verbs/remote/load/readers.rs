@@ -30,7 +30,8 @@ pub(super) struct Read {
 pub(super) struct Reader {
     client: Client,
     request: v1::SubscribeRequest,
-    /// The first bytes of each: a hundred readers' whole addresses would not fit into a core's cache.
+    /// The first bytes of each, which tell accounts apart: their addresses are hashes. A hundred readers' whole addresses would not
+    /// fit into a core's cache.
     senders: HashSet<[u8; 8], RandomState>,
     messages: Streaming<v1::SubscribeResponse>,
     /// Where the next message begins.
