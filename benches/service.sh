@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the gRPC service: the rows of benches/README.md, "Loading a node". Each row has a fresh node in a temporary folder.
 #
-#   benches/service.sh [ROW…]     all rows, or some of: columns calls submit open overload subscribe readers paused queries
+#   benches/service.sh [ROW…]     all rows, or some of: columns calls submit open overload subscribe readers paused queries hostile
 #
 # PHALANX   the binary to measure; by default it is built from this tree
 # FOLDER    where nodes keep their logs, by default the current folder; it must be on the disk that counts
@@ -12,6 +12,7 @@
 # SECONDS_A_TURN  seconds of each, 20; of `paused` they are twice PAUSE
 # PAUSE     seconds for which its reader reads nothing, 30
 # QUERIES   queries a second, 10000
+# ATTACKS, CALM_RATE  attacks a second of the row `hostile`, 200, and calls a second of the client beside them, 100000; it needs python3
 # ACCOUNTS  accounts of each token, 1000000
 # NODE_CORES, CLIENT_CORES  cores that the node and the generator are kept on, as taskset names them; by default all
 # WORKERS   threads that the node executes calls on, by default its cores
@@ -32,11 +33,11 @@ accounts=${ACCOUNTS:-1000000}
 turns=${TURNS:-3}
 turn_seconds=${SECONDS_A_TURN:-20}
 pause=${PAUSE:-30}
-rows=(columns calls submit open overload subscribe readers paused queries)
+rows=(columns calls submit open overload subscribe readers paused queries hostile)
 (($# > 0)) && rows=("$@")
 for row in "${rows[@]}"; do
     case $row in
-        columns | calls | submit | open | overload | subscribe | readers | paused | queries) ;;
+        columns | calls | submit | open | overload | subscribe | readers | paused | queries | hostile) ;;
         *)
             echo "service.sh: there is no row $row" >&2
             exit 2
@@ -100,13 +101,19 @@ head_of_loads() {
         row asked calls/s median 'p50 ms' 'p90 ms' 'p99 ms' 'p99.9 ms' 'max ms' client node refused 'not begun'
 }
 
+# What else happens once a node serves, and before it ends.
+on_serving() { :; }
+on_loaded() { :; }
+
 # measure NAME ARGUMENTS…: loads a fresh node. $report is the generator's.
 measure() {
     local name=$1 code=0
     shift
     start_node
+    on_serving
     report=$(on "${CLIENT_CORES:-}" "$PHALANX" load --endpoint "$endpoint" --accounts "$accounts" --prepared 1048576 --window "$window" \
         --server-pid "$node" -o json "$@") || code=$?
+    on_loaded
     end_node
     if ((code != 0)); then
         echo "service.sh: $name: phalanx load ended with code $code:" \
@@ -170,6 +177,39 @@ beside() {
         | "\($row): median of the ratios \($median | fixed), \(.[0] | fixed) to \(.[-1] | fixed)"' --args "${ratios[@]}"
 }
 
+# attacked: a client in open loop without and with hostile ones beside it, in turns. What is compared are the p99s of its latency.
+attacked() {
+    local turn kind without with attacker begun resident
+    local -a calm=(--form columns --streams 2 --batch 256 --rate "${CALM_RATE:-100000}" --duration "$turn_seconds") ratios=() kinds
+    printf '\n%-9s %4s %11s %11s %6s   %s\n' hostile turn 'p99 without' 'p99 with' ratio 'attacks begun'
+    for ((turn = 1; turn <= turns; turn++)); do
+        kinds=(without with)
+        ((turn % 2)) || kinds=(with without)
+        for kind in "${kinds[@]}"; do
+            attacker=
+            on_serving() {
+                [[ $kind == with ]] || return 0
+                "$root/benches/hostile.py" "${endpoint#http://}" "$(printf '09%.0s' {1..32})" "${ATTACKS:-200}" >"$directory/attacks" &
+                attacker=$!
+            }
+            on_loaded() {
+                [[ -n $attacker ]] || return 0
+                resident=$(awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$node/status")
+                kill "$attacker"
+                wait "$attacker"
+                begun=$(cat "$directory/attacks")
+            }
+            measure "hostile-$turn-$kind" "${calm[@]}"
+            if [[ $kind == without ]]; then without=$(jq '.latency_ms.p99' <<<"$report"); else with=$(jq '.latency_ms.p99' <<<"$report"); fi
+        done
+        on_serving() { :; }
+        on_loaded() { :; }
+        ratios+=("$(jq -n "$with / $without")")
+        printf '%-9s %4s %11.2f %11.2f %6.2f   %s, node at most %s MiB\n' hostile "$turn" "$without" "$with" "${ratios[-1]}" "$begun" "$resident"
+    done
+    jq -rn '[$ARGS.positional[] | tonumber] | sort | "hostile: median of the ratios \(.[length / 2 | floor] * 100 | round / 100), \(.[0] * 100 | round / 100) to \(.[-1] * 100 | round / 100)"' --args "${ratios[@]}"
+}
+
 # closed ROW ARGUMENTS…: a closed loop, whose rate counts for the highest one.
 closed() {
     load "$@" --duration "$duration"
@@ -212,5 +252,6 @@ for row in "${rows[@]}"; do
         paused) beside paused "$((2 * pause))" --readers 1 --reader-pause "$pause" ;;
         # A query waits for what is queued before it: few submissions are, and still enough to keep the node busy.
         queries) in_flight=4 beside queries "$turn_seconds" --queries "${QUERIES:-10000}" ;;
+        hostile) attacked ;;
     esac
 done
