@@ -17,8 +17,9 @@ use crate::retry::Attempts;
 
 /// Bytes of a message that the client takes in: a batch's receipts may be larger than the batch.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
-/// Bytes of a frame that a node may send. Each frame costs a system call on either side: by default they are of 16 KiB.
-const FRAME_BYTES_MAX: u32 = 1 << 20;
+/// Bytes of a frame that a node may send. Each frame costs a system call on either side, and by default they are of 16 KiB; but the other
+/// requests of a connection wait for the frame that is on its way.
+const FRAME_BYTES_MAX: u32 = 128 << 10;
 
 /// How often a node that says nothing is asked whether it is still there, and how long it has to answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);

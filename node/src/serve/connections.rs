@@ -132,6 +132,34 @@ mod tests {
     use futures_util::{StreamExt, future};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    /// A connection, and its client.
+    async fn connected() -> (Counted, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let client = TcpStream::connect(listener.local_addr().expect("it is bound")).await.expect("it listens");
+        let accepted = Box::pin(accept(listener, BEGINNING_TIMEOUT)).next().await;
+        (accepted.expect("it goes on").expect("it is accepted"), client)
+    }
+
+    #[tokio::test]
+    async fn a_small_write_lets_others_run_before_it() {
+        for (bytes, gives_way) in [(1, true), (SMALL_WRITE_BYTES - 1, true), (SMALL_WRITE_BYTES, false)] {
+            let (mut connection, mut client) = connected().await;
+            let mut sent = Vec::new();
+            // Each write anew, and none twice.
+            for round in 0..3 {
+                let others = tokio::spawn(async {});
+                connection.write_all(&vec![round; bytes]).await.expect("it is open");
+                assert_eq!(others.is_finished(), gives_way, "{bytes} bytes, round {round}");
+                sent.extend(vec![round; bytes]);
+                others.await.expect("it does nothing");
+            }
+            drop(connection);
+            let mut read = Vec::new();
+            client.read_to_end(&mut read).await.expect("it is closed");
+            assert_eq!(read, sent);
+        }
+    }
+
     #[tokio::test]
     async fn a_client_that_does_not_begin_loses_its_place() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");

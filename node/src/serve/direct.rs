@@ -51,23 +51,19 @@ impl Service<Request<Body>> for Shortened {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Some(direct) = &mut self.direct
-            && is_grpc(&request)
-        {
-            match request.uri().path()[1..].split_once('/') {
-                Some((EXECUTION, _)) => return Either::Left(direct.execution.call(request)),
-                Some((QUERY, _)) => return Either::Left(direct.query.call(request)),
-                _ => {}
-            }
+        match (&mut self.direct, service(&request)) {
+            (Some(direct), Some(EXECUTION)) => Either::Left(direct.execution.call(request)),
+            (Some(direct), Some(QUERY)) => Either::Left(direct.query.call(request)),
+            _ => Either::Right(self.routes.call(request)),
         }
-        Either::Right(self.routes.call(request))
     }
 }
 
-/// Whether it is what the services understand. All else is for the routes to answer.
-fn is_grpc(request: &Request<Body>) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    request.version() == Version::HTTP_2
-        && request.uri().path().starts_with('/')
-        && content_type.is_some_and(|value| value.as_bytes() == b"application/grpc")
+/// The service that a gRPC request names. All that services do not understand is for the routes to answer.
+fn service(request: &Request<Body>) -> Option<&str> {
+    let content_type = request.headers().get(header::CONTENT_TYPE)?;
+    if request.version() != Version::HTTP_2 || content_type != "application/grpc" {
+        return None;
+    }
+    Some(request.uri().path().strip_prefix('/')?.split_once('/')?.0)
 }

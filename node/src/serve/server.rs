@@ -24,9 +24,8 @@ use crate::exit::Failure;
 /// Bytes that a client may send ahead, a request and a connection. Large messages over a long way need them.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-/// Bytes of a frame that a client may send. Each frame costs a system call on either side: by default they are of 16 KiB. Room for a
-/// frame is made when it begins, for every connection.
-const FRAME_BYTES_MAX: u32 = 256 << 10;
+/// Bytes of a frame that a client may send, for the reasons that `phalanx-client` has. Room for a frame is made when it begins.
+const FRAME_BYTES_MAX: u32 = 128 << 10;
 /// A connection that says nothing is asked whether it is still there, and closed if it does not answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
