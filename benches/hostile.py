@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Attacks a node, for the row `hostile` of service.sh, until it is told to stop (SIGTERM). Standard library alone.
 
-    hostile.py HOST:PORT TOKEN_ID_HEX ATTACKS_PER_SECOND
+    hostile.py HOST:PORT ATTACKS_PER_SECOND
 
 Every kind of attack has its turn; each is a connection of its own. Prints how many of each were begun, as JSON.
 """
@@ -69,46 +69,51 @@ def request(path, body, stream=1, flags=END_STREAM, **more):
     )
 
 
-def lying_columns(token):
-    """Columns whose lengths promise far more bytes than there are, and more calls than senders."""
-    target = field(1, token) + field(2, b"transfer")
-    columns = field(1, target) + field(2, b"\x07" * 64) + field(3, b"\xff\xff\xff\xff\x0f" * 1_000) + field(4, b"\x01" * 40_000)
+def lying_columns():
+    """A thousand calls whose arguments end far behind the bytes that there are."""
+    target = field(1, b"\x07" * 32) + field(2, b"transfer")
+    calls = varint(2 << 3) + varint(1_000)
+    ends = b"\xf0\xff\xff\xff" * 1_000
+    columns = field(1, target) + calls + field(4, b"\x07" * 32) + field(5, b"\xff\xff\0\0") + field(6, ends) + field(7, b"\x01" * 64)
     return field(2, columns)
 
 
-def attacks(token):
+def attacks():
     metadata = headers(QUERY + "GetServerInfo", padding="x" * 100_000)
     blocks = [metadata[at : at + 16_000] for at in range(0, len(metadata), 16_000)]
     reset = b"".join(
         frame(HEADERS, END_HEADERS, stream, headers(EXECUTION + "Submit")) + frame(RST_STREAM, 0, stream, b"\0\0\0\x08")
         for stream in range(1, 200, 2)
     )
-    # A message of 64 MiB is promised; what the window lets through of it comes, and then nothing.
-    slow = request(EXECUTION + "SubmitBatch", message(b"\0" * 65_000, claimed=64 << 20), flags=0)
+    # More is promised than comes: what the window lets through, and then nothing. 64 MiB are above the limit of a message, 4 are not.
+    promised = {mib: request(EXECUTION + "SubmitBatch", message(b"\0" * 65_000, claimed=mib << 20), flags=0) for mib in (64, 4)}
     history = field(2, b"") + b"\x18\1\x20\1\x28\1"
     return {
         "garbage": b"\xff" * 4_096,
         "broken frames": PREFACE + frame(SETTINGS, 0, 0) + b"\xff" * 100,
         "broken protobuf": PREFACE + frame(SETTINGS, 0, 0) + request(EXECUTION + "SubmitBatch", message(b"\xff" * 1_000)),
-        "lying columns": PREFACE + frame(SETTINGS, 0, 0) + request(EXECUTION + "SubmitBatch", message(lying_columns(token))),
+        "lying columns": PREFACE + frame(SETTINGS, 0, 0) + request(EXECUTION + "SubmitBatch", message(lying_columns())),
         "rapid reset": PREFACE + frame(SETTINGS, 0, 0) + reset,
-        "slow writer": PREFACE + frame(SETTINGS, 0, 0) + slow,
+        "oversized": PREFACE + frame(SETTINGS, 0, 0) + promised[64],
+        "slow writer": PREFACE + frame(SETTINGS, 0, 0) + promised[4],
         "slow reader": PREFACE + frame(SETTINGS, 0, 0) + request(QUERY + "Subscribe", message(history)),
         "metadata": PREFACE
         + frame(SETTINGS, 0, 0)
         + frame(HEADERS, END_STREAM, 1, blocks[0])
         + b"".join(frame(CONTINUATION, 0, 1, block) for block in blocks[1:-1])
         + frame(CONTINUATION, END_HEADERS, 1, blocks[-1]),
-        "wrong token": PREFACE
-        + frame(SETTINGS, 0, 0)
-        + request(QUERY + "GetServerInfo", message(b""), authorization="Bearer wrong"),
         "nothing": b"",
     }
 
 
 def main():
-    (host, port), token, rate = sys.argv[1].rsplit(":", 1), bytes.fromhex(sys.argv[2]), float(sys.argv[3])
-    kinds, begun, connections = list(attacks(token).items()), collections.Counter(), collections.deque()
+    try:
+        (host, port), rate = sys.argv[1].rsplit(":", 1), float(sys.argv[2])
+        if rate <= 0:
+            raise ValueError
+    except (IndexError, ValueError):
+        sys.exit("hostile.py: say HOST:PORT ATTACKS_PER_SECOND, above 0")
+    kinds, begun, connections = list(attacks().items()), collections.Counter(), collections.deque()
     running = True
 
     def stop(*_):

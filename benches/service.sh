@@ -53,6 +53,7 @@ fi
 
 highest=0
 node=
+attacker=
 directory=
 
 end_node() {
@@ -60,6 +61,10 @@ end_node() {
         kill -TERM "$node" 2>/dev/null || true
         wait "$node" 2>/dev/null || true
         node=
+    fi
+    if [[ -n $attacker ]]; then
+        kill "$attacker" 2>/dev/null || true
+        attacker=
     fi
     if [[ -n $directory ]]; then
         rm -rf "$directory"
@@ -179,17 +184,16 @@ beside() {
 
 # attacked: a client in open loop without and with hostile ones beside it, in turns. What is compared are the p99s of its latency.
 attacked() {
-    local turn kind without with attacker begun resident
+    local turn kind without with begun resident
     local -a calm=(--form columns --streams 2 --batch 256 --rate "${CALM_RATE:-100000}" --duration "$turn_seconds") ratios=() kinds
     printf '\n%-9s %4s %11s %11s %6s   %s\n' hostile turn 'p99 without' 'p99 with' ratio 'attacks begun'
     for ((turn = 1; turn <= turns; turn++)); do
         kinds=(without with)
         ((turn % 2)) || kinds=(with without)
         for kind in "${kinds[@]}"; do
-            attacker=
             on_serving() {
                 [[ $kind == with ]] || return 0
-                "$root/benches/hostile.py" "${endpoint#http://}" "$(printf '09%.0s' {1..32})" "${ATTACKS:-200}" >"$directory/attacks" &
+                "$root/benches/hostile.py" "${endpoint#http://}" "${ATTACKS:-200}" >"$directory/attacks" &
                 attacker=$!
             }
             on_loaded() {
@@ -197,6 +201,7 @@ attacked() {
                 resident=$(awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$node/status")
                 kill "$attacker"
                 wait "$attacker"
+                attacker=
                 begun=$(cat "$directory/attacks")
             }
             measure "hostile-$turn-$kind" "${calm[@]}"

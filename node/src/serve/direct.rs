@@ -1,5 +1,5 @@
-//! The short way of gRPC requests to the services: past the routes and what translates JSON, which cost a request about as much as
-//! admitting a call does.
+//! The short way of gRPC requests to the services: past the routes and what translates JSON, of which they need nothing and which single
+//! requests would pay for (`benches/service.sh submit`).
 
 use axum::http::{Request, Response, Version, header};
 use futures_util::future::Either;

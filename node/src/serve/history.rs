@@ -30,8 +30,8 @@ const BUNDLE_BYTES: usize = 1 << 20;
 const BUNDLE_TIME: Duration = Duration::from_millis(20);
 /// Bundles that wait to be sent.
 const BUNDLES_AHEAD: usize = 1;
-/// How long a subscriber that keeps up is left alone, for each other one that there is, and at most. To tell somebody takes some ten
-/// microseconds of two threads, however little it is: many are told less often, and more at a time.
+/// How long a subscriber that keeps up is left alone, for each other one that there is, and at most. To tell somebody wakes threads on
+/// both sides, however little it is: many are told less often, and more at a time.
 const REST: Duration = Duration::from_micros(500);
 const REST_MAX: Duration = Duration::from_millis(50);
 

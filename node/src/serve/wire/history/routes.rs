@@ -12,7 +12,7 @@ use super::{Filter, Form, Kept, Part};
 
 /// Calls whose choosers are looked up together, before any of them is copied: their places in memory are waited for at once.
 const AT_ONCE: usize = 64;
-/// How many times the bytes of its batch may be gathered of a height. A call's receipt and writes are about as long as two calls.
+/// How many times the bytes of its batch may be gathered of a height: enough for two copies of all with what their calls left.
 const COPIES_MAX: usize = 8;
 
 /// See the module's docs.
@@ -54,15 +54,18 @@ impl Routes {
         let mut choices: Vec<Choice> = filters.iter().map(|filter| Choice::of(filter, kept)).collect();
         let is_gathered = |number: &usize| wholes >> number & 1 == 0 && matches!(choices[*number], Choice::Parts(_));
         let gathered = needs_of(&filters, (0..filters.len()).filter(is_gathered));
+        let others = filters.len() - wholes.count_ones() as usize;
+        // Nothing of what follows is for those who choose all.
+        let calls_told = if others > 0 { batch.len() } else { 0 };
         let mut room = Room {
             bytes: COPIES_MAX * batch.bytes().as_slice().len(),
             // As if all had about the same share. More room is found as it is needed.
-            calls: batch.len() * 5 / 4 / (filters.len() - wholes.count_ones() as usize).max(1) + 1,
+            calls: batch.len() * 5 / 4 / others.max(1) + 1,
         };
         let (mut writes, mut writes_of_call) = (writes.peekable(), Vec::new());
         let mut members = [0; AT_ONCE];
-        for first in (0..batch.len()).step_by(AT_ONCE) {
-            let calls = first..batch.len().min(first + AT_ONCE);
+        for first in (0..calls_told).step_by(AT_ONCE) {
+            let calls = first..calls_told.min(first + AT_ONCE);
             members
                 .iter_mut()
                 .zip(calls.clone())
