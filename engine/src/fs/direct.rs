@@ -2,8 +2,7 @@
 //!
 //! Log and receipts are hundreds of megabytes a second that hardly anybody reads again, and whoever does reads them from the disk.
 //! Through the page cache each byte is copied into a page that is found, marked, written back by another thread, and let go. Past it, the
-//! thread that writes takes two thirds of the time (`benches/examples/write_cost.rs`), the other none, and a sync finds nothing left to
-//! write: a node under load reached 1.14 to 1.26 times the rate.
+//! thread that writes takes less time (`benches/examples/write_cost.rs` prints both), the other none, and a sync finds nothing left to write.
 //!
 //! A direct write begins and ends at a block, in the file and in memory. So what is written is copied into a buffer that does, and what does
 //! not fill a block at either end goes through the page cache. The kernel keeps the two in step: before and after a direct write it

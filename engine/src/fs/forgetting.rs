@@ -1,8 +1,8 @@
 //! Letting a file's older pages go as it grows.
 //!
-//! What is written through the page cache (what is large goes past it, `direct.rs`) fills memory with pages that nobody reads again. The kernel takes a fresh page for each that is appended, which under
-//! virtual machines that give unused memory back costs several times what copying does; pages that are let go it uses for
-//! the next.
+//! What is written through the page cache (what is large goes past it, `direct.rs`) fills memory with pages that nobody reads again.
+//! The kernel takes a fresh page for each that is appended, which under virtual machines that give unused memory back costs several
+//! times what copying does; pages that are let go it uses for the next.
 
 use super::File;
 

@@ -122,8 +122,8 @@ impl Log {
     }
 
     /// Reads records from a height on, up to what is durable. When the iterator ended it can be asked again later: it
-    /// goes on with what became durable since. Records that are no inputs or seals are
-    /// among them only where it came by them.
+    /// goes on with what became durable since. Of other records than inputs and seals, those before the first input may be
+    /// missing: it begins as near to that as it can.
     ///
     /// # Errors
     ///
