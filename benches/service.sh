@@ -146,6 +146,15 @@ load() {
         awk -F '\t' '{ printf "%-9s %9s %9s %9s %9s %9s %9s %9s %9s %6s %6s %10s %10s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 }'
 }
 
+# conclude ROW RATIOS…: prints the last line of a row that is measured in turns.
+conclude() {
+    jq -rn --arg row "$1" '
+        def fixed: (. * 1000 | round) / 1000;
+        [$ARGS.positional[] | tonumber] | sort
+        | (if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end) as $median
+        | "\($row): median of the ratios \($median | fixed), \(.[0] | fixed) to \(.[-1] | fixed)"' --args "${@:2}"
+}
+
 # beside ROW SECONDS ARGUMENTS…: the closed loop of columns without and with those who read, in turns. ARGUMENTS say who reads.
 beside() {
     local row=$1 seconds=$2 turn kind without with
@@ -175,44 +184,40 @@ beside() {
         ratios+=("$(jq -n "$with / $without")")
         printf '%-9s %4s %9s %9s %6.3f   %s\n' "$row" "$turn" "$without" "$with" "${ratios[-1]}" "$read"
     done
-    jq -rn --arg row "$row" '
-        def fixed: (. * 1000 | round) / 1000;
-        [$ARGS.positional[] | tonumber] | sort
-        | (if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end) as $median
-        | "\($row): median of the ratios \($median | fixed), \(.[0] | fixed) to \(.[-1] | fixed)"' --args "${ratios[@]}"
+    conclude "$row" "${ratios[@]}"
 }
 
 # attacked: a client in open loop without and with hostile ones beside it, in turns. What is compared are the p99s of its latency.
 attacked() {
     local turn kind without with begun resident
     local -a calm=(--form columns --streams 2 --batch 256 --rate "${CALM_RATE:-100000}" --duration "$turn_seconds") ratios=() kinds
+    on_serving() {
+        [[ $kind == with ]] || return 0
+        "$root/benches/hostile.py" "${endpoint#http://}" "${ATTACKS:-200}" >"$directory/attacks" &
+        attacker=$!
+    }
+    on_loaded() {
+        [[ -n $attacker ]] || return 0
+        resident=$(awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$node/status")
+        kill "$attacker"
+        wait "$attacker"
+        attacker=
+        begun=$(cat "$directory/attacks")
+    }
     printf '\n%-9s %4s %11s %11s %6s   %s\n' hostile turn 'p99 without' 'p99 with' ratio 'attacks begun'
     for ((turn = 1; turn <= turns; turn++)); do
         kinds=(without with)
         ((turn % 2)) || kinds=(with without)
         for kind in "${kinds[@]}"; do
-            on_serving() {
-                [[ $kind == with ]] || return 0
-                "$root/benches/hostile.py" "${endpoint#http://}" "${ATTACKS:-200}" >"$directory/attacks" &
-                attacker=$!
-            }
-            on_loaded() {
-                [[ -n $attacker ]] || return 0
-                resident=$(awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$node/status")
-                kill "$attacker"
-                wait "$attacker"
-                attacker=
-                begun=$(cat "$directory/attacks")
-            }
             measure "hostile-$turn-$kind" "${calm[@]}"
-            if [[ $kind == without ]]; then without=$(jq '.latency_ms.p99' <<<"$report"); else with=$(jq '.latency_ms.p99' <<<"$report"); fi
+            printf -v "$kind" '%s' "$(jq '.latency_ms.p99' <<<"$report")"
         done
-        on_serving() { :; }
-        on_loaded() { :; }
         ratios+=("$(jq -n "$with / $without")")
-        printf '%-9s %4s %11.2f %11.2f %6.2f   %s, node at most %s MiB\n' hostile "$turn" "$without" "$with" "${ratios[-1]}" "$begun" "$resident"
+        printf '%-9s %4s %11.2f %11.2f %6.3f   %s, node at most %s MiB\n' hostile "$turn" "$without" "$with" "${ratios[-1]}" "$begun" "$resident"
     done
-    jq -rn '[$ARGS.positional[] | tonumber] | sort | "hostile: median of the ratios \(.[length / 2 | floor] * 100 | round / 100), \(.[0] * 100 | round / 100) to \(.[-1] * 100 | round / 100)"' --args "${ratios[@]}"
+    on_serving() { :; }
+    on_loaded() { :; }
+    conclude hostile "${ratios[@]}"
 }
 
 # closed ROW ARGUMENTS…: a closed loop, whose rate counts for the highest one.
