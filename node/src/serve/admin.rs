@@ -1,7 +1,7 @@
-//! The port for operators: metrics, health and version over HTTP. It changes nothing and shows nothing of calls.
+//! The port for operators: metrics, health, version and profiles over HTTP. It changes nothing and shows nothing of calls.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::node::Node;
+use super::profile::{self, ProfileError};
 use super::telemetry;
 use crate::exit::Failure;
 
@@ -38,6 +39,7 @@ pub(super) async fn run(node: Node, metrics: PrometheusHandle, listener: Option<
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/version", get(version))
+        .route("/debug/pprof/profile", get(profiled))
         .with_state(Operated { node, metrics });
     tokio::select! {
         served = async { axum::serve(listener, routes).await } => {
@@ -68,4 +70,20 @@ async fn version() -> impl IntoResponse {
         "protocol_version": phalanx_engine::PROTOCOL_VERSION,
     });
     ([(header::CONTENT_TYPE, "application/json")], version.to_string())
+}
+
+/// Takes as long as the profile does.
+async fn profiled(RawQuery(query): RawQuery) -> Result<impl IntoResponse, (StatusCode, String)> {
+    let refused = |error: ProfileError| {
+        let status = match error {
+            ProfileError::Parameter { .. } => StatusCode::BAD_REQUEST,
+            ProfileError::Taken => StatusCode::CONFLICT,
+            ProfileError::Profiler(_) | ProfileError::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (status, format!("{error}\n"))
+    };
+    let length = profile::length(query.as_deref()).map_err(refused)?;
+    let profile = profile::take(length).await.map_err(refused)?;
+    let name = "attachment; filename=\"phalanx.pb\"";
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CONTENT_DISPOSITION, name)], profile))
 }

@@ -29,6 +29,7 @@ mod node;
 mod once;
 mod pace;
 mod process;
+mod profile;
 mod query_service;
 mod questions;
 mod recent;

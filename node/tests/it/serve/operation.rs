@@ -1,6 +1,7 @@
 //! Starting, ending, health, reflection.
 
 use phalanx_proto::v1;
+use pprof::protos::{Message, Profile};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -122,12 +123,19 @@ fn a_directory_is_served_once() {
 
 /// A GET of the admin port: status code and body.
 pub(super) fn get(address: &str, path: &str) -> (u16, String) {
+    let (status, body) = get_bytes(address, path);
+    (status, String::from_utf8(body).expect("it is text"))
+}
+
+fn get_bytes(address: &str, path: &str) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it is open");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("it is text");
-    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("it has a status");
-    (status, text.split_once("\r\n\r\n").expect("it has a body").1.to_owned())
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers and closes");
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("it has a body");
+    let head = String::from_utf8_lossy(&answer[..end]);
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("it has a status");
+    (status, answer[end + 4..].to_vec())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -190,4 +198,55 @@ async fn the_admin_port_tells_what_happens() {
     ] {
         assert!(metrics.1.lines().any(|found| found == line), "{line} is not in\n{}", metrics.1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_port_takes_profiles() {
+    let folder = tempdir().expect("a temporary directory");
+    let served = Served::start(folder.path(), &["--admin", "127.0.0.1:0"]);
+    let admin = served.started["admin"].as_str().expect("text").strip_prefix("http://").expect("it is").to_owned();
+    let token = deploy_token(&served).await;
+    let profile = |query: &str| {
+        let (admin, path) = (admin.clone(), format!("/debug/pprof/profile{query}"));
+        tokio::task::spawn_blocking(move || get_bytes(&admin, &path))
+    };
+    for query in ["?seconds=0", "?seconds=301", "?seconds=", "?seconds=1.5", "?seconds=1&hertz=99", "?second"] {
+        let (status, said) = profile(query).await.expect("it does not panic");
+        let said = String::from_utf8(said).expect("it is text");
+        assert!(status == 400 && said.contains("seconds=N, N from 1 to 300"), "{query}: {status} {said}");
+    }
+    // Whoever goes away ends what was begun: this one would be in the way for five minutes.
+    let mut gone = TcpStream::connect(&admin).expect("it listens");
+    write!(gone, "GET /debug/pprof/profile?seconds=300 HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is open");
+    while profile("?seconds=1").await.expect("it does not panic").0 != 409 {}
+    drop(gone);
+    let mint = || submit(&served, token_call(&token, "mint", ISSUER, ALICE, 5));
+    let (mut profiles, mut status) = (tokio::task::JoinSet::new(), 409);
+    let mut bytes = Vec::new();
+    while status == 409 {
+        profiles.spawn(profile("?seconds=2"));
+        while profiles.len() > 0 {
+            assert_eq!(outcome(mint().await.receipt.as_ref()), v1::Outcome::Ok);
+            if let Some(answered) = profiles.try_join_next() {
+                (status, bytes) = answered.expect("it does not panic").expect("it does not panic");
+            }
+        }
+    }
+    assert_eq!(status, 200);
+    let taken = Profile::decode(&*bytes).expect("it is one");
+    let text = |at: i64| taken.string_table[usize::try_from(at).expect("no index is negative")].as_str();
+    assert_eq!(text(taken.sample_type[0].ty), "samples");
+    assert!(taken.sample.iter().map(|sample| sample.value[0]).sum::<i64>() > 0);
+    // Stacks go from what was interrupted to where the thread began, and threads have their names.
+    let threads: Vec<_> = taken.sample.iter().flat_map(|sample| &sample.label).map(|label| text(label.str)).collect();
+    assert!(threads.contains(&"phalanx-io") && threads.contains(&"phalanx-cutter"), "{threads:?}");
+    let functions: Vec<_> = taken.function.iter().map(|function| text(function.name)).collect();
+    for known in ["phalanx::serve::cutter", "phalanx_engine::", "__rust_begin_short_backtrace"] {
+        assert!(functions.iter().any(|function| function.contains(known)), "{known} is not in {functions:?}");
+    }
+    assert!(taken.sample.iter().any(|sample| sample.location_id.len() > 8), "{:?}", taken.sample);
+    // It goes on as if nothing had been.
+    assert_eq!(outcome(mint().await.receipt.as_ref()), v1::Outcome::Ok);
+    let ended = tokio::task::spawn_blocking(|| served.end()).await.expect("it does not panic");
+    assert_eq!((ended.code, &*ended.stderr), (0, ""));
 }
