@@ -58,11 +58,24 @@ pub struct Submission {
 
 /// The bytes of one batch, shared between executor and log without a copy.
 #[derive(Clone, Debug)]
-pub struct BatchBytes(pub(crate) Arc<Vec<u8>>);
+pub struct BatchBytes(Arc<Behind>);
+
+/// The bytes of a vector from some place on.
+#[derive(Debug)]
+struct Behind {
+    start: usize,
+    bytes: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Behind {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
 
 impl From<Vec<u8>> for BatchBytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(bytes))
+        Self::behind(0, bytes)
     }
 }
 
@@ -74,19 +87,30 @@ impl From<&[u8]> for BatchBytes {
 
 impl AsRef<[u8]> for BatchBytes {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        self.as_slice()
     }
 }
 
 impl BatchBytes {
-    /// The bytes.
-    pub fn as_slice(&self) -> &[u8] {
-        &self.0
+    /// The bytes from `start` on, which is at most their number.
+    fn behind(start: usize, bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Behind { start, bytes }))
     }
 
-    /// The bytes, shared.
-    pub fn shared(&self) -> Arc<Vec<u8>> {
-        Arc::clone(&self.0)
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+
+    /// The bytes, shared, as the log takes them.
+    pub fn shared(&self) -> crate::log::BatchBytes {
+        Arc::clone(&self.0) as _
+    }
+
+    /// Bytes of memory that they take.
+    #[cfg(test)]
+    fn memory(&self) -> usize {
+        self.0.bytes.capacity()
     }
 }
 
@@ -258,7 +282,7 @@ impl Batch {
     /// The call at an index below [`Batch::len`].
     #[inline]
     pub fn call(&self, index: usize) -> CallRef<'_> {
-        let record = &self.bytes.0[self.offsets[index] as usize..self.offsets[index + 1] as usize];
+        let record = &self.bytes.as_slice()[self.offsets[index] as usize..self.offsets[index + 1] as usize];
         CallRef { head: record.first_chunk().expect("decoding has seen to it"), record }
     }
 
@@ -280,17 +304,17 @@ impl Batch {
     }
 
     pub(crate) fn method(&self, target: &Target) -> &[u8] {
-        &self.bytes.0[target.method.start as usize..target.method.end as usize]
+        &self.bytes.as_slice()[target.method.start as usize..target.method.end as usize]
     }
 
     /// The bytes before the first call: header and targets.
     pub(crate) fn head(&self) -> &[u8] {
-        &self.bytes.0[..self.offsets[0] as usize]
+        &self.bytes.as_slice()[..self.offsets[0] as usize]
     }
 
     /// The records of a range of calls, as they lie behind one another. The range is within [`Batch::len`].
     pub fn records(&self, calls: Range<usize>) -> &[u8] {
-        &self.bytes.0[self.offsets[calls.start] as usize..self.offsets[calls.end] as usize]
+        &self.bytes.as_slice()[self.offsets[calls.start] as usize..self.offsets[calls.end] as usize]
     }
 
     /// Checks that it comes next behind a batch of this height and time.

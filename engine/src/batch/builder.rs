@@ -7,10 +7,12 @@ use super::{
 use crate::error::BatchError;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_GAS_MAX, BATCH_TARGETS_MAX, METHOD_BYTES_MAX};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Bytes of a target besides its method's name.
 const TARGET_HEADER_BYTES: usize = 33;
+
+/// Bytes that are kept free before the calls for the header and some targets, so that calls stand where they were put.
+const HEAD_ROOM_BYTES: usize = 256;
 
 /// Bytes of an id and a signature.
 const SIGNED_BYTES: usize = 16 + SIGNATURE_BYTES;
@@ -133,6 +135,7 @@ pub struct BatchBuilder {
     targets: Vec<u8>,
     target_numbers: HashMap<(Address, Box<str>), u16, foldhash::fast::RandomState>,
     last_target: Option<(Address, Box<str>, u16)>,
+    /// Behind [`HEAD_ROOM_BYTES`].
     calls: Vec<u8>,
     call_count: u32,
     gas: u64,
@@ -141,13 +144,21 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// An empty batch for a height, cut at `time_ms`.
     pub fn new(height: u64, time_ms: u64) -> Self {
+        Self::with_capacity(height, time_ms, 0)
+    }
+
+    /// The same, for a batch that is expected to have `bytes` bytes: as long as it has no more, no call is moved. The batch will not
+    /// take much more memory than it needs, whatever was expected.
+    pub fn with_capacity(height: u64, time_ms: u64, bytes: usize) -> Self {
+        let mut calls = Vec::with_capacity(HEAD_ROOM_BYTES + bytes.min(BATCH_BYTES_MAX));
+        calls.resize(HEAD_ROOM_BYTES, 0);
         Self {
             height,
             time_ms,
             targets: Vec::new(),
             target_numbers: HashMap::default(),
             last_target: None,
-            calls: Vec::new(),
+            calls,
             call_count: 0,
             gas: 0,
         }
@@ -181,9 +192,15 @@ impl BatchBuilder {
         CallsSize {
             calls: u64::from(self.call_count),
             targets: self.target_numbers.len() as u64,
-            bytes: (HEADER_BYTES + self.targets.len() + self.calls.len()) as u64,
+            bytes: self.bytes() as u64,
             gas: self.gas,
         }
+    }
+
+    /// Bytes that the batch has so far.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        HEADER_BYTES + self.targets.len() + self.calls.len() - HEAD_ROOM_BYTES
     }
 
     /// Appends a call.
@@ -250,7 +267,7 @@ impl BatchBuilder {
         length: usize,
         flags: u16,
     ) -> Result<(), BatchError> {
-        let bytes = HEADER_BYTES + self.targets.len() + self.calls.len() + length;
+        let bytes = self.bytes() + length;
         limit("calls a batch", u64::from(self.call_count) + 1, BATCH_CALLS_MAX as u64)?;
         limit("gas limits of a batch", self.gas + u64::from(gas_limit), BATCH_GAS_MAX)?;
         limit("bytes of a batch", bytes as u64, BATCH_BYTES_MAX as u64)?;
@@ -293,7 +310,7 @@ impl BatchBuilder {
             Some(&number) => number,
             None => {
                 let count = self.target_numbers.len();
-                let bytes = HEADER_BYTES + self.targets.len() + TARGET_HEADER_BYTES + method.len() + self.calls.len();
+                let bytes = self.bytes() + TARGET_HEADER_BYTES + method.len();
                 limit("targets of a batch", count as u64 + 1, BATCH_TARGETS_MAX as u64)?;
                 limit("bytes of a batch", bytes as u64, BATCH_BYTES_MAX as u64)?;
                 self.targets.extend_from_slice(contract);
@@ -309,16 +326,26 @@ impl BatchBuilder {
 
     /// The batch's bytes.
     pub fn finish(self) -> BatchBytes {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.targets.len() + self.calls.len());
-        bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
-        bytes.extend_from_slice(&self.call_count.to_le_bytes());
-        bytes.extend_from_slice(&self.height.to_le_bytes());
-        bytes.extend_from_slice(&self.time_ms.to_le_bytes());
-        bytes.extend_from_slice(&(self.target_numbers.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&(self.targets.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&self.targets);
-        bytes.extend_from_slice(&self.calls);
-        BatchBytes(Arc::new(bytes))
+        let mut head = Vec::with_capacity(HEADER_BYTES + self.targets.len());
+        head.extend_from_slice(&[VERSION, 0, 0, 0]);
+        head.extend_from_slice(&self.call_count.to_le_bytes());
+        head.extend_from_slice(&self.height.to_le_bytes());
+        head.extend_from_slice(&self.time_ms.to_le_bytes());
+        head.extend_from_slice(&(self.target_numbers.len() as u32).to_le_bytes());
+        head.extend_from_slice(&(self.targets.len() as u32).to_le_bytes());
+        head.extend_from_slice(&self.targets);
+        let mut bytes = self.calls;
+        match HEAD_ROOM_BYTES.checked_sub(head.len()) {
+            Some(start) if bytes.capacity() <= 2 * (bytes.len() - start) => {
+                bytes[start..HEAD_ROOM_BYTES].copy_from_slice(&head);
+                BatchBytes::behind(start, bytes)
+            }
+            // It is small, or has more targets than there was room for.
+            _ => {
+                head.extend_from_slice(&bytes[HEAD_ROOM_BYTES..]);
+                head.into()
+            }
+        }
     }
 }
 
@@ -359,6 +386,32 @@ mod tests {
         assert_eq!(submissions, [None, Some(begun), None, None, Some(begun)]);
         let continue_: Vec<_> = read.iter().map(|call| call.continues_submission()).collect();
         assert_eq!(continue_, [false, false, true, false, false]);
+    }
+
+    #[test]
+    fn a_batch_is_the_same_whatever_was_expected_of_it() {
+        for (calls, methods) in [(0, 1), (1, 1), (40, 1), (40, 5), (40, 40), (9_000, 2)] {
+            let built = [0, 1, 5_000, 1 << 20, usize::MAX].map(|bytes| {
+                let mut builder = BatchBuilder::with_capacity(3, 4, bytes);
+                for call in 0..calls {
+                    let method = format!("method{}", call % methods);
+                    let arguments = &[call as u8; 60][..call % 60];
+                    let call = Call { contract: TOKEN, method: &method, sender: ALICE, arguments, gas_limit: 9 };
+                    builder.push(&call).expect("it fits");
+                }
+                let size = builder.size();
+                let bytes = builder.finish();
+                assert_eq!(bytes.as_slice().len() as u64, size.bytes);
+                bytes
+            });
+            let read = Batch::decode(built[0].clone()).expect("it is well formed");
+            assert_eq!((read.len(), read.height(), read.time_ms()), (calls, 3, 4));
+            assert!((0..calls).all(|call| read.call(call).arguments() == &[call as u8; 60][..call % 60]));
+            for other in &built {
+                assert!(other.as_slice() == built[0].as_slice(), "{calls} calls of {methods} methods");
+                assert!(other.memory() <= 2 * other.as_slice().len() + HEAD_ROOM_BYTES, "{} bytes", other.memory());
+            }
+        }
     }
 
     #[test]

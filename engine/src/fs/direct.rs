@@ -4,7 +4,7 @@
 //! Through the page cache each byte is copied into a page that is found, marked, written back by another thread, and let go. Past it, the
 //! thread that writes takes less time (`benches/examples/write_cost.rs` prints both), the other none, and a sync finds nothing left to write.
 //!
-//! A direct write begins and ends at a block, in the file and in memory. So what is written is copied into a buffer that does, and what does
+//! A direct write begins and ends at a block, in the file and in memory. What does not is copied into a buffer that does, and what does
 //! not fill a block at either end goes through the page cache. The kernel keeps the two in step: before and after a direct write it
 //! drops the pages that it passes. Where a file system refuses, everything goes through the page cache.
 
@@ -78,6 +78,11 @@ impl DirectFile {
             let (mut block, mut end) = (offset - begin as u64, begin);
             for part in parts {
                 let mut rest = *part;
+                if end == 0 && rest.as_ptr().addr() % BLOCK_BYTES == 0 {
+                    let (blocks, behind) = rest.split_at(rest.len() / BLOCK_BYTES * BLOCK_BYTES);
+                    self.write_blocks(&direct, block, 0, blocks)?;
+                    (block, rest) = (block + blocks.len() as u64, behind);
+                }
                 while !rest.is_empty() {
                     let (now, later) = rest.split_at(rest.len().min(BUFFER_BYTES - end));
                     buffer[end..end + now.len()].copy_from_slice(now);
@@ -163,6 +168,21 @@ mod tests {
                     eprintln!("the file system of temporary files has no direct writes: they were not tried");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_at_a_block_in_memory_is_written_from_there() {
+        let (_folder, file) = file();
+        let all = bytes(4 * BUFFER_BYTES, 3);
+        let start = all.as_ptr().align_offset(BLOCK_BYTES);
+        let all = &all[start..start + 3 * BUFFER_BYTES];
+        let (first, rest) = all.split_at(BUFFER_BYTES + BLOCK_BYTES);
+        let (second, third) = rest.split_at(BLOCK_BYTES + 100);
+        for offset in [0, BLOCK_BYTES, 100] {
+            // In the last place, all behind it is shifted against the blocks of the file.
+            file.write_at(offset as u64, &[first, second, third]).expect("it is written");
+            assert!(read(&file, offset as u64, all.len()) == all, "at {offset}");
         }
     }
 

@@ -15,7 +15,14 @@ use super::{Durability, Options};
 use crate::fs::{Access, CACHED_BYTES, File, FileSystem, Forgetting};
 
 /// Bytes of zeros written ahead and synced at once: what a batch that arrives meanwhile waits for at most.
-const AHEAD_SLICE_BYTES: u64 = 1 << 20;
+const AHEAD_SLICE_BYTES: usize = 1 << 20;
+
+/// Those zeros. They begin at a page, as writes do that need no copy, and take no memory: pages that are only read and never written
+/// are one page.
+#[repr(align(4096))]
+struct Zeros([u8; AHEAD_SLICE_BYTES]);
+
+static ZEROS: Zeros = Zeros([0; AHEAD_SLICE_BYTES]);
 
 /// A record to be written.
 pub(crate) enum Append {
@@ -206,8 +213,8 @@ impl Writer {
     pub(crate) fn write_ahead(&mut self) -> Result<(), LogError> {
         let Some(slice) = self.ahead_slice() else { return Ok(()) };
         let OpenSegment { file, path, ahead, .. } = &mut self.segment;
-        let zeros = vec![0; (slice.end - slice.start) as usize];
-        match file.write_at(slice.start, &[&zeros]) {
+        let zeros = &ZEROS.0[..(slice.end - slice.start) as usize];
+        match file.write_at(slice.start, &[zeros]) {
             Ok(()) => {}
             // Zeros hold nothing: without room for them the log goes on until there is none for a record.
             Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
@@ -236,7 +243,7 @@ impl Writer {
         let offset = self.end.0 - self.segment.base.0;
         let target = (offset + self.options.written_ahead_bytes).min(self.options.segment_bytes);
         let start = self.segment.ahead.max(offset);
-        (start < target).then(|| start..target.min(start + AHEAD_SLICE_BYTES))
+        (start < target).then(|| start..target.min(start + AHEAD_SLICE_BYTES as u64))
     }
 
     /// Bytes written ahead of the end.

@@ -102,7 +102,7 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
 fn link_context(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("phalanx", "input", |caller: Caller<'_, Host>, out: i32, cap: i32| {
         enter(caller, |frame, guest| {
-            let arguments = &frame.batch.0[frame.arguments.clone()];
+            let arguments = &frame.batch.as_slice()[frame.arguments.clone()];
             let part = &arguments[..arguments.len().min(cap as u32 as usize)];
             within_memory(guest, out, cap as u32 as usize)?;
             charge(guest, copied(part.len()))?;
@@ -112,7 +112,7 @@ fn link_context(linker: &mut Linker<Host>) -> Result<()> {
     })?;
     linker.func_wrap("phalanx", "caller", |caller: Caller<'_, Host>, out: i32| {
         enter(caller, |frame, guest| {
-            let sender: &Address = frame.batch.0[frame.sender..].first_chunk().expect("32 bytes");
+            let sender: &Address = frame.batch.as_slice()[frame.sender..].first_chunk().expect("32 bytes");
             write(guest, out as u32, sender)
         })
     })?;

@@ -80,6 +80,8 @@ impl Cutter {
     /// A fault of the engine or of the log, after which nothing goes on. Whoever waits for an answer then gets none.
     pub(crate) fn run(mut self) -> Result<(), LoggedError> {
         let mut held = None;
+        // Batches under load are about as long as the one before, and are built without moving what is in them.
+        let mut usual_bytes = 0;
         loop {
             if held.is_none() {
                 self.questions.wait_with(&self.work);
@@ -87,7 +89,7 @@ impl Cutter {
             let engine = self.logged.engine();
             let height = engine.height() + 1;
             let previous_ms = engine.time_ms();
-            let mut cut = Cut::new(height, batch_time_ms(previous_ms));
+            let mut cut = Cut::new(height, batch_time_ms(previous_ms), usual_bytes);
             let mut asks = Vec::new();
             let mut ends = false;
             while let Some(work) = held.take().map(Work::Submission).or_else(|| self.next()) {
@@ -102,6 +104,7 @@ impl Cutter {
                 }
             }
             let is_busy = !cut.builder.is_empty();
+            usual_bytes = cut.builder.bytes();
             self.execute(cut)?;
             let between = Between { logged: &self.logged, once: &self.once, catalog: &self.catalog };
             asks.into_iter().for_each(|ask| ask(&between));
@@ -178,8 +181,8 @@ impl Cutter {
 }
 
 impl Cut {
-    fn new(height: u64, time_ms: u64) -> Cut {
-        let builder = BatchBuilder::new(height, time_ms);
+    fn new(height: u64, time_ms: u64, usual_bytes: usize) -> Cut {
+        let builder = BatchBuilder::with_capacity(height, time_ms, usual_bytes);
         Cut { height, builder, waiting: Vec::new(), repeats: Vec::new(), to_system: false, to_notify: false }
     }
 
