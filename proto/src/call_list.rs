@@ -112,7 +112,7 @@ impl<'a> Iterator for ListedCalls<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let call = decode_key(&mut self.rest).and_then(|_| delimited(&mut self.rest)).and_then(ListedCall::decode);
+        let call = key(&mut self.rest).and_then(|_| delimited(&mut self.rest)).and_then(ListedCall::decode);
         if call.is_err() {
             self.rest = &[];
         }
@@ -125,7 +125,7 @@ impl<'a> ListedCall<'a> {
     fn decode(mut rest: &'a [u8]) -> Result<ListedCall<'a>, DecodeError> {
         let mut call = ListedCall::default();
         while !rest.is_empty() {
-            let (number, wire_type) = decode_key(&mut rest)?;
+            let (number, wire_type) = key(&mut rest)?;
             let mut bytes = || {
                 check_wire_type(WireType::LengthDelimited, wire_type)?;
                 delimited(&mut rest)
@@ -137,7 +137,7 @@ impl<'a> ListedCall<'a> {
                 4 => call.arguments = bytes()?,
                 5 => {
                     check_wire_type(WireType::Varint, wire_type)?;
-                    call.gas_limit = decode_varint(&mut rest)?;
+                    call.gas_limit = varint(&mut rest)?;
                 }
                 6 => call.id = Some(bytes()?),
                 7 => call.signature = Some(bytes()?),
@@ -156,9 +156,33 @@ impl<'a> From<&'a Call> for ListedCall<'a> {
     }
 }
 
+/// Takes off an integer. Nearly all are one byte, for which no function need be called.
+#[inline]
+fn varint(rest: &mut &[u8]) -> Result<u64, DecodeError> {
+    match rest.split_first() {
+        Some((&byte, behind)) if byte < 0x80 => {
+            *rest = behind;
+            Ok(byte.into())
+        }
+        _ => decode_varint(rest),
+    }
+}
+
+/// Takes off a field's number and the type of what comes behind it, the same way.
+#[inline]
+fn key(rest: &mut &[u8]) -> Result<(u32, WireType), DecodeError> {
+    match rest.split_first() {
+        Some((&byte, behind)) if (0x08..0x80).contains(&byte) => {
+            *rest = behind;
+            Ok((u32::from(byte >> 3), WireType::try_from(u64::from(byte & 7))?))
+        }
+        _ => decode_key(rest),
+    }
+}
+
 /// Takes off bytes with their length before them.
 fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
-    let length = usize::try_from(decode_varint(rest)?).unwrap_or(usize::MAX);
+    let length = usize::try_from(varint(rest)?).unwrap_or(usize::MAX);
     let (bytes, behind) = rest.split_at_checked(length).ok_or_else(too_short)?;
     *rest = behind;
     Ok(bytes)
@@ -190,6 +214,10 @@ impl Message for CallList {
             return skip_field(wire_type, tag, buf, ctx);
         }
         check_wire_type(WireType::LengthDelimited, wire_type)?;
+        if self.encoded.is_empty() {
+            // The rest of the message is calls, as a rule: none is moved when others come. It is there already, so this bounds it.
+            self.encoded.reserve(buf.remaining());
+        }
         self.push_encoded(buf)
     }
 

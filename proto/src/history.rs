@@ -112,8 +112,8 @@ impl Fields<'_> {
 
     /// An integer that is there also if it is 0.
     pub fn optional_integer(&mut self, number: u32, value: u64) {
-        encode_key(number, WireType::Varint, self.0);
-        encode_varint(value, self.0);
+        self.key(number, WireType::Varint);
+        self.varint(value);
     }
 
     /// Bytes, or text; nothing if there are none.
@@ -125,24 +125,40 @@ impl Fields<'_> {
 
     /// Bytes that are there also if there are none.
     pub fn optional_bytes(&mut self, number: u32, value: &[u8]) {
-        encode_key(number, WireType::LengthDelimited, self.0);
-        encode_varint(value.len() as u64, self.0);
+        self.key(number, WireType::LengthDelimited);
+        self.varint(value.len() as u64);
         self.0.extend_from_slice(value);
+    }
+
+    /// A field's number and the type of what comes behind it.
+    #[inline]
+    fn key(&mut self, number: u32, wire_type: WireType) {
+        self.varint(u64::from(number << 3 | wire_type as u32));
+    }
+
+    /// Nearly all are one byte, for which no function need be called.
+    #[inline]
+    fn varint(&mut self, value: u64) {
+        if value < 0x80 {
+            self.0.push(value as u8);
+        } else {
+            encode_varint(value, self.0);
+        }
     }
 
     /// Integers, packed; nothing if there are none.
     pub fn integers(&mut self, number: u32, values: impl Iterator<Item = u64> + Clone) {
         let length: usize = values.clone().map(encoded_len_varint).sum();
         if length > 0 {
-            encode_key(number, WireType::LengthDelimited, self.0);
-            encode_varint(length as u64, self.0);
-            values.for_each(|value| encode_varint(value, self.0));
+            self.key(number, WireType::LengthDelimited);
+            self.varint(length as u64);
+            values.for_each(|value| self.varint(value));
         }
     }
 
     /// A message, whose fields `body` writes.
     pub fn message(&mut self, number: u32, body: impl FnOnce(&mut Fields<'_>)) {
-        encode_key(number, WireType::LengthDelimited, self.0);
+        self.key(number, WireType::LengthDelimited);
         // Its length comes first and is known last. Nearly all are short; for a longer one what was written makes room.
         self.0.push(0);
         let start = self.0.len();

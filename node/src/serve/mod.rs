@@ -89,8 +89,9 @@ pub(crate) use self::tls::certificate_expires;
 
 /// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
 const BATCHES_BETWEEN: usize = 4;
-/// Threads for connections: they parse and copy, and calls execute elsewhere.
-const CONNECTION_THREADS: usize = 2;
+/// Cores for each thread of the connections, which parses and copies: calls execute elsewhere. With one for each core, they take turns with
+/// who executes and with each other, and wake each other: on two cores two answered a sixth fewer single requests than one.
+const CORES_OF_CONNECTION_THREAD: usize = 2;
 /// How often it is looked whether a signal came.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long readers of the log may take to notice that the server ends.
@@ -271,9 +272,10 @@ fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAd
 }
 
 fn runtime() -> Result<Runtime, Failure> {
-    let threads =
-        Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).thread_name("phalanx-io").enable_all().build();
-    threads.map_err(|error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads"))
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (cores / CORES_OF_CONNECTION_THREAD).max(1);
+    let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("phalanx-io").enable_all().build();
+    runtime.map_err(|error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads"))
 }
 
 /// Looks after certificates until the future is dropped; without any, SIGHUP changes nothing.

@@ -225,7 +225,7 @@ async fn the_admin_port_takes_profiles() {
     let mut bytes = Vec::new();
     while status == 409 {
         profiles.spawn(profile("?seconds=2"));
-        while profiles.len() > 0 {
+        while !profiles.is_empty() {
             assert_eq!(outcome(mint().await.receipt.as_ref()), v1::Outcome::Ok);
             if let Some(answered) = profiles.try_join_next() {
                 (status, bytes) = answered.expect("it does not panic").expect("it does not panic");
