@@ -1,10 +1,20 @@
-//! How messages get onto the wire: as with prost's own codec, but that each finds the room that it needs.
+//! How messages get onto the wire: as with prost's own codec, but that each finds the room that it needs, and no more.
 
 use prost::Message;
 use std::marker::PhantomData;
 use tonic::Status;
-use tonic::codec::{Codec, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, Codec, EncodeBuf, Encoder};
 use tonic_prost::ProstDecoder;
+
+/// Bytes of a buffer before it is known what it will hold: a single call, or its answer. The usual 8 KiB, twice a request, are
+/// of a size that an allocator has to look for.
+const BUFFER_BYTES: usize = 512;
+/// Bytes of messages that are ready from which on they are sent, as usual.
+const YIELD_BYTES: usize = 32 << 10;
+
+fn buffers() -> BufferSettings {
+    BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
+}
 
 /// The codec of all services. A large message would otherwise be copied several times while the buffer grows below it.
 pub struct RoomyCodec<T, U>(PhantomData<(T, U)>);
@@ -26,7 +36,7 @@ impl<T: Message + Send + 'static, U: Message + Default + Send + 'static> Codec f
     }
 
     fn decoder(&mut self) -> ProstDecoder<U> {
-        ProstDecoder::default()
+        ProstDecoder::new(buffers())
     }
 }
 
@@ -42,5 +52,9 @@ impl<T: Message> Encoder for RoomyEncoder<T> {
         // As `encode` does, which would find the length once more.
         message.encode_raw(buffer);
         Ok(())
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffers()
     }
 }
