@@ -131,7 +131,7 @@ async fn load(
 
     let interval = plan.rate.map(|rate| Duration::from_secs_f64(f64::from(plan.batch) / rate));
     let began_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let starts = Starts::begin(plan.duration, interval);
+    let starts = Starts::begin(plan.duration, interval, starts::PACE);
     let starts = starts.map_err(|error| Failure::failed(error, "raise the limit of threads"))?;
     let tally = Tally::new(plan.batch, prepared.len(), starts.began(), starts.end(), plan.window);
     let failure = RefCell::new(None);

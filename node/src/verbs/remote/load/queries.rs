@@ -25,6 +25,8 @@ pub(super) const CONNECTIONS: usize = 16;
 /// Queries at a time. A query is answered when the height that it sees is synced: at ten thousand a second, and a tenth of a
 /// second for that, a thousand wait.
 const TASKS: usize = 1_024;
+/// Queries that are due closer to each other than this start together, and cost a shared core less: they wait for a sync, longer than this.
+const PACE: Duration = Duration::from_millis(1);
 /// The pause behind a query that failed.
 const FAILED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,7 +77,7 @@ pub(super) async fn ask(
     clients: Vec<Client>,
     mut phases: watch::Receiver<Phase>,
 ) -> Asked {
-    let starts = match Starts::begin(plan.duration, Some(Duration::from_secs_f64(1.0 / rate))) {
+    let starts = match Starts::begin(plan.duration, Some(Duration::from_secs_f64(1.0 / rate)), PACE) {
         Ok(starts) => starts,
         Err(error) => return Asked { problem: Some(format!("no thread for queries: {error}")), ..Asked::new() },
     };

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// Starts that come closer to each other than this are told at once; each still counts from its own time.
-const PACE_MIN: Duration = Duration::from_micros(200);
+/// Starts of submissions that come closer to each other than this are told at once; each still counts from its own time.
+pub(super) const PACE: Duration = Duration::from_micros(200);
 /// How often the pacing thread looks whether the clock was stopped.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -29,8 +29,9 @@ pub(super) struct Starts {
 }
 
 impl Starts {
-    /// Starts the clock. `interval` fixes the times of all starts: the first now, each next one so much later.
-    pub(super) fn begin(duration: Duration, interval: Option<Duration>) -> io::Result<Starts> {
+    /// Starts the clock. `interval` fixes the times of all starts: the first now, each next one so much later. Those that come closer
+    /// to each other than `pace` are told at once.
+    pub(super) fn begin(duration: Duration, interval: Option<Duration>, pace: Duration) -> io::Result<Starts> {
         let starts = Starts {
             began: Instant::now(),
             duration,
@@ -42,7 +43,7 @@ impl Starts {
         };
         if let Some(interval) = interval {
             let (due, stopped, began) = (Arc::clone(&starts.due), Arc::clone(&starts.stopped), starts.began);
-            let pace = move || pace(&due, &stopped, began.into_std(), duration, interval);
+            let pace = move || tell(&due, &stopped, began.into_std(), duration, (interval, pace));
             // A thread of its own: the timers of the runtime are a millisecond coarse, which latencies would show.
             thread::Builder::new().name("pace".to_owned()).spawn(pace)?;
         }
@@ -102,7 +103,13 @@ fn due_by(ran: Duration, interval: Duration) -> u64 {
 }
 
 /// Tells starts when they are due, until the clock stops.
-fn pace(due: &Semaphore, stopped: &AtomicBool, began: std::time::Instant, duration: Duration, interval: Duration) {
+fn tell(
+    due: &Semaphore,
+    stopped: &AtomicBool,
+    began: std::time::Instant,
+    duration: Duration,
+    (interval, pace): (Duration, Duration),
+) {
     let mut told = 0;
     loop {
         let ran = began.elapsed();
@@ -113,7 +120,7 @@ fn pace(due: &Semaphore, stopped: &AtomicBool, began: std::time::Instant, durati
         let now = due_by(ran + Duration::from_nanos(1), interval);
         due.add_permits((now - told) as usize);
         told = now;
-        let next = at(interval, told).max(ran + PACE_MIN).min(duration);
+        let next = at(interval, told).max(ran + pace).min(duration);
         thread::sleep(next.saturating_sub(began.elapsed()).min(STOP_INTERVAL));
     }
     due.close();
@@ -134,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn starts_come_at_their_times_and_those_that_nobody_took_are_missed() {
         let (duration, interval) = (Duration::from_millis(100), Duration::from_millis(10));
-        let starts = Starts::begin(duration, Some(interval)).expect("there is a thread");
+        let starts = Starts::begin(duration, Some(interval), PACE).expect("there is a thread");
         for number in 0..3 {
             let intended = starts.next().await.expect("the clock runs");
             assert_eq!(intended - starts.began(), interval * number);
@@ -150,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_fixed_times_a_start_is_now_until_the_clock_stops() {
-        let starts = Starts::begin(Duration::from_secs(60), None).expect("it needs no thread");
+        let starts = Starts::begin(Duration::from_secs(60), None, PACE).expect("it needs no thread");
         let intended = starts.next().await.expect("the clock runs");
         assert!(intended >= starts.began());
         starts.stop();
