@@ -107,9 +107,8 @@ impl BatchBytes {
         Arc::clone(&self.0) as _
     }
 
-    /// Bytes of memory that they take.
-    #[cfg(test)]
-    fn memory(&self) -> usize {
+    /// Bytes of memory that they take, with the room that their vector has.
+    pub fn memory_bytes(&self) -> usize {
         self.0.bytes.capacity()
     }
 }

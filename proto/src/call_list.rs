@@ -15,6 +15,10 @@ use crate::v1::Call;
 
 /// Number of the field `calls`.
 const CALLS: u32 = 1;
+/// Bytes before a call, at most: the field's key, and a length of 32 bits.
+const PREFIX_BYTES_MAX: usize = 6;
+/// How many times as much as is there a list that is decoded makes room for, as far as so much may come: so little of it is moved.
+const GROWTH: usize = 16;
 
 /// Calls, a message each, encoded. Decoding keeps at most 65,537, one above the limit. None may have an `id` unless it is signed: a submission is
 /// known by its place in a session.
@@ -76,6 +80,12 @@ impl CallList {
         let length = usize::try_from(decode_varint(buf)?).unwrap_or(usize::MAX);
         if length > buf.remaining() {
             return Err(too_short());
+        }
+        let needed = PREFIX_BYTES_MAX + length;
+        if self.encoded.capacity() - self.encoded.len() < needed {
+            // What is left of the message is calls, as a rule, but others pay for it if it is not.
+            let expected = needed.max(GROWTH * self.encoded.len());
+            self.encoded.reserve_exact(expected.min(PREFIX_BYTES_MAX + buf.remaining()));
         }
         encode_key(CALLS, WireType::LengthDelimited, &mut self.encoded);
         encode_varint(length as u64, &mut self.encoded);
@@ -214,10 +224,6 @@ impl Message for CallList {
             return skip_field(wire_type, tag, buf, ctx);
         }
         check_wire_type(WireType::LengthDelimited, wire_type)?;
-        if self.encoded.is_empty() {
-            // The rest of the message is calls, as a rule: none is moved when others come. It is there already, so this bounds it.
-            self.encoded.reserve(buf.remaining());
-        }
         self.push_encoded(buf)
     }
 

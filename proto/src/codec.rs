@@ -1,4 +1,4 @@
-//! How messages get onto the wire: as with prost's own codec, but that each finds the room that it needs, and no more.
+//! How messages get onto the wire: as with prost's own codec, but that buffers fit what they are for.
 
 use prost::Message;
 use std::marker::PhantomData;
@@ -7,8 +7,8 @@ use tonic::codec::{BufferSettings, Codec, EncodeBuf, Encoder};
 use tonic_prost::ProstDecoder;
 
 /// Bytes of a buffer before it is known what it will hold: a single call, or its answer. The usual 8 KiB, twice a request, are
-/// of a size that an allocator has to look for.
-const BUFFER_BYTES: usize = 512;
+/// of a size that an allocator has to look for. It is the least that a buffer remembers when it is used up.
+const BUFFER_BYTES: usize = 1 << 10;
 /// Bytes of messages that are ready from which on they are sent, as usual.
 const YIELD_BYTES: usize = 32 << 10;
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 const TARGET_HEADER_BYTES: usize = 33;
 
 /// Bytes that are kept free before the calls for the header and some targets, so that calls stand where they were put.
-const HEAD_ROOM_BYTES: usize = 256;
+const HEAD_ROOM_BYTES: usize = 1 << 10;
 
 /// Bytes of an id and a signature.
 const SIGNED_BYTES: usize = 16 + SIGNATURE_BYTES;
@@ -147,8 +147,8 @@ impl BatchBuilder {
         Self::with_capacity(height, time_ms, 0)
     }
 
-    /// The same, for a batch that is expected to have `bytes` bytes: as long as it has no more, no call is moved. The batch will not
-    /// take much more memory than it needs, whatever was expected.
+    /// The same, for a batch that is expected to have `bytes` bytes. With no more, and some twenty targets, its calls stay where they
+    /// are put. Whatever was expected, the batch's bytes take at most twice their number of memory.
     pub fn with_capacity(height: u64, time_ms: u64, bytes: usize) -> Self {
         let mut calls = Vec::with_capacity(HEAD_ROOM_BYTES + bytes.min(BATCH_BYTES_MAX));
         calls.resize(HEAD_ROOM_BYTES, 0);
@@ -340,7 +340,7 @@ impl BatchBuilder {
                 bytes[start..HEAD_ROOM_BYTES].copy_from_slice(&head);
                 BatchBytes::behind(start, bytes)
             }
-            // It is small, or has more targets than there was room for.
+            // It is much smaller than expected, or has more targets than there was room for.
             _ => {
                 head.extend_from_slice(&bytes[HEAD_ROOM_BYTES..]);
                 head.into()
@@ -390,26 +390,43 @@ mod tests {
 
     #[test]
     fn a_batch_is_the_same_whatever_was_expected_of_it() {
-        for (calls, methods) in [(0, 1), (1, 1), (40, 1), (40, 5), (40, 40), (9_000, 2)] {
-            let built = [0, 1, 5_000, 1 << 20, usize::MAX].map(|bytes| {
-                let mut builder = BatchBuilder::with_capacity(3, 4, bytes);
+        // Eleven targets that fill the room for them, and eleven that pass it by a byte.
+        let last = HEAD_ROOM_BYTES - HEADER_BYTES - 11 * TARGET_HEADER_BYTES - 9 * 64 - 30;
+        let full = [64, 64, 64, 64, 64, 64, 64, 64, 64, 30, last];
+        let fuller = [64, 64, 64, 64, 64, 64, 64, 64, 64, 30, last + 1];
+        let cases =
+            [(0, &[7][..]), (1, &[7]), (40, &[7]), (400, &[7; 5]), (400, &[9; 40]), (9_000, &full), (9_000, &fuller)];
+        for (calls, methods) in cases {
+            let method = |call: usize| {
+                let number = call % methods.len();
+                format!("{}{number:02}", "m".repeat(methods[number] - 2))
+            };
+            let built = [0, 1, 5_000, 1 << 20, usize::MAX].map(|expected| {
+                let mut builder = BatchBuilder::with_capacity(3, 4, expected);
                 for call in 0..calls {
-                    let method = format!("method{}", call % methods);
                     let arguments = &[call as u8; 60][..call % 60];
-                    let call = Call { contract: TOKEN, method: &method, sender: ALICE, arguments, gas_limit: 9 };
+                    let method = &method(call);
+                    let call = Call { contract: TOKEN, method, sender: ALICE, arguments, gas_limit: 9 };
                     builder.push(&call).expect("it fits");
                 }
-                let size = builder.size();
-                let bytes = builder.finish();
-                assert_eq!(bytes.as_slice().len() as u64, size.bytes);
-                bytes
+                let (bytes, at) = (builder.bytes(), builder.calls[HEAD_ROOM_BYTES..].as_ptr());
+                let fits = HEADER_BYTES + builder.targets.len() <= HEAD_ROOM_BYTES;
+                let is_moved = builder.calls.capacity() > 2 * bytes || !fits;
+                let built = builder.finish();
+                assert_eq!(built.as_slice().len(), bytes);
+                let batch = Batch::decode(built.clone()).expect("it is well formed");
+                assert!(calls == 0 || (batch.call(0).record().as_ptr() != at) == is_moved, "{calls} calls, {expected}");
+                built
             });
             let read = Batch::decode(built[0].clone()).expect("it is well formed");
             assert_eq!((read.len(), read.height(), read.time_ms()), (calls, 3, 4));
-            assert!((0..calls).all(|call| read.call(call).arguments() == &[call as u8; 60][..call % 60]));
+            for call in 0..calls {
+                assert_eq!(read.call(call).arguments(), &[call as u8; 60][..call % 60]);
+                assert_eq!(read.target_of(&read.call(call)).1, method(call).as_bytes());
+            }
             for other in &built {
-                assert!(other.as_slice() == built[0].as_slice(), "{calls} calls of {methods} methods");
-                assert!(other.memory() <= 2 * other.as_slice().len() + HEAD_ROOM_BYTES, "{} bytes", other.memory());
+                assert!(other.as_slice() == built[0].as_slice(), "{calls} calls of {} methods", methods.len());
+                assert!(other.memory_bytes() <= 2 * other.as_slice().len(), "{} bytes", other.memory_bytes());
             }
         }
     }

@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What direct writes begin at and are multiples of: a multiple of what disks ask for.
 const BLOCK_BYTES: usize = 4_096;
-/// Bytes of a direct write: enough to keep a disk busy, few enough to stay in a core's cache while they are copied.
+/// Bytes that are copied before they are written: enough to keep a disk busy, few enough to stay in a core's cache.
 const BUFFER_BYTES: usize = 1 << 20;
 /// Bytes from which on a write goes directly: a smaller one would wait longer for the disk than it saves.
 const DIRECT_BYTES_MIN: usize = 128 << 10;
 
 thread_local! {
-    /// The thread's buffer, with a block more than is used, so that it can begin at one.
+    /// The thread's buffer, once something was copied, with a block more than is used, so that it can begin at one.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -70,9 +70,6 @@ impl DirectFile {
         options.write(true).custom_flags(OFlags::DIRECT.bits() as i32);
         let direct = options.open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
         BUFFER.with_borrow_mut(|buffer| {
-            buffer.resize(BUFFER_BYTES + BLOCK_BYTES, 0);
-            let start = buffer.as_ptr().align_offset(BLOCK_BYTES);
-            let buffer = &mut buffer[start..start + BUFFER_BYTES];
             // Bytes stand in the buffer as far from a block's beginning as in the file.
             let mut begin = (offset % BLOCK_BYTES as u64) as usize;
             let (mut block, mut end) = (offset - begin as u64, begin);
@@ -84,6 +81,7 @@ impl DirectFile {
                     (block, rest) = (block + blocks.len() as u64, behind);
                 }
                 while !rest.is_empty() {
+                    let buffer = blocks(buffer);
                     let (now, later) = rest.split_at(rest.len().min(BUFFER_BYTES - end));
                     buffer[end..end + now.len()].copy_from_slice(now);
                     (rest, end) = (later, end + now.len());
@@ -93,7 +91,7 @@ impl DirectFile {
                     }
                 }
             }
-            self.write_blocks(&direct, block, begin, &buffer[..end])
+            if begin == end { Ok(()) } else { self.write_blocks(&direct, block, begin, &blocks(buffer)[..end]) }
         })
     }
 
@@ -112,6 +110,13 @@ impl DirectFile {
         }
         self.file.write_all_at(&buffer[done..], block + done as u64)
     }
+}
+
+/// The part of the thread's buffer that begins at a block.
+fn blocks(buffer: &mut Vec<u8>) -> &mut [u8] {
+    buffer.resize(BUFFER_BYTES + BLOCK_BYTES, 0);
+    let start = buffer.as_ptr().align_offset(BLOCK_BYTES);
+    &mut buffer[start..start + BUFFER_BYTES]
 }
 
 /// Whether an error says that a file cannot be written directly: the file system has no such writes, or there is no `/proc`. Where the
@@ -173,16 +178,38 @@ mod tests {
 
     #[test]
     fn what_stands_at_a_block_in_memory_is_written_from_there() {
-        let (_folder, file) = file();
         let all = bytes(4 * BUFFER_BYTES, 3);
-        let start = all.as_ptr().align_offset(BLOCK_BYTES);
-        let all = &all[start..start + 3 * BUFFER_BYTES];
+        let all = &all[all.as_ptr().align_offset(BLOCK_BYTES)..][..3 * BUFFER_BYTES];
         let (first, rest) = all.split_at(BUFFER_BYTES + BLOCK_BYTES);
-        let (second, third) = rest.split_at(BLOCK_BYTES + 100);
-        for offset in [0, BLOCK_BYTES, 100] {
-            // In the last place, all behind it is shifted against the blocks of the file.
-            file.write_at(offset as u64, &[first, second, third]).expect("it is written");
-            assert!(read(&file, offset as u64, all.len()) == all, "at {offset}");
+        let (second, third) = rest.split_at(BLOCK_BYTES);
+        let (third, odd) = third.split_at(BUFFER_BYTES - 100);
+        // Where parts and blocks of the file are shifted against each other, they are copied.
+        let cases = [
+            (&[first, second][..], 0, false),
+            (&[first, second], BLOCK_BYTES, false),
+            (&[first, &[], second], 0, false),
+        ];
+        let copied =
+            [(&[first, second][..], 100, true), (&[first, second, third, odd], 0, true), (&[odd, first], 0, true)];
+        for (parts, offset, is_copied) in cases.into_iter().chain(copied) {
+            let whole = parts.concat();
+            let (_folder, file) = file();
+            let before = bytes(offset + whole.len() + 2 * BLOCK_BYTES, 7);
+            file.file.write_all_at(&before, 0).expect("it is written");
+            // A thread has a buffer once it copied something.
+            let has_buffer = std::thread::scope(|scope| {
+                let writing = scope.spawn(|| {
+                    file.write_at(offset as u64, parts).expect("it is written");
+                    BUFFER.with_borrow(|buffer| !buffer.is_empty())
+                });
+                writing.join().expect("it does not panic")
+            });
+            let (end, length) = (offset + whole.len(), before.len());
+            assert!(read(&file, 0, length) == [&before[..offset], &whole, &before[end..]].concat(), "at {offset}");
+            match file.refused.load(Ordering::Relaxed) {
+                true => eprintln!("the file system of temporary files has no direct writes: they were not tried"),
+                false => assert_eq!(has_buffer, is_copied, "at {offset}"),
+            }
         }
     }
 

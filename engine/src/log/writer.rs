@@ -17,12 +17,8 @@ use crate::fs::{Access, CACHED_BYTES, File, FileSystem, Forgetting};
 /// Bytes of zeros written ahead and synced at once: what a batch that arrives meanwhile waits for at most.
 const AHEAD_SLICE_BYTES: usize = 1 << 20;
 
-/// Those zeros. They begin at a page, as writes do that need no copy, and take no memory: pages that are only read and never written
-/// are one page.
-#[repr(align(4096))]
-struct Zeros([u8; AHEAD_SLICE_BYTES]);
-
-static ZEROS: Zeros = Zeros([0; AHEAD_SLICE_BYTES]);
+/// What those zeros begin at in memory: a write from there needs no copy.
+const PAGE_BYTES: usize = 4 << 10;
 
 /// A record to be written.
 pub(crate) enum Append {
@@ -57,6 +53,8 @@ pub(crate) struct Writer {
     unhashed: Option<(u64, u64, BatchBytes)>,
     /// Whether zeros are being written ahead.
     filling: bool,
+    /// Those that are, once there were any, and a page.
+    zeros: Vec<u8>,
     /// Full segments that nobody synced, of a log that isn't durable.
     unsynced: Vec<OpenSegment>,
     /// The segment before, of a log that is, as long as it stays cached.
@@ -118,6 +116,7 @@ impl Writer {
             scratch: Vec::new(),
             unhashed: None,
             filling: false,
+            zeros: Vec::new(),
             unsynced: Vec::new(),
             before: None,
             forgetting: Forgetting::default(),
@@ -158,6 +157,7 @@ impl Writer {
             scratch: Vec::new(),
             unhashed: None,
             filling: false,
+            zeros: Vec::new(),
             unsynced: Vec::new(),
             before: None,
             forgetting: Forgetting::default(),
@@ -213,7 +213,8 @@ impl Writer {
     pub(crate) fn write_ahead(&mut self) -> Result<(), LogError> {
         let Some(slice) = self.ahead_slice() else { return Ok(()) };
         let OpenSegment { file, path, ahead, .. } = &mut self.segment;
-        let zeros = &ZEROS.0[..(slice.end - slice.start) as usize];
+        self.zeros.resize(AHEAD_SLICE_BYTES + PAGE_BYTES, 0);
+        let zeros = &self.zeros[self.zeros.as_ptr().align_offset(PAGE_BYTES)..][..(slice.end - slice.start) as usize];
         match file.write_at(slice.start, &[zeros]) {
             Ok(()) => {}
             // Zeros hold nothing: without room for them the log goes on until there is none for a record.

@@ -78,7 +78,9 @@ async fn profiled(RawQuery(query): RawQuery) -> Result<impl IntoResponse, (Statu
         let status = match error {
             ProfileError::Parameter { .. } => StatusCode::BAD_REQUEST,
             ProfileError::Taken => StatusCode::CONFLICT,
-            ProfileError::Profiler(_) | ProfileError::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ProfileError::File(_) | ProfileError::Profiler(_) | ProfileError::Panicked(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         (status, format!("{error}\n"))
     };

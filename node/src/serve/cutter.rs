@@ -104,7 +104,9 @@ impl Cutter {
                 }
             }
             let is_busy = !cut.builder.is_empty();
-            usual_bytes = cut.builder.bytes();
+            if is_busy {
+                usual_bytes = cut.builder.bytes();
+            }
             self.execute(cut)?;
             let between = Between { logged: &self.logged, once: &self.once, catalog: &self.catalog };
             asks.into_iter().for_each(|ask| ask(&between));

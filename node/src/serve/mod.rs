@@ -89,8 +89,8 @@ pub(crate) use self::tls::certificate_expires;
 
 /// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
 const BATCHES_BETWEEN: usize = 4;
-/// Cores for each thread of the connections, which parses and copies: calls execute elsewhere. With one for each core, they take turns with
-/// who executes and with each other, and wake each other: on two cores two answered a sixth fewer single requests than one.
+/// Cores for each thread of the connections, which parses and copies: calls execute elsewhere. On two cores, two such threads wait longer for
+/// a core than they run, and answer a sixth fewer single requests than one. More cores were not tried.
 const CORES_OF_CONNECTION_THREAD: usize = 2;
 /// How often it is looked whether a signal came.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);

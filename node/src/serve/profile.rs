@@ -1,19 +1,24 @@
 //! Where the processor's time goes: samples of all threads' stacks, in the format of `go tool pprof`.
 
-use parking_lot::Mutex;
 use pprof::protos::Message;
 use pprof::{Frames, ProfilerGuard, ProfilerGuardBuilder, Symbol};
 use signal_hook::consts::SIGPROF;
 use signal_hook::low_level::raise;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
 /// Samples a second of the processor's time. Not a round number, so that what happens a hundred times a second is not always met.
-const FREQUENCY: i32 = 99;
+const FREQUENCY: usize = 99;
+/// Samples a second at most, whatever there are of cores. Each takes about a kilobyte of the temporary file, and more when its functions are
+/// looked up.
+const SAMPLES_A_SECOND_MAX: usize = 800;
 
 const USUAL_SECONDS: u64 = 10;
-const MOST_SECONDS: u64 = 300;
+const MOST_SECONDS: u64 = 60;
 
 /// There is one clock of the processor's time in a process.
 static TAKING: Semaphore = Semaphore::const_new(1);
@@ -27,14 +32,27 @@ pub(super) enum ProfileError {
     /// Another one is being taken.
     #[error("a profile is being taken; one at a time: try again when it has ended")]
     Taken,
-    /// It cannot be taken here.
+    /// There is nowhere to put samples.
     #[error(
         "the profiler: {0}; it needs a temporary file: start the node with TMPDIR naming a directory that can be written"
     )]
-    Profiler(#[from] pprof::Error),
+    File(pprof::Error),
+    /// It cannot be taken here.
+    #[error("the profiler: {0}")]
+    Profiler(pprof::Error),
     /// The thread that did it panicked.
     #[error("the profile was not finished: {0}")]
     Panicked(#[from] tokio::task::JoinError),
+}
+
+impl From<pprof::Error> for ProfileError {
+    fn from(error: pprof::Error) -> ProfileError {
+        match error {
+            pprof::Error::Running => ProfileError::Taken,
+            pprof::Error::CreatingError | pprof::Error::IoError(_) => ProfileError::File(error),
+            pprof::Error::NixError(_) | pprof::Error::NotRunning => ProfileError::Profiler(error),
+        }
+    }
 }
 
 /// For how long, as the query of an address says it.
@@ -49,10 +67,17 @@ pub(super) fn length(query: Option<&str>) -> Result<Duration, ProfileError> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// A profile that is being taken; dropping it ends it. The fields are dropped in their order.
-struct Taking {
-    profiler: ProfilerGuard<'static>,
-    _permit: SemaphorePermit<'static>,
+/// A profile that is being taken; dropping it ends it, and then lets the next one begin.
+struct Taking(Option<(ProfilerGuard<'static>, SemaphorePermit<'static>)>);
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        let ended = self.0.take();
+        // It makes its tables anew, which would keep connections waiting.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn_blocking(move || drop(ended));
+        }
+    }
 }
 
 /// Looks at the stacks for so long and returns a `perftools.profiles.Profile` in bytes. Ends early when it is dropped.
@@ -60,24 +85,27 @@ pub(super) async fn take(length: Duration) -> Result<Vec<u8>, ProfileError> {
     let permit = TAKING.try_acquire().map_err(|_| ProfileError::Taken)?;
     let taking = spawn_blocking(move || begin(permit)).await??;
     tokio::time::sleep(length).await;
-    spawn_blocking(move || encode(&taking.profiler)).await?
+    spawn_blocking(move || encode(&taking)).await?
 }
 
 fn begin(permit: SemaphorePermit<'static>) -> Result<Taking, ProfileError> {
-    // The first sample reads from the program's files how stacks are walked, and that needs memory: it must not be taken in the
-    // middle of an allocation. This one is taken here, and none can be before it: below zero no clock is set.
-    static PREPARED: Mutex<bool> = Mutex::new(false);
-    let mut prepared = PREPARED.lock();
-    if !*prepared {
+    // Whoever has the permit is alone here.
+    static PREPARED: AtomicBool = AtomicBool::new(false);
+    if !PREPARED.load(Ordering::Acquire) {
+        // The first sample reads from the program's files how stacks are walked, and that needs memory: it must not be taken in the
+        // middle of an allocation. This one is taken here, and none can be before it: below zero no clock is set.
         let _profiler = ProfilerGuardBuilder::default().frequency(-1).build()?;
         raise(SIGPROF).map_err(pprof::Error::from)?;
-        *prepared = true;
+        PREPARED.store(true, Ordering::Release);
     }
-    let profiler = ProfilerGuardBuilder::default().frequency(FREQUENCY).build()?;
-    Ok(Taking { profiler, _permit: permit })
+    let cores = available_parallelism().map_or(1, usize::from);
+    let frequency = (SAMPLES_A_SECOND_MAX / cores).clamp(1, FREQUENCY);
+    let profiler = ProfilerGuardBuilder::default().frequency(frequency as i32).build()?;
+    Ok(Taking(Some((profiler, permit))))
 }
 
-fn encode(profiler: &ProfilerGuard<'_>) -> Result<Vec<u8>, ProfileError> {
+fn encode(Taking(taking): &Taking) -> Result<Vec<u8>, ProfileError> {
+    let (profiler, _) = taking.as_ref().expect("it is there until it is dropped");
     let report = profiler.report().frames_post_processor(name_nameless).build()?;
     Ok(report.pprof()?.encode_to_vec())
 }

@@ -33,7 +33,7 @@ pub(crate) struct SettingsArguments {
     /// Address that gRPC is served on; port 0 takes any that is free [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Address that metrics, health and version are served on, over HTTP; nowhere if missing
+    /// Address that metrics, health, version and profiles are served on, over HTTP; nowhere if missing
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
     /// Tells the chain from others: 0x and 64 hex digits. Said when the directory is made, it is its log's for good
@@ -131,7 +131,7 @@ impl Report for Serving {
 
     fn print_human(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "serving gRPC on {}, at height {}", self.endpoint, self.height.0)?;
-        self.admin.iter().try_for_each(|admin| writeln!(out, "metrics, health and version on {admin}"))
+        self.admin.iter().try_for_each(|admin| writeln!(out, "metrics, health, version and profiles on {admin}"))
     }
 }
 

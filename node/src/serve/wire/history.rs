@@ -256,7 +256,7 @@ impl Height {
 
     /// Bytes of memory that it takes, with what was encoded of it so far.
     pub(crate) fn bytes(&self) -> usize {
-        let batch = self.batch_bytes().as_slice().len() + self.batch.len() * size_of::<u32>();
+        let batch = self.batch_bytes().memory_bytes() + self.batch.len() * size_of::<u32>();
         let left = self.receipts.memory_bytes() + self.writes.memory_bytes();
         // Nothing else depends on the number: relaxed is enough.
         batch + left + self.routes.bytes() + self.encoded_bytes.load(Ordering::Relaxed)
