@@ -89,9 +89,6 @@ pub(crate) use self::tls::certificate_expires;
 
 /// Batches that wait to be taken apart, and taken apart to be synced: enough that neither thread stands idle.
 const BATCHES_BETWEEN: usize = 4;
-/// Cores for each thread of the connections, which parses and copies: calls execute elsewhere. On two cores, two such threads wait longer for
-/// a core than they run, and answer a sixth fewer single requests than one. More cores were not tried.
-const CORES_OF_CONNECTION_THREAD: usize = 2;
 /// How often it is looked whether a signal came.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long readers of the log may take to notice that the server ends.
@@ -112,6 +109,8 @@ pub(crate) struct Setup {
     pub(crate) engine: Options,
     /// Calls after which a batch is cut.
     pub(crate) batch_calls: usize,
+    /// Threads that serve connections.
+    pub(crate) connection_threads: usize,
     /// Where spans are sent, if anywhere.
     pub(crate) otlp_endpoint: Option<Uri>,
 }
@@ -150,7 +149,7 @@ pub(crate) fn serve(
         workers = setup.engine.workers,
         "starting"
     );
-    let runtime = runtime()?;
+    let runtime = runtime(setup.connection_threads)?;
     // Before the log is replayed, which may take long: an address that is taken is said at once.
     let (listener, address) = bind(&runtime, setup.listen)?;
     let admin = setup.admin.map(|address| bind(&runtime, address)).transpose()?;
@@ -271,9 +270,8 @@ fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAd
     })
 }
 
-fn runtime() -> Result<Runtime, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = (cores / CORES_OF_CONNECTION_THREAD).max(1);
+/// Threads for connections: they parse and copy, and calls execute elsewhere.
+fn runtime(threads: usize) -> Result<Runtime, Failure> {
     let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("phalanx-io").enable_all().build();
     runtime.map_err(|error| Failure::failed(format_args!("threads: {error}"), "raise the limit of threads"))
 }

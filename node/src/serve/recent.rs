@@ -74,7 +74,9 @@ impl Recent {
             return self.heights.lock().clear();
         }
         let batch = Batch::decode(batch.clone()).expect("it was decoded to be executed");
-        self.heights.lock().push(Height::executed(batch, executed, &self.subscribers.audience()));
+        // Before the lock, which all who are told heights take.
+        let height = Height::executed(batch, executed, &self.subscribers.audience());
+        self.heights.lock().push(height);
     }
 
     /// A height, if it is a recent one.

@@ -58,6 +58,10 @@ pub(crate) struct SettingsArguments {
     /// Threads that may execute calls; results never depend on it [default: the cores of this machine]
     #[arg(long, value_name = "N", value_parser = Workers::parse)]
     workers: Option<Workers>,
+    /// Threads that serve connections. With one, on two cores that clients share, single requests are answered a sixth faster, and hostile
+    /// clients slow the others more [default: half of the cores, two at least]
+    #[arg(long, value_name = "N", value_parser = text::connection_threads)]
+    connection_threads: Option<usize>,
     /// How calls are executed; results never depend on it [default: auto]
     #[arg(long, value_enum)]
     mode: Option<ModeAsked>,
@@ -100,6 +104,7 @@ impl SettingsArguments {
             public: Sourced::of_flag(self.public.clone(), key::public),
             batch_size: Sourced::of_flag(self.batch_size, key::batch_size),
             workers: Sourced::of_flag(self.workers, key::workers),
+            connection_threads: Sourced::of_flag(self.connection_threads, key::connection_threads),
             mode: Sourced::of_flag(self.mode, key::mode),
             log: Sourced::of_flag(self.log, key::log),
             log_format: Sourced::of_flag(self.log_format, key::log_format),
@@ -192,6 +197,7 @@ fn setup(settings: &Settings, data_directory: PathBuf) -> Result<Setup, Failure>
         require_signatures,
         engine: phalanx_engine::Options { mode, ..settings.workers().options() },
         batch_calls: settings.batch_size(),
+        connection_threads: settings.connection_threads(),
         otlp_endpoint: settings.otlp_endpoint()?,
     })
 }

@@ -28,6 +28,7 @@ pub(super) fn layer() -> Result<Layer, Failure> {
         public: parsed(key::public, text::roles)?,
         batch_size: parsed(key::batch_size, crate::verbs::run::batch_size)?,
         workers: parsed(key::workers, Workers::parse)?,
+        connection_threads: parsed(key::connection_threads, text::connection_threads)?,
         mode: parsed(key::mode, choice)?,
         log: parsed(key::log, choice)?,
         log_format: parsed(key::log_format, choice)?,

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::environment::choice;
 use super::origin::{Origin, Sourced};
-use super::text::{chain_id, otlp_endpoint};
+use super::text::{chain_id, connection_threads, otlp_endpoint};
 use super::{Layer, suggestion};
 use crate::execution::Workers;
 use crate::exit::Failure;
@@ -29,6 +29,7 @@ struct File {
     public: Option<Spanned<HashSet<Role>>>,
     batch_size: Option<Spanned<u64>>,
     workers: Option<Spanned<u64>>,
+    connection_threads: Option<Spanned<u64>>,
     mode: Option<Spanned<String>>,
     log: Option<Spanned<String>>,
     log_format: Option<Spanned<String>>,
@@ -77,6 +78,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Failure> {
         public: place.of(file.public),
         batch_size: place.parsed(file.batch_size, |size| crate::verbs::run::batch_size(&size.to_string()))?,
         workers: place.parsed(file.workers, |count| Workers::parse(&count.to_string()))?,
+        connection_threads: place.parsed(file.connection_threads, |count| connection_threads(&count.to_string()))?,
         mode: place.parsed(file.mode, |text| choice(&text))?,
         log: place.parsed(file.log, |text| choice(&text))?,
         log_format: place.parsed(file.log_format, |text| choice(&text))?,

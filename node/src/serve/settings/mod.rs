@@ -15,6 +15,7 @@ use phalanx_engine::Address;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
 pub(crate) use self::origin::Sourced;
 use crate::execution::{ModeAsked, Workers};
@@ -76,6 +77,8 @@ layer! {
     batch_size: usize = "batch_size",
     /// Threads that execute calls.
     workers: Workers = "workers",
+    /// Threads that serve connections.
+    connection_threads: usize = "connection_threads",
     /// How calls are executed.
     mode: ModeAsked = "mode",
     /// Least severe events that are written to standard error.
@@ -170,6 +173,10 @@ impl Settings {
         default_is_there(self.layer.workers.as_ref())
     }
 
+    pub(crate) fn connection_threads(&self) -> usize {
+        default_is_there(self.layer.connection_threads.as_ref())
+    }
+
     pub(crate) fn mode(&self) -> ModeAsked {
         default_is_there(self.layer.mode.as_ref())
     }
@@ -236,6 +243,12 @@ fn default_is_there<T: Clone>(set: Option<&Sourced<T>>) -> T {
     set.expect("the lowest layer sets it").value.clone()
 }
 
+/// One for two cores, as calls execute elsewhere; with a second one, connections need not wait for what a strange one does.
+fn connection_threads_default() -> usize {
+    let cores = available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(2, text::CONNECTION_THREADS_MAX)
+}
+
 fn defaults() -> Layer {
     Layer {
         listen: Sourced::default_of(LISTEN_DEFAULT.parse().expect("the default is an address")),
@@ -243,6 +256,7 @@ fn defaults() -> Layer {
         require_signatures: Sourced::default_of(false),
         batch_size: Sourced::default_of(BATCH_SIZE_DEFAULT),
         workers: Sourced::default_of(Workers::default()),
+        connection_threads: Sourced::default_of(connection_threads_default()),
         mode: Sourced::default_of(ModeAsked::Auto),
         log: Sourced::default_of(LogLevel::Info),
         log_format: Sourced::default_of(LogFormat::Text),

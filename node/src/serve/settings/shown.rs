@@ -52,6 +52,7 @@ impl Settings {
             shown(key::public, &layer.public, |roles| role_names(roles).into()),
             shown(key::batch_size, &layer.batch_size, |size| (*size).into()),
             shown(key::workers, &layer.workers, |workers| workers.count().into()),
+            shown(key::connection_threads, &layer.connection_threads, |count| (*count).into()),
             shown(key::mode, &layer.mode, |mode| mode.name().into()),
             shown(key::log, &layer.log, |level| level.name().into()),
             shown(key::log_format, &layer.log_format, |format| format.name().into()),

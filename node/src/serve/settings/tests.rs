@@ -43,6 +43,7 @@ fn what_a_file_may_not_say_is_named_with_its_place() {
         ("[tls]\ncertifcate = \"a\"", "unknown field `certifcate`", "did you mean `certificate`?"),
         ("batch_size = 0", "phalanx.toml:1: a batch has 1 to", ""),
         ("\nworkers = 5000", "phalanx.toml:2: 5000 is not in 1..=1024", ""),
+        ("connection_threads = 0", "phalanx.toml:1: 0 is not in 1..=256", ""),
         ("mode = \"fast\"", "phalanx.toml:1: fast is none of auto, serial, pipe, optimistic, hinted", ""),
         ("log = \"loud\"", "phalanx.toml:1: loud is none of off, error, warn, info, debug", ""),
         ("listen = \"here\"", "phalanx.toml:1: ", ""),

@@ -8,6 +8,15 @@ use super::environment::choice;
 use crate::hex::parse_address;
 use crate::serve::access::Role;
 
+/// Threads that serve connections, at most.
+pub(crate) const CONNECTION_THREADS_MAX: usize = 256;
+
+/// A number of threads that serve connections.
+pub(crate) fn connection_threads(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=CONNECTION_THREADS_MAX).contains(count));
+    count.ok_or_else(|| format!("{text} is not in 1..={CONNECTION_THREADS_MAX}"))
+}
+
 /// A chain's id.
 pub(crate) fn chain_id(text: &str) -> Result<Address, String> {
     parse_address(text).map_err(|_| format!("{text}: a chain id is 0x and 64 hex digits"))
@@ -30,6 +39,14 @@ pub(crate) fn otlp_endpoint(text: &str) -> Result<Uri, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_threads_have_bounds() {
+        assert_eq!([connection_threads("1"), connection_threads("256")], [Ok(1), Ok(256)]);
+        for wrong in ["", "0", "257", "-1", "two"] {
+            assert_eq!(connection_threads(wrong), Err(format!("{wrong} is not in 1..=256")));
+        }
+    }
 
     #[test]
     fn chain_ids_and_roles_are_read() {
