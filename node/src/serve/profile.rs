@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 /// Samples a second of the processor's time. Not a round number, so that what happens a hundred times a second is not always met.
 const FREQUENCY: usize = 99;
@@ -19,6 +20,9 @@ const SAMPLES_A_SECOND_MAX: usize = 800;
 
 const USUAL_SECONDS: u64 = 10;
 const MOST_SECONDS: u64 = 60;
+
+/// How long one waits for another that has ended, and is being put away.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// There is one clock of the processor's time in a process.
 static TAKING: Semaphore = Semaphore::const_new(1);
@@ -82,9 +86,10 @@ impl Drop for Taking {
 
 /// Looks at the stacks for so long and returns a `perftools.profiles.Profile` in bytes. Ends early when it is dropped.
 pub(super) async fn take(length: Duration) -> Result<Vec<u8>, ProfileError> {
-    let permit = TAKING.try_acquire().map_err(|_| ProfileError::Taken)?;
+    let permit =
+        timeout(PATIENCE, TAKING.acquire()).await.map_err(|_| ProfileError::Taken)?.expect("it is never closed");
     let taking = spawn_blocking(move || begin(permit)).await??;
-    tokio::time::sleep(length).await;
+    sleep(length).await;
     spawn_blocking(move || encode(&taking)).await?
 }
 

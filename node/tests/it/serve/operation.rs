@@ -220,7 +220,7 @@ async fn the_admin_port_takes_profiles() {
     let status = async |query| profile(query).await.expect("it does not panic").0;
     let mut gone = Vec::new();
     while status("?seconds=1").await != 409 || status("?seconds=1").await != 409 {
-        // It may come behind the one that asks whether it is there, or while one before is being put away.
+        // It may come behind the one that asks whether it is there.
         assert!(gone.len() < 10);
         let mut stream = TcpStream::connect(&admin).expect("it listens");
         write!(stream, "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is open");
