@@ -235,3 +235,25 @@ impl Message for CallList {
         *self = CallList::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_makes_room_for_its_calls_and_not_for_what_is_none() {
+        let call = Call { method: "transfer".to_owned(), arguments: vec![7; 48].into(), ..Call::default() };
+        let encoded = CallList::from_iter([&call; 4_096]).encode_to_vec();
+        let list = CallList::decode(&encoded[..]).expect("it is well formed");
+        assert!(list.encoded == encoded && list.encoded.capacity() <= encoded.len() + 2 * PREFIX_BYTES_MAX);
+
+        // A field that nobody knows, behind one call.
+        let mut padded = CallList::from_iter([&call]).encode_to_vec();
+        let one = padded.len();
+        encode_key(9, WireType::LengthDelimited, &mut padded);
+        encode_varint(1 << 20, &mut padded);
+        padded.resize(padded.len() + (1 << 20), 0);
+        let list = CallList::decode(&padded[..]).expect("it is well formed");
+        assert!(list.len() == 1 && list.encoded.capacity() <= GROWTH * one, "{} bytes", list.encoded.capacity());
+    }
+}

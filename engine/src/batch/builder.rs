@@ -147,8 +147,8 @@ impl BatchBuilder {
         Self::with_capacity(height, time_ms, 0)
     }
 
-    /// The same, for a batch that is expected to have `bytes` bytes. With no more, and some twenty targets, its calls stay where they
-    /// are put. Whatever was expected, the batch's bytes take at most twice their number of memory.
+    /// The same, for a batch that is expected to have `bytes` bytes. With no more, not less than half, and some twenty targets at most, its
+    /// calls stay where they are put. Whatever was expected, the batch's bytes take at most twice their number of memory.
     pub fn with_capacity(height: u64, time_ms: u64, bytes: usize) -> Self {
         let mut calls = Vec::with_capacity(HEAD_ROOM_BYTES + bytes.min(BATCH_BYTES_MAX));
         calls.resize(HEAD_ROOM_BYTES, 0);
