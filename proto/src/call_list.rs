@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_list_makes_room_for_its_calls_and_not_for_what_is_none() {
         let call = Call { method: "transfer".to_owned(), arguments: vec![7; 48].into(), ..Call::default() };
-        let encoded = CallList::from_iter([&call; 4_096]).encode_to_vec();
+        let encoded = CallList::from_iter([&call; 5_000]).encode_to_vec();
         let list = CallList::decode(&encoded[..]).expect("it is well formed");
         assert!(list.encoded == encoded && list.encoded.capacity() <= encoded.len() + 2 * PREFIX_BYTES_MAX);
 
